@@ -1,0 +1,129 @@
+//! The API server as one synchronous function from request to answer.
+//!
+//! HTTP, the in-process client and the simulated controllers are thin shells on [`Request`]:
+//! a request from inside the simulation never becomes HTTP or JSON text.
+
+pub mod status;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use status::{Cause, Status};
+
+use crate::object::{GroupResource, Object};
+
+/// What is asked of a resource. Names as in RBAC and audit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum Verb {
+    /// Read one object.
+    Get,
+    /// Read a collection.
+    List,
+    /// Follow a collection.
+    Watch,
+    /// POST.
+    Create,
+    /// PUT.
+    Update,
+    /// PATCH; the type stands in [`Request::patch`].
+    Patch,
+    /// DELETE one.
+    Delete,
+    /// DELETE a collection.
+    DeleteCollection,
+}
+
+impl Verb {
+    /// The verb as RBAC writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+            Self::DeleteCollection => "deletecollection",
+        }
+    }
+
+    /// Whether it can change the store.
+    pub const fn writes(self) -> bool {
+        !matches!(self, Self::Get | Self::List | Self::Watch)
+    }
+}
+
+/// The media types of PATCH.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PatchType {
+    /// `application/json-patch+json`, RFC 6902.
+    Json,
+    /// `application/merge-patch+json`, RFC 7386.
+    Merge,
+    /// `application/strategic-merge-patch+json`.
+    Strategic,
+    /// `application/apply-patch+yaml`, server-side apply (KEP-555).
+    Apply,
+}
+
+/// Query options of every verb; each verb reads its own.
+#[derive(Clone, Default, Debug)]
+pub struct Options {
+    /// `dryRun=All`.
+    pub dry_run: bool,
+    /// `fieldManager`.
+    pub field_manager: Option<String>,
+    /// `force`, for apply.
+    pub force: Option<bool>,
+    /// `fieldValidation`: Ignore, Warn or Strict.
+    pub field_validation: Option<String>,
+    /// `labelSelector`.
+    pub label_selector: Option<String>,
+    /// `fieldSelector`.
+    pub field_selector: Option<String>,
+    /// `limit`, 0 for none.
+    pub limit: usize,
+    /// `continue`.
+    pub continue_token: Option<String>,
+    /// `resourceVersion`.
+    pub resource_version: Option<String>,
+    /// `resourceVersionMatch`.
+    pub resource_version_match: Option<String>,
+    /// `timeoutSeconds`.
+    pub timeout_seconds: Option<u64>,
+    /// `allowWatchBookmarks`.
+    pub allow_watch_bookmarks: bool,
+    /// `sendInitialEvents`.
+    pub send_initial_events: Option<bool>,
+}
+
+/// One request, whoever makes it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What is asked.
+    pub verb: Verb,
+    /// Of which collection.
+    pub resource: GroupResource,
+    /// In which API version of the group, for example `v1`.
+    pub version: Cow<'static, str>,
+    /// Namespace, empty for cluster scope and for "all namespaces".
+    pub namespace: String,
+    /// Object name, empty for collections.
+    pub name: String,
+    /// For example `status`, `scale`, `eviction`; empty for the object itself.
+    pub subresource: Cow<'static, str>,
+    /// The patch's type, when the verb is Patch.
+    pub patch: Option<PatchType>,
+    /// Query options.
+    pub options: Options,
+    /// The body: an object, a patch, `DeleteOptions`; `Null` when there is none.
+    pub body: Value,
+    /// Who asks: names the field manager when the options do not, and stands in traces.
+    pub user_agent: Arc<str>,
+}
+
+/// What one in-process call answers.
+pub type Answer = Result<Arc<Object>, Box<Status>>;

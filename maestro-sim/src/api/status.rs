@@ -1,0 +1,174 @@
+//! `metav1.Status`: every way a request can fail, with the server's own reason, code and words.
+//!
+//! Source: `k8s.io/apimachinery/pkg/api/errors` and `metav1.StatusReason`.
+
+use serde_json::{Map, Value, json};
+
+use crate::object::GroupResource;
+
+/// One cause of an `Invalid` or `Conflict` answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// Machine-readable reason, for example `FieldValueRequired`.
+    pub reason: String,
+    /// What is wrong, for a person.
+    pub message: String,
+    /// Path of the field, for example `spec.replicas`; empty when no field is meant.
+    pub field: String,
+}
+
+impl Cause {
+    /// A cause from its three parts.
+    pub fn new(reason: &str, field: &str, message: impl Into<String>) -> Self {
+        Self { reason: reason.into(), message: message.into(), field: field.into() }
+    }
+}
+
+/// A failed request, as `metav1.Status`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message} ({reason}, {code})")]
+pub struct Status {
+    /// HTTP status code.
+    pub code: u16,
+    /// `metav1.StatusReason`; empty for untyped errors.
+    pub reason: &'static str,
+    /// For a person.
+    pub message: String,
+    /// `details`, an object; empty when there are none.
+    pub details: Map<String, Value>,
+}
+
+impl Status {
+    /// A status without details.
+    pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), details: Map::new() }
+    }
+
+    fn about(mut self, resource: &GroupResource, name: &str) -> Self {
+        if !name.is_empty() {
+            self.details.insert("name".into(), name.into());
+        }
+        if !resource.group.is_empty() {
+            self.details.insert("group".into(), resource.group.as_ref().into());
+        }
+        self.details.insert("kind".into(), resource.resource.as_ref().into());
+        self
+    }
+
+    /// 404 for a named object.
+    pub fn not_found(resource: &GroupResource, name: &str) -> Self {
+        Self::new(404, "NotFound", format!("{resource} \"{name}\" not found")).about(resource, name)
+    }
+
+    /// 404 for a path that nothing serves.
+    pub fn no_such_path() -> Self {
+        Self::new(404, "NotFound", "the server could not find the requested resource")
+    }
+
+    /// 409 for a create whose name is taken.
+    pub fn already_exists(resource: &GroupResource, name: &str) -> Self {
+        let message = format!("{resource} \"{name}\" already exists");
+        Self::new(409, "AlreadyExists", message).about(resource, name)
+    }
+
+    /// 409 for a write that lost a race or a precondition.
+    pub fn conflict(resource: &GroupResource, name: &str, why: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on {resource} \"{name}\": {why}");
+        Self::new(409, "Conflict", message).about(resource, name)
+    }
+
+    /// 409 for a stale `resourceVersion`.
+    pub fn modified(resource: &GroupResource, name: &str) -> Self {
+        let why = "the object has been modified; please apply your changes to the latest version \
+                   and try again";
+        Self::conflict(resource, name, why)
+    }
+
+    /// 403.
+    pub fn forbidden(resource: &GroupResource, name: &str, why: &str) -> Self {
+        let message = format!("{resource} \"{name}\" is forbidden: {why}");
+        Self::new(403, "Forbidden", message).about(resource, name)
+    }
+
+    /// 400.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    /// 422 with one cause per error. `kind` is the Kind, as the real server puts it here.
+    pub fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
+        let parts: Vec<String> =
+            causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
+        let all = match parts.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        let qualified = if group.is_empty() { kind.into() } else { format!("{kind}.{group}") };
+        let message = format!("{qualified} \"{name}\" is invalid: {all}");
+        let mut status =
+            Self::new(422, "Invalid", message).about(&GroupResource::owned(group, kind), name);
+        status.details.insert("causes".into(), causes_json(causes));
+        status
+    }
+
+    /// 410 for a resource version that is no longer in the log.
+    pub fn expired(message: impl Into<String>) -> Self {
+        Self::new(410, "Expired", message)
+    }
+
+    /// 405 for a verb that the resource does not serve.
+    pub fn method_not_allowed() -> Self {
+        let message = "the server does not allow this method on the requested resource";
+        Self::new(405, "MethodNotAllowed", message)
+    }
+
+    /// 429, with the seconds after which a retry makes sense.
+    pub fn too_many_requests(message: impl Into<String>, retry_after_seconds: u64) -> Self {
+        Self::new(429, "TooManyRequests", message).retry_after(retry_after_seconds)
+    }
+
+    /// Adds `details.retryAfterSeconds`.
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.details.insert("retryAfterSeconds".into(), seconds.into());
+        self
+    }
+
+    /// Adds `details.causes`.
+    pub fn with_causes(mut self, causes: &[Cause]) -> Self {
+        self.details.insert("causes".into(), causes_json(causes));
+        self
+    }
+
+    /// The body as the server sends it.
+    pub fn to_value(&self) -> Value {
+        let mut body = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "code": self.code,
+        });
+        if let Some(map) = body.as_object_mut() {
+            if !self.reason.is_empty() {
+                map.insert("reason".into(), self.reason.into());
+            }
+            if !self.details.is_empty() {
+                map.insert("details".into(), Value::Object(self.details.clone()));
+            }
+        }
+        body
+    }
+}
+
+fn causes_json(causes: &[Cause]) -> Value {
+    causes
+        .iter()
+        .map(|c| {
+            let mut cause = Map::new();
+            let parts = [("reason", &c.reason), ("message", &c.message), ("field", &c.field)];
+            for (name, text) in parts {
+                if !text.is_empty() {
+                    cause.insert(name.into(), text.as_str().into());
+                }
+            }
+            Value::Object(cause)
+        })
+        .collect()
+}

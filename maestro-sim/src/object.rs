@@ -1,0 +1,220 @@
+//! The objects a cluster stores: immutable trees, shared, encoded at most once.
+//!
+//! Reading never copies: a GET, a LIST and every WATCH share one [`Object`] and its bytes.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+/// A served collection: API group (empty for core) and plural resource name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupResource {
+    /// API group, empty for the core group.
+    pub group: Cow<'static, str>,
+    /// Plural, lower-case resource name, as in URLs.
+    pub resource: Cow<'static, str>,
+}
+
+impl GroupResource {
+    /// A collection known at compile time.
+    pub const fn new(group: &'static str, resource: &'static str) -> Self {
+        Self { group: Cow::Borrowed(group), resource: Cow::Borrowed(resource) }
+    }
+
+    /// A collection named at run time.
+    pub fn owned(group: &str, resource: &str) -> Self {
+        Self { group: Cow::Owned(group.to_owned()), resource: Cow::Owned(resource.to_owned()) }
+    }
+}
+
+impl fmt::Display for GroupResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.resource)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for GroupResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where an object lives inside its collection. Cluster-scoped objects have an empty namespace.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Key {
+    /// Namespace, empty for cluster-scoped objects.
+    pub namespace: Arc<str>,
+    /// `metadata.name`.
+    pub name: Arc<str>,
+}
+
+impl Key {
+    /// The key of `name` in `namespace` (empty for cluster scope).
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}/{}", self.namespace, self.name)
+        }
+    }
+}
+
+/// One version of one stored object.
+#[derive(Debug)]
+pub struct Object {
+    value: Value,
+    key: Key,
+    resource_version: u64,
+    bytes: OnceLock<Bytes>,
+}
+
+impl Object {
+    /// Takes a tree whose metadata is complete.
+    pub fn new(value: Value) -> Self {
+        let meta = value.get("metadata");
+        let text = |field: &str| meta.and_then(|m| m.get(field)).and_then(Value::as_str);
+        let key = Key::new(text("namespace").unwrap_or(""), text("name").unwrap_or(""));
+        let resource_version =
+            text("resourceVersion").and_then(|rv| rv.parse().ok()).unwrap_or_default();
+        Self { value, key, resource_version, bytes: OnceLock::new() }
+    }
+
+    /// The whole tree.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Namespace and name.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// `metadata.name`.
+    pub fn name(&self) -> &str {
+        &self.key.name
+    }
+
+    /// `metadata.namespace`, empty for cluster-scoped objects.
+    pub fn namespace(&self) -> &str {
+        &self.key.namespace
+    }
+
+    /// `metadata.resourceVersion` as a number.
+    pub fn resource_version(&self) -> u64 {
+        self.resource_version
+    }
+
+    /// `metadata.uid`, empty when absent.
+    pub fn uid(&self) -> &str {
+        self.meta_str("uid")
+    }
+
+    /// `metadata.generation`, 0 for kinds that have none.
+    pub fn generation(&self) -> i64 {
+        self.int(&["metadata", "generation"]).unwrap_or(0)
+    }
+
+    /// Whether `metadata.deletionTimestamp` is set.
+    pub fn is_deleting(&self) -> bool {
+        self.at(&["metadata", "deletionTimestamp"]).is_some()
+    }
+
+    /// `metadata.labels`.
+    pub fn labels(&self) -> Option<&Map<String, Value>> {
+        self.at(&["metadata", "labels"])?.as_object()
+    }
+
+    /// One label's value.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels()?.get(name)?.as_str()
+    }
+
+    /// One annotation's value.
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        self.at(&["metadata", "annotations"])?.get(name)?.as_str()
+    }
+
+    /// `metadata.finalizers`.
+    pub fn finalizers(&self) -> impl Iterator<Item = &str> {
+        self.items(&["metadata", "finalizers"]).iter().filter_map(Value::as_str)
+    }
+
+    /// `metadata.ownerReferences`.
+    pub fn owners(&self) -> &[Value] {
+        self.items(&["metadata", "ownerReferences"])
+    }
+
+    /// The one owner reference with `controller: true`.
+    pub fn controller(&self) -> Option<&Value> {
+        self.owners().iter().find(|o| o.get("controller").and_then(Value::as_bool) == Some(true))
+    }
+
+    /// The value at a path of field names; absent and null are both `None`.
+    pub fn at(&self, path: &[&str]) -> Option<&Value> {
+        at(&self.value, path)
+    }
+
+    /// The string at a path, empty when absent.
+    pub fn text(&self, path: &[&str]) -> &str {
+        self.at(path).and_then(Value::as_str).unwrap_or("")
+    }
+
+    /// The integer at a path.
+    pub fn int(&self, path: &[&str]) -> Option<i64> {
+        self.at(path)?.as_i64()
+    }
+
+    /// The elements of the array at a path, none when absent.
+    pub fn items(&self, path: &[&str]) -> &[Value] {
+        self.at(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    /// The JSON encoding, made on first use and shared from then on.
+    pub fn bytes(&self) -> &Bytes {
+        self.bytes.get_or_init(|| Bytes::from(self.value.to_string()))
+    }
+
+    fn meta_str(&self, field: &str) -> &str {
+        self.text(&["metadata", field])
+    }
+}
+
+/// The value at a path of field names inside any tree; absent and null are both `None`.
+pub fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    let found = path.iter().try_fold(value, |v, field| v.get(field))?;
+    (!found.is_null()).then_some(found)
+}
+
+/// The map at a path inside a tree, created (with every map on the way) where absent.
+///
+/// A non-map found on the way is replaced: callers hold trees that were validated before.
+pub fn map_at<'a>(value: &'a mut Value, path: &[&str]) -> &'a mut Map<String, Value> {
+    let mut here = value;
+    for field in path {
+        here = as_map(here).entry(*field).or_insert(Value::Null);
+    }
+    as_map(here)
+}
+
+fn as_map(value: &mut Value) -> &mut Map<String, Value> {
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    match value {
+        Value::Object(map) => map,
+        _ => unreachable!("the line above made it a map"),
+    }
+}
