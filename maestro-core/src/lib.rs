@@ -1,1 +1,6 @@
-//! x
+//! Maestro's core: the Framework spec, the plan state machine and the universal operator.
+//!
+//! Everything here but the operator's shell is pure: no IO, no clock, no randomness. The same
+//! inputs give the same rendered objects, the same CRD and the same plan, byte for byte.
+
+pub mod framework;
