@@ -6,4 +6,7 @@
 
 pub mod api;
 pub mod controller;
+pub mod fields;
 pub mod object;
+pub mod patch;
+pub mod selector;

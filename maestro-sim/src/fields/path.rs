@@ -1,0 +1,109 @@
+//! Path elements: their `fieldsV1` spelling, and the spelling people read.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+
+use super::{FieldSetError, Node, dot, is_member};
+
+/// `f:name`.
+pub(crate) fn field(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 2);
+    out.push_str("f:");
+    out.push_str(name);
+    out
+}
+
+/// `v:"finalizer"`.
+pub(crate) fn value(value: &Value) -> String {
+    match value {
+        // Most set items are plain words, whose JSON needs no escapes.
+        Value::String(text) if is_plain(text) => format!("v:\"{text}\""),
+        other => format!("v:{other}"),
+    }
+}
+
+/// `k:{"containerPort":80,"protocol":"TCP"}`, the keys sorted by name.
+pub(crate) fn keys(pairs: &[(&str, &Value)]) -> String {
+    if let [(name, Value::String(text))] = pairs
+        && is_plain(text)
+    {
+        return format!("k:{{\"{name}\":\"{text}\"}}");
+    }
+    let map: Map<String, Value> =
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect();
+    format!("k:{}", Value::Object(map))
+}
+
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\')
+}
+
+/// The element as it stands in a printed path: `.name`, `[name="a"]`, `[="v"]`, `[0]`.
+pub(crate) fn display(element: &str) -> String {
+    let Some((prefix, rest)) = element.split_at_checked(2) else { return element.to_owned() };
+    match prefix {
+        "f:" => format!(".{rest}"),
+        "i:" => format!("[{rest}]"),
+        "v:" => format!("[={rest}]"),
+        _ => {
+            let map: Map<String, Value> = serde_json::from_str(rest).unwrap_or_default();
+            let mut out = String::from("[");
+            for (index, (name, value)) in map.iter().enumerate() {
+                let comma = if index == 0 { "" } else { "," };
+                // Writing to a String cannot fail.
+                let _ = write!(out, "{comma}{name}={value}");
+            }
+            out.push(']');
+            out
+        }
+    }
+}
+
+/// Appends every member below `node` to `out`; `prefix` is the path so far and is restored.
+pub(super) fn print(node: &Node, prefix: &mut String, out: &mut Vec<String>) {
+    for (element, child) in node.iter().filter(|(element, _)| *element != ".") {
+        let Value::Object(child) = child else { continue };
+        let length = prefix.len();
+        prefix.push_str(&display(element));
+        if is_member(child) {
+            out.push(prefix.clone());
+        }
+        print(child, prefix, out);
+        prefix.truncate(length);
+    }
+}
+
+/// Checks every element below `node`, sorts the keys inside `k:` elements, and writes a member
+/// without children as `{}`.
+pub(super) fn canonical(node: Node) -> Result<Node, FieldSetError> {
+    let mut out = Node::new();
+    let member = node.contains_key(".");
+    for (element, child) in node {
+        let Value::Object(child) = child else {
+            return Err(FieldSetError::NotAnObject(element));
+        };
+        if element == "." {
+            continue;
+        }
+        let element = canonical_element(element)?;
+        out.insert(element, Value::Object(canonical(child)?));
+    }
+    if member && !out.is_empty() {
+        out.insert(".".to_owned(), dot());
+    }
+    Ok(out)
+}
+
+fn canonical_element(element: String) -> Result<String, FieldSetError> {
+    let known = match element.split_at_checked(2) {
+        Some(("f:", _)) => return Ok(element),
+        Some(("i:", index)) => index.parse::<i64>().ok().map(|index| format!("i:{index}")),
+        Some(("v:", json)) => serde_json::from_str::<Value>(json).ok().map(|json| value(&json)),
+        Some(("k:", json)) => serde_json::from_str::<Map<String, Value>>(json)
+            .ok()
+            .map(|map| format!("k:{}", Value::Object(map))),
+        _ => None,
+    };
+    known.ok_or(FieldSetError::UnknownElement(element))
+}
