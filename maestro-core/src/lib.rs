@@ -3,4 +3,9 @@
 //! Everything here but the operator's shell is pure: no IO, no clock, no randomness. The same
 //! inputs give the same rendered objects, the same CRD and the same plan, byte for byte.
 
+pub mod execution;
 pub mod framework;
+pub mod health;
+pub mod machine;
+pub mod plan;
+pub mod task;
