@@ -5,6 +5,7 @@
 //! rollbacks always find the exact version they name.
 
 mod duration;
+pub mod enhance;
 mod parameter;
 mod plan;
 mod status;
@@ -15,6 +16,7 @@ pub use duration::{DurationError, GoDuration};
 pub use parameter::{Parameter, ParameterType};
 pub use plan::{OnFailure, Phase, Plan, Retry, Step, Strategy};
 pub use status::conditions_schema;
+pub(crate) use status::conditions_value;
 pub use task::{JobTask, PatchTask, PatchType, ScaleTask, Task, ToggleTask, WaitTask};
 pub use trigger::{Health, Trigger};
 

@@ -7,5 +7,8 @@ pub mod execution;
 pub mod framework;
 pub mod health;
 pub mod machine;
+pub mod package;
+pub mod parameters;
 pub mod plan;
 pub mod task;
+pub mod template;

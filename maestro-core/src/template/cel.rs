@@ -1,0 +1,231 @@
+//! CEL behind a small door: compile once, evaluate many times, at a bounded cost.
+
+use super::convert;
+use super::guard::{self, References};
+use kube_cel::KubeCelExt;
+use kube_cel::cel::parser::Parser;
+use kube_cel::cel::{Context, IdedExpr, Value as CelValue};
+use serde_json::Value;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
+
+/// The longest expression, in bytes.
+pub const MAX_SOURCE_BYTES: usize = 4096;
+
+/// Why an expression cannot be compiled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CompileError {
+    /// Line in the expression, from 1.
+    pub line: usize,
+    /// Column in the expression, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Why an expression has no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EvaluateError {
+    /// The interpreter gave up: a missing key, a type mismatch, the cost limit.
+    #[error("{message} in `{expression}`")]
+    Failed {
+        /// The whole expression.
+        expression: String,
+        /// What happened.
+        message: String,
+    },
+    /// It has a value of another type than was asked for.
+    #[error("`{expression}` must give {wanted}, not {got}")]
+    Type {
+        /// The whole expression.
+        expression: String,
+        /// The type that its place asks for.
+        wanted: &'static str,
+        /// What it gave.
+        got: String,
+    },
+}
+
+pub(super) fn base() -> &'static Context<'static> {
+    static BASE: LazyLock<Context<'static>> = LazyLock::new(|| {
+        let mut context = Context::default().with_all();
+        guard::register(&mut context);
+        context
+    });
+    &BASE
+}
+
+/// The variables that an expression sees. Making one is cheap; its functions are shared.
+pub struct Scope {
+    context: Context<'static>,
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self { context: base().new_inner_scope() }
+    }
+}
+
+impl Scope {
+    /// A scope without variables.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a variable.
+    pub fn set(&mut self, name: &str, value: &Value) -> &mut Self {
+        self.context.add_variable_from_value(name, convert::to_cel(value));
+        self
+    }
+
+    /// The same, for building in one breath.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &Value) -> Self {
+        self.set(name, value);
+        self
+    }
+}
+
+/// A compiled expression.
+#[derive(Debug)]
+pub struct Expression {
+    source: String,
+    tree: IdedExpr,
+    references: References,
+}
+
+impl Expression {
+    /// Compiles `source`.
+    ///
+    /// # Errors
+    /// The first mistake, with its place: syntax, length, nesting, an unknown function.
+    pub fn compile(source: &str) -> Result<Self, CompileError> {
+        let fail = |message: String| CompileError { line: 1, column: 1, message };
+        if source.len() > MAX_SOURCE_BYTES {
+            let length = source.len();
+            return Err(fail(format!(
+                "{length} bytes; an expression has at most {MAX_SOURCE_BYTES}"
+            )));
+        }
+        let parser = Parser::new().enable_optional_syntax(true).max_recursion_depth(64);
+        // The parser is generated code; a panic in it must not become one of ours.
+        let mut tree = match catch_unwind(AssertUnwindSafe(|| parser.parse(source))) {
+            Ok(Ok(tree)) => tree,
+            Ok(Err(errors)) => {
+                let first = errors.errors.first();
+                let place = first.map_or((1, 1), |error| error.pos);
+                return Err(CompileError {
+                    line: usize::try_from(place.0).unwrap_or(1).max(1),
+                    column: usize::try_from(place.1).unwrap_or(1).max(1),
+                    message: first.map_or_else(|| "not CEL".to_owned(), |e| e.msg.clone()),
+                });
+            }
+            Err(_) => return Err(fail("the parser gave up on it".to_owned())),
+        };
+        let mut references = References::default();
+        guard::rewrite(&mut tree, &mut references);
+        if let Some(message) = references.unsupported.take() {
+            return Err(fail(message));
+        }
+        let is_operator = |name: &str| name.starts_with(['_', '@', '!', '-']);
+        if let Some(name) = references
+            .functions
+            .iter()
+            .find(|name| !is_operator(name) && !guard::is_registered(name))
+        {
+            return Err(fail(format!("unknown function {name:?}")));
+        }
+        Ok(Self { source: source.to_owned(), tree, references })
+    }
+
+    /// What was compiled.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The free variables that it refers to, sorted.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.references.variables.iter().map(String::as_str)
+    }
+
+    /// The fields that it selects of `variable`, sorted: `params.nodes` gives `nodes`.
+    pub fn fields_of<'a>(&'a self, variable: &'a str) -> impl Iterator<Item = &'a str> {
+        self.references
+            .fields
+            .iter()
+            .filter(move |(owner, _)| owner == variable)
+            .map(|(_, field)| field.as_str())
+    }
+
+    fn fail(&self, message: impl ToString) -> EvaluateError {
+        let message = message.to_string().replace("Error executing function 'evaluation': ", "");
+        EvaluateError::Failed { expression: self.source.clone(), message }
+    }
+
+    pub(super) fn cel(&self, scope: &Scope) -> Result<CelValue, EvaluateError> {
+        guard::refill();
+        let run = || CelValue::resolve(&self.tree, &scope.context);
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(self.fail(shorten(error.to_string()))),
+            Err(_) => Err(self.fail("the interpreter gave up")),
+        }
+    }
+
+    /// Its value as JSON; `None` for `null` and for an empty optional.
+    ///
+    /// # Errors
+    /// See [`EvaluateError`].
+    pub fn evaluate(&self, scope: &Scope) -> Result<Option<Value>, EvaluateError> {
+        convert::to_json(&self.cel(scope)?).map_err(|message| self.fail(message))
+    }
+
+    /// Its value as part of a longer string.
+    ///
+    /// # Errors
+    /// See [`EvaluateError`].
+    pub fn text(&self, scope: &Scope) -> Result<String, EvaluateError> {
+        convert::to_text(&self.cel(scope)?).map_err(|message| self.fail(message))
+    }
+
+    /// Its value, which must be a `bool`.
+    ///
+    /// # Errors
+    /// See [`EvaluateError`].
+    pub fn truth(&self, scope: &Scope) -> Result<bool, EvaluateError> {
+        match self.cel(scope)? {
+            CelValue::Bool(truth) => Ok(truth),
+            other => Err(self.mismatch("true or false", &other)),
+        }
+    }
+
+    /// Its value, which must be an `int`.
+    ///
+    /// # Errors
+    /// See [`EvaluateError`].
+    pub fn integer(&self, scope: &Scope) -> Result<i64, EvaluateError> {
+        match self.cel(scope)? {
+            CelValue::Int(number) => Ok(number),
+            other => Err(self.mismatch("a whole number", &other)),
+        }
+    }
+
+    fn mismatch(&self, wanted: &'static str, got: &CelValue) -> EvaluateError {
+        EvaluateError::Type {
+            expression: self.source.clone(),
+            wanted,
+            got: got.type_of().to_string(),
+        }
+    }
+}
+
+/// The interpreter prints whole operands; a message for a person needs no megabyte of them.
+fn shorten(message: String) -> String {
+    match message.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message,
+    }
+}

@@ -1,0 +1,86 @@
+//! What templates give, and what they refuse, through one `check` each.
+
+use super::*;
+use serde_json::json;
+
+fn scope() -> Scope {
+    Scope::new()
+        .with("name", &json!("main"))
+        .with("params", &json!({"nodes": 3, "config": {"b": "2", "a": "1"}, "on": false}))
+}
+
+#[test]
+fn renders_typed_values() {
+    let check = |source: &str, expected: Value| {
+        let rendered = Template::compile("t.yaml", source).and_then(|t| t.render(&scope()));
+        assert_eq!(rendered.map(Value::Array), Ok(expected), "{source}");
+    };
+    check("replicas: ${params.nodes}", json!([{"replicas": 3}]));
+    check("a: \"${name}-${params.nodes}\"", json!([{"a": "main-3"}]));
+    check("a: ${params.on}", json!([{"a": false}]));
+    check("a: $${name} ${name}", json!([{"a": "${name} main"}]));
+    check("a: ${null}\nb: 1", json!([{"b": 1}]));
+    check("a: ${params.?missing}\nb: ${params.?nodes}", json!([{"b": 3}]));
+    check("${name}: {\"${name}\": 0644}", json!([{"main": {"main": 420}}]));
+    check("a: [1, \"${null}\", \"${name}\"]", json!([{"a": [1, "main"]}]));
+    check("\"${params.on ? {'a': 1} : null}\"\n---\nb: 1\n---\n", json!([{"b": 1}]));
+    check("a: ${params.config.map(k, k + '=' + params.config[k])}", json!([{"a": ["a=1", "b=2"]}]));
+    check("a: ${params.config.map(k, k).join(',')}", json!([{"a": "a,b"}]));
+    check("a: ${{'x': {'y': '}'}}}", json!([{"a": {"x": {"y": "}"}}}]));
+    check("a: |\n  x=${params.nodes}\n  y\n", json!([{"a": "x=3\ny\n"}]));
+    check(
+        "a: ${lists.range(params.nodes).map(i, name + '-' + string(i))}",
+        json!([{"a": ["main-0", "main-1", "main-2"]}]),
+    );
+    check("a: ${duration('90s')}", json!([{"a": "1m30s"}]));
+    check("a: ~\nb: \"null\"", json!([{"b": "null"}]));
+}
+
+#[test]
+fn names_the_place_of_a_mistake() {
+    let check = |source: &str, expected: &str| {
+        let error = Template::compile("t.yaml", source).and_then(|t| t.render(&scope()));
+        let error = error.expect_err(source).to_string();
+        assert!(error.contains(expected), "{source}\n  wanted {expected}\n  got {error}");
+    };
+    check("a: 1\nb: ${params.}", "t.yaml:2:");
+    check("a: 1\nb:   \"${nope(1)}\"", "t.yaml:2:9: unknown function \"nope\"");
+    check("a:\n  - ${missing}", "t.yaml:2:5: Undeclared reference to 'missing'");
+    check("a: ${params.nodess}", "No such key: nodess");
+    check("a: ${name", "t.yaml:1:4: `${` is never closed");
+    check("a: 1\na: 2", "t.yaml:2:1: duplicate");
+    check("a: '${Foo{x: 1}}'", "not supported");
+    check("a: [", "t.yaml:1");
+}
+
+#[test]
+fn a_hostile_expression_is_stopped() {
+    let check = |source: &str| {
+        let text = format!("a: {source}");
+        let error = Template::compile("t.yaml", &text).and_then(|t| t.render(&scope()));
+        let error = error.map(|_| "a value").expect_err(source).to_string();
+        assert!(error.contains("too expensive"), "{error}");
+    };
+    check("${lists.range(1000000000)}");
+    check("${lists.range(1000).map(i, lists.range(1000).map(j, i + j))}");
+    let doubling = ".map(y, y + y)".repeat(60);
+    check(&format!("${{['aaaaaaaa']{doubling}}}"));
+    let lists = ".map(y, [y, y, y, y])".repeat(40);
+    check(&format!("${{['a']{lists}}}"));
+    let squares = ".map(y, y.replace('a', y))".repeat(20);
+    check(&format!("${{['aaaa']{squares}}}"));
+    let long = "1 + ".repeat(2000) + "1";
+    assert!(Expression::compile(&long).is_err_and(|e| e.message.contains("at most 4096")));
+    let nested = format!("{}1{}", "(".repeat(500), ")".repeat(500));
+    assert!(Expression::compile(&nested).is_err());
+}
+
+#[test]
+fn finds_what_an_expression_refers_to() {
+    let expression = Expression::compile(
+        "params.nodes > 1 && objects.all(o, o.metadata.name == name) && has(params.tls)",
+    )
+    .expect("it compiles");
+    assert_eq!(expression.variables().collect::<Vec<_>>(), ["name", "objects", "params"]);
+    assert_eq!(expression.fields_of("params").collect::<Vec<_>>(), ["nodes", "tls"]);
+}
