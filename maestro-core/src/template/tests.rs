@@ -26,7 +26,7 @@ fn renders_typed_values() {
     check("\"${params.on ? {'a': 1} : null}\"\n---\nb: 1\n---\n", json!([{"b": 1}]));
     check("a: ${params.config.map(k, k + '=' + params.config[k])}", json!([{"a": ["a=1", "b=2"]}]));
     check("a: ${params.config.map(k, k).join(',')}", json!([{"a": "a,b"}]));
-    check("a: ${{'x': {'y': '}'}}}", json!([{"a": {"x": {"y": "}"}}}]));
+    check("a: \"${{'x': {'y': '}'}}}\"", json!([{"a": {"x": {"y": "}"}}}]));
     check("a: |\n  x=${params.nodes}\n  y\n", json!([{"a": "x=3\ny\n"}]));
     check(
         "a: ${lists.range(params.nodes).map(i, name + '-' + string(i))}",
