@@ -1,0 +1,234 @@
+//! DELETE and DELETECOLLECTION: preconditions, grace, finalizers, propagation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::api::read::List;
+use crate::api::registry::Served;
+use crate::api::server::{Handled, Response, Server};
+use crate::api::{Request, Status};
+use crate::object::{Object, at, map_at};
+use crate::time::rfc3339;
+
+const FOREGROUND: &str = "foregroundDeletion";
+const ORPHAN: &str = "orphan";
+
+impl Server {
+    pub(super) fn delete(&mut self, served: &Arc<Served>, request: &Request) -> Handled {
+        let live = self.existing(served, request)?;
+        check_options(&request.body)?;
+        check_preconditions(served, &live, &request.body)?;
+        self.delete_object(served, &live, request)
+    }
+
+    pub(super) fn delete_collection(&mut self, served: &Arc<Served>, request: &Request) -> Handled {
+        check_options(&request.body)?;
+        let Response::List(List { items, api_version, kind, .. }) = self.list(served, request)?
+        else {
+            return Err(Box::new(Status::method_not_allowed()));
+        };
+        for object in &items {
+            // Another deletion in this loop may have taken it along.
+            if self.store.get(&served.resource, object.key()).is_some() {
+                self.delete_object(served, object, request)?;
+            }
+        }
+        let resource_version = self.store.version();
+        Ok(Response::List(List {
+            api_version,
+            kind,
+            items,
+            resource_version,
+            continue_token: None,
+            remaining: None,
+        }))
+    }
+
+    fn delete_object(
+        &mut self,
+        served: &Arc<Served>,
+        live: &Arc<Object>,
+        request: &Request,
+    ) -> Handled {
+        let grace = grace_seconds(served, live, &request.body);
+        let finalizers = finalizers_after(live, &request.body);
+        if self.keep_for_content(served, live) {
+            return self.terminate_namespace(served, live, request);
+        }
+        if finalizers.is_empty() && grace == 0 {
+            return self.remove_now(served, live, request);
+        }
+        let mut value = live.value().clone();
+        self.mark(&mut value, live, grace);
+        let meta = map_at(&mut value, &["metadata"]);
+        if finalizers.is_empty() {
+            meta.remove("finalizers");
+        } else {
+            meta.insert("finalizers".into(), finalizers.into());
+        }
+        if value == *live.value() {
+            return Ok(Response::Object { code: 200, object: Arc::clone(live) });
+        }
+        if request.options.dry_run {
+            return Ok(Response::Value { code: 200, value });
+        }
+        let now = self.now;
+        let object = self.store.put(&served.resource, value, now);
+        self.after_write(served, &object);
+        Ok(Response::Object { code: 200, object })
+    }
+
+    /// Sets the deletion fields; the grace period of a second delete can only shorten.
+    fn mark(&mut self, value: &mut Value, live: &Object, grace: i64) {
+        let deadline = rfc3339(self.now + Duration::from_secs(grace.unsigned_abs()));
+        let earlier = live.int(&["metadata", "deletionGracePeriodSeconds"]);
+        let generation = live.generation();
+        let meta = map_at(value, &["metadata"]);
+        if !live.is_deleting() {
+            meta.insert("deletionTimestamp".into(), deadline.into());
+            meta.insert("deletionGracePeriodSeconds".into(), grace.into());
+            if generation > 0 {
+                meta.insert("generation".into(), (generation + 1).into());
+            }
+        } else if earlier.is_some_and(|earlier| grace < earlier) {
+            meta.insert("deletionTimestamp".into(), deadline.into());
+            meta.insert("deletionGracePeriodSeconds".into(), grace.into());
+        }
+    }
+
+    fn remove_now(&mut self, served: &Arc<Served>, live: &Object, request: &Request) -> Handled {
+        let answer = success(served, live);
+        if request.options.dry_run {
+            return Ok(Response::Value { code: 200, value: answer });
+        }
+        let now = self.now;
+        let removed = self.store.remove(&served.resource, live.key(), now);
+        self.after_delete(served, live);
+        // A kind with a grace period answers with the object, the others with a Status.
+        match removed {
+            Some(object) if served.is_pod() => Ok(Response::Object { code: 200, object }),
+            _ => Ok(Response::Value { code: 200, value: answer }),
+        }
+    }
+
+    fn keep_for_content(&self, served: &Served, live: &Object) -> bool {
+        served.is_namespace() && !live.items(&["spec", "finalizers"]).is_empty()
+    }
+
+    fn terminate_namespace(
+        &mut self,
+        served: &Arc<Served>,
+        live: &Arc<Object>,
+        request: &Request,
+    ) -> Handled {
+        let mut value = live.value().clone();
+        let now = self.timestamp();
+        let meta = map_at(&mut value, &["metadata"]);
+        meta.entry("deletionTimestamp").or_insert_with(|| now.into());
+        map_at(&mut value, &["status"]).insert("phase".into(), "Terminating".into());
+        if request.options.dry_run || value == *live.value() {
+            return Ok(Response::Value { code: 200, value });
+        }
+        let now = self.now;
+        let object = self.store.put(&served.resource, value, now);
+        Ok(Response::Object { code: 200, object })
+    }
+}
+
+fn success(served: &Served, live: &Object) -> Value {
+    let mut details = Map::new();
+    details.insert("name".into(), live.name().into());
+    if !served.resource.group.is_empty() {
+        details.insert("group".into(), served.resource.group.as_ref().into());
+    }
+    details.insert("kind".into(), served.resource.resource.as_ref().into());
+    details.insert("uid".into(), live.uid().into());
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+           "details": details})
+}
+
+fn check_options(options: &Value) -> Result<(), Box<Status>> {
+    let policy = options.get("propagationPolicy").and_then(Value::as_str);
+    let orphan = options.get("orphanDependents").is_some_and(|o| !o.is_null());
+    let refuse = |field: &str, message: String| {
+        let cause = crate::api::Cause::new("FieldValueInvalid", field, message);
+        Err(Box::new(Status::invalid("meta.k8s.io", "DeleteOptions", "", &[cause])))
+    };
+    match policy {
+        Some(_) if orphan => refuse(
+            "propagationPolicy",
+            "Invalid value: orphanDependents and deletionPropagation cannot be both set".into(),
+        ),
+        None | Some("Foreground" | "Background" | "Orphan") => Ok(()),
+        Some(other) => refuse(
+            "propagationPolicy",
+            format!(
+                "Unsupported value: \"{other}\": supported values: \"Foreground\", \
+                 \"Background\", \"Orphan\", \"nil\""
+            ),
+        ),
+    }
+}
+
+fn check_preconditions(
+    served: &Served,
+    live: &Object,
+    options: &Value,
+) -> Result<(), Box<Status>> {
+    let text = |field: &str| at(options, &["preconditions", field]).and_then(Value::as_str);
+    if let Some(uid) = text("uid").filter(|uid| *uid != live.uid()) {
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            live.uid()
+        );
+        return Err(Box::new(Status::conflict(&served.resource, live.name(), &why)));
+    }
+    let version = live.resource_version().to_string();
+    if let Some(asked) = text("resourceVersion").filter(|asked| *asked != version) {
+        let why = format!(
+            "Precondition failed: ResourceVersion in precondition: {asked}, ResourceVersion in \
+             object meta: {version}"
+        );
+        return Err(Box::new(Status::conflict(&served.resource, live.name(), &why)));
+    }
+    Ok(())
+}
+
+/// Seconds of grace: pods only; the option, else the spec; none once unscheduled or terminal.
+fn grace_seconds(served: &Served, live: &Object, options: &Value) -> i64 {
+    if !served.is_pod() {
+        return 0;
+    }
+    let phase = live.text(&["status", "phase"]);
+    let unscheduled = live.text(&["spec", "nodeName"]).is_empty();
+    if unscheduled || matches!(phase, "Succeeded" | "Failed") {
+        return 0;
+    }
+    let asked = options.get("gracePeriodSeconds").and_then(Value::as_i64);
+    let declared = live.int(&["spec", "terminationGracePeriodSeconds"]);
+    let earlier = live.int(&["metadata", "deletionGracePeriodSeconds"]);
+    asked.or(earlier.filter(|_| live.is_deleting())).or(declared).unwrap_or(30).max(0)
+}
+
+/// The finalizers that deletion leaves: the propagation policy adds or removes its own.
+fn finalizers_after(live: &Object, options: &Value) -> Vec<String> {
+    let policy = options.get("propagationPolicy").and_then(Value::as_str);
+    let orphan = options.get("orphanDependents").and_then(Value::as_bool);
+    let wanted = match (policy, orphan) {
+        (Some("Foreground"), _) => Some(FOREGROUND),
+        (Some("Orphan"), _) | (None, Some(true)) => Some(ORPHAN),
+        _ => None,
+    };
+    let explicit = policy.is_some() || orphan.is_some();
+    let mut kept: Vec<String> = live
+        .finalizers()
+        .filter(|f| !explicit || (*f != FOREGROUND && *f != ORPHAN))
+        .map(str::to_owned)
+        .collect();
+    if let Some(wanted) = wanted {
+        kept.push(wanted.to_owned());
+    }
+    kept
+}

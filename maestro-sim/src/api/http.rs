@@ -1,0 +1,258 @@
+//! From HTTP to [`Request`] and back: paths, query, media types, bodies.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::api::discovery;
+use crate::api::registry::Registry;
+use crate::api::server::{Handled, Response};
+use crate::api::{Options, PatchType, Request, Status, Verb};
+use crate::body::Body;
+use crate::object::GroupResource;
+
+/// What a path and method mean.
+pub enum Routed {
+    /// A request to the API.
+    Request(Box<Request>),
+    /// Something answered at once: discovery, version, health, or a refusal.
+    Answer(http::Response<Body>),
+}
+
+/// Reads an HTTP request.
+pub fn route(registry: &Registry, parts: &Parts, body: &Bytes) -> Routed {
+    match parse(registry, parts, body) {
+        Ok(routed) => routed,
+        Err(status) => Routed::Answer(json_answer(status.code, &status.to_value())),
+    }
+}
+
+fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box<Status>> {
+    let path = parts.uri.path().trim_matches('/');
+    let segments: Vec<String> = path.split('/').map(|s| percent_decode(s, false)).collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    if let Some(value) = discovery::answer(registry, &segments, parts) {
+        return Ok(Routed::Answer(value));
+    }
+    let place = Place::find(&segments).ok_or_else(|| Box::new(Status::no_such_path()))?;
+    let query = parts.uri.query().unwrap_or("");
+    let (options, watch) = options(query)?;
+    let (verb, patch) = verb(parts, &place, watch)?;
+    let body = decode(parts, verb, body)?;
+    let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
+    Ok(Routed::Request(Box::new(Request {
+        verb,
+        resource: GroupResource::owned(place.group, place.resource),
+        version: place.version.to_owned().into(),
+        namespace: place.namespace.to_owned(),
+        name: place.name.to_owned(),
+        subresource: place.subresource.to_owned().into(),
+        patch,
+        options: merged(options, &body),
+        body,
+        user_agent: Arc::from(agent.unwrap_or("unknown")),
+    })))
+}
+
+/// `DeleteOptions` may ask for a dry run in the body.
+fn merged(mut options: Options, body: &Value) -> Options {
+    if body.get("kind").and_then(Value::as_str) == Some("DeleteOptions") {
+        let dry = body.get("dryRun").and_then(Value::as_array).is_some_and(|d| !d.is_empty());
+        options.dry_run |= dry;
+    }
+    options
+}
+
+#[derive(Default)]
+struct Place<'a> {
+    group: &'a str,
+    version: &'a str,
+    namespace: &'a str,
+    resource: &'a str,
+    name: &'a str,
+    subresource: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn find(segments: &[&'a str]) -> Option<Self> {
+        let (group, version, rest) = match segments {
+            ["api", version, rest @ ..] => ("", *version, rest),
+            ["apis", group, version, rest @ ..] => (*group, *version, rest),
+            _ => return None,
+        };
+        let here = Self { group, version, ..Self::default() };
+        // `namespaces/NAME/status` and `/finalize` are the namespace's own.
+        let (namespace, rest) = match rest {
+            ["namespaces", _, "status" | "finalize"] if group.is_empty() => ("", rest),
+            ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),
+            rest => ("", rest),
+        };
+        let here = Self { namespace, ..here };
+        match rest {
+            [resource] => Some(Self { resource, ..here }),
+            [resource, name] => Some(Self { resource, name, ..here }),
+            [resource, name, subresource] => Some(Self { resource, name, subresource, ..here }),
+            _ => None,
+        }
+    }
+}
+
+fn verb(
+    parts: &Parts,
+    place: &Place<'_>,
+    watch: bool,
+) -> Result<(Verb, Option<PatchType>), Box<Status>> {
+    let named = !place.name.is_empty();
+    Ok(match (&parts.method, named) {
+        (&Method::GET, _) if watch => (Verb::Watch, None),
+        (&Method::GET, true) => (Verb::Get, None),
+        (&Method::GET, false) => (Verb::List, None),
+        (&Method::POST, _) => (Verb::Create, None),
+        (&Method::PUT, true) => (Verb::Update, None),
+        (&Method::PATCH, true) => (Verb::Patch, Some(patch_type(parts)?)),
+        (&Method::DELETE, true) => (Verb::Delete, None),
+        (&Method::DELETE, false) => (Verb::DeleteCollection, None),
+        _ => return Err(Box::new(Status::method_not_allowed())),
+    })
+}
+
+fn patch_type(parts: &Parts) -> Result<PatchType, Box<Status>> {
+    let media = media_type(parts);
+    match media {
+        "application/json-patch+json" => Ok(PatchType::Json),
+        "application/merge-patch+json" => Ok(PatchType::Merge),
+        "application/strategic-merge-patch+json" => Ok(PatchType::Strategic),
+        "application/apply-patch+yaml" => Ok(PatchType::Apply),
+        _ => {
+            let message = "the body of the request was in an unknown format - accepted media \
+                           types include: application/json-patch+json, \
+                           application/merge-patch+json, application/apply-patch+yaml, \
+                           application/strategic-merge-patch+json";
+            Err(Box::new(Status::new(415, "UnsupportedMediaType", message)))
+        }
+    }
+}
+
+fn media_type(parts: &Parts) -> &str {
+    let header = parts.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    header.unwrap_or("").split(';').next().unwrap_or("").trim()
+}
+
+fn decode(parts: &Parts, verb: Verb, body: &Bytes) -> Result<Value, Box<Status>> {
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    let parsed = serde_json::from_slice(body).map_err(|e| e.to_string());
+    // Apply and YAML bodies are mostly JSON, which is YAML: the slow parser is the fallback.
+    let media = media_type(parts);
+    let parsed = match parsed {
+        Err(_) if media.ends_with("yaml") => {
+            serde_yaml::from_slice(body).map_err(|e| e.to_string())
+        }
+        parsed => parsed,
+    };
+    parsed.map_err(|error| {
+        let what = if verb == Verb::Patch { "error decoding patch" } else { "error decoding body" };
+        Box::new(Status::bad_request(format!("{what}: {error}")))
+    })
+}
+
+fn options(query: &str) -> Result<(Options, bool), Box<Status>> {
+    let mut options = Options::default();
+    let mut watch = false;
+    for pair in query.split('&').filter(|p| !p.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = percent_decode(value, true);
+        let on = matches!(value.as_str(), "true" | "1");
+        match name {
+            "watch" => watch = on,
+            "dryRun" => {
+                if value != "All" {
+                    let message = format!("dryRun: Unsupported value: \"{value}\": supported values: \"All\"");
+                    return Err(Box::new(Status::bad_request(message)));
+                }
+                options.dry_run = true;
+            }
+            "fieldManager" => options.field_manager = Some(value),
+            "force" => options.force = Some(on),
+            "fieldValidation" => options.field_validation = Some(value),
+            "labelSelector" => options.label_selector = Some(value),
+            "fieldSelector" => options.field_selector = Some(value),
+            "limit" => options.limit = value.parse().unwrap_or(0),
+            "continue" => options.continue_token = Some(value),
+            "resourceVersion" => options.resource_version = Some(value),
+            "resourceVersionMatch" => options.resource_version_match = Some(value),
+            "timeoutSeconds" => options.timeout_seconds = value.parse().ok(),
+            "allowWatchBookmarks" => options.allow_watch_bookmarks = on,
+            "sendInitialEvents" => options.send_initial_events = Some(on),
+            _ => {}
+        }
+    }
+    Ok((options, watch))
+}
+
+fn percent_decode(text: &str, plus: bool) -> String {
+    if !text.contains(['%', '+']) {
+        return text.to_owned();
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'+' if plus => out.push(b' '),
+            b'%' => {
+                let mut rest = bytes.clone();
+                let hex = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16));
+                match (hex(rest.next()), hex(rest.next())) {
+                    (Some(high), Some(low)) => {
+                        out.push(u8::try_from(high * 16 + low).unwrap_or(b'%'));
+                        bytes = rest;
+                    }
+                    _ => out.push(b'%'),
+                }
+            }
+            other => out.push(other),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The HTTP answer of anything but a watch.
+pub fn answer(handled: Handled) -> http::Response<Body> {
+    match handled {
+        Ok(Response::Object { code, object }) => respond(code, Body::full(object.bytes().clone())),
+        Ok(Response::Value { code, value }) => json_answer(code, &value),
+        Ok(Response::List(list)) => respond(200, Body::list(&list)),
+        Ok(Response::Watch(_)) => respond(200, Body::full("")),
+        Err(status) => {
+            let mut response = json_answer(status.code, &status.to_value());
+            let seconds = status.details.get("retryAfterSeconds").and_then(Value::as_u64);
+            if let Some(seconds) = seconds {
+                response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
+            }
+            response
+        }
+    }
+}
+
+/// The HTTP answer of a watch.
+pub fn watch_answer(body: Body) -> http::Response<Body> {
+    respond(200, body)
+}
+
+/// A JSON document with a status code.
+pub fn json_answer(code: u16, value: &Value) -> http::Response<Body> {
+    respond(code, Body::full(value.to_string()))
+}
+
+fn respond(code: u16, body: Body) -> http::Response<Body> {
+    let mut response = http::Response::new(body);
+    *response.status_mut() =
+        StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let json = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    response
+}

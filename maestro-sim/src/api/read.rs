@@ -1,0 +1,224 @@
+//! GET and LIST: selectors, limits and continue tokens.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::api::registry::Served;
+use crate::api::server::{Handled, Response, Server};
+use crate::api::{Request, Status};
+use crate::object::{Key, Object};
+use crate::selector::{FieldSelector, LabelSelector};
+
+/// A listed collection: pointers to the stored objects and what stands around them.
+#[derive(Debug)]
+pub struct List {
+    /// `apiVersion` of the list and its items.
+    pub api_version: String,
+    /// Kind of the list, for example `PodList`.
+    pub kind: String,
+    /// The objects in key order.
+    pub items: Vec<Arc<Object>>,
+    /// Resource version of the list.
+    pub resource_version: u64,
+    /// Token for the next page.
+    pub continue_token: Option<String>,
+    /// Objects after this page, when no selector hides some.
+    pub remaining: Option<usize>,
+}
+
+/// Both selectors of a list or watch, compiled once.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    namespace: String,
+    name: Option<String>,
+    labels: Option<LabelSelector>,
+    fields: Option<FieldSelector>,
+}
+
+impl Filter {
+    /// Compiles a request's selectors.
+    ///
+    /// # Errors
+    /// 400 with the parser's words.
+    pub fn new(served: &Served, request: &Request) -> Result<Self, Box<Status>> {
+        let bad = |e: String| Box::new(Status::bad_request(e));
+        let text = |s: &Option<String>| s.clone().filter(|s| !s.is_empty());
+        let labels = text(&request.options.label_selector)
+            .map(|s| LabelSelector::parse(&s).map_err(|e| bad(e.to_string())))
+            .transpose()?;
+        let fields = text(&request.options.field_selector)
+            .map(|s| FieldSelector::parse(&s).map_err(|e| bad(e.to_string())))
+            .transpose()?;
+        for path in fields.iter().flat_map(FieldSelector::paths) {
+            if !served.selects_field(path) {
+                let message = format!("field label not supported: {path}");
+                return Err(bad(message));
+            }
+        }
+        let name = (!request.name.is_empty()).then(|| request.name.clone());
+        let name = name.or_else(|| {
+            fields.as_ref().and_then(|f| f.exactly("metadata.name")).map(str::to_owned)
+        });
+        Ok(Self { namespace: request.namespace.clone(), name, labels, fields })
+    }
+
+    /// Whether an object passes.
+    pub fn matches(&self, object: &Object) -> bool {
+        (self.namespace.is_empty() || object.namespace() == self.namespace)
+            && self.name.as_ref().is_none_or(|name| object.name() == name)
+            && self.labels.as_ref().is_none_or(|l| l.matches(object.labels()))
+            && self.fields.as_ref().is_none_or(|f| f.matches(object.value()))
+    }
+
+    /// Whether nothing but the namespace filters.
+    pub fn is_plain(&self) -> bool {
+        self.name.is_none() && self.labels.is_none() && self.fields.is_none()
+    }
+
+    fn single(&self) -> Option<Key> {
+        let name = self.name.as_ref()?;
+        Some(Key::new(&self.namespace, name))
+    }
+}
+
+impl Server {
+    pub(super) fn read(&self, served: &Served, request: &Request) -> Handled {
+        let version = request.options.resource_version.as_deref();
+        self.not_too_new(version)?;
+        let object = self.existing(served, request)?;
+        Ok(Response::Object { code: 200, object })
+    }
+
+    pub(super) fn list(&mut self, served: &Served, request: &Request) -> Handled {
+        let options = &request.options;
+        check_match(request)?;
+        let token = options.continue_token.as_deref().filter(|t| !t.is_empty());
+        self.not_too_new(options.resource_version.as_deref())?;
+        let start = token.map(|t| parse_token(t, options.resource_version.as_deref())).transpose()?;
+        let filter = Filter::new(served, request)?;
+        let from = start.as_ref().map(|(_, key)| key.clone());
+        let resource_version = start.map_or(self.store.version(), |(version, _)| version);
+        let mut matched = self.matched(served, &filter, from.as_ref());
+        let limit = if options.limit == 0 { usize::MAX } else { options.limit };
+        let more = matched.len() > limit;
+        let rest = matched.len().saturating_sub(limit);
+        matched.truncate(limit);
+        let last = matched.last().filter(|_| more);
+        Ok(Response::List(List {
+            api_version: served.api_version(),
+            kind: served.list_kind.clone(),
+            continue_token: last.map(|o| make_token(resource_version, o.key())),
+            remaining: (more && filter.is_plain()).then_some(rest),
+            items: matched,
+            resource_version,
+        }))
+    }
+
+    fn matched(&self, served: &Served, filter: &Filter, from: Option<&Key>) -> Vec<Arc<Object>> {
+        let Some(table) = self.store.find(&served.resource) else { return Vec::new() };
+        let in_one_place = !served.namespaced || !filter.namespace.is_empty();
+        if let (Some(key), true, None) = (filter.single(), in_one_place, from) {
+            let found = table.objects.get(&key).filter(|o| filter.matches(o));
+            return found.cloned().into_iter().collect();
+        }
+        let floor = from.cloned().unwrap_or_else(|| Key::new(&filter.namespace, ""));
+        let all = table.objects.range(floor..).filter(|(key, _)| Some(*key) != from);
+        all.take_while(|(k, _)| filter.namespace.is_empty() || *k.namespace == *filter.namespace)
+            .filter(|(_, object)| filter.matches(object))
+            .map(|(_, object)| Arc::clone(object))
+            .collect()
+    }
+
+    /// Refuses a resource version from the future, as a server whose cache waited in vain.
+    pub(super) fn not_too_new(&self, version: Option<&str>) -> Result<u64, Box<Status>> {
+        let text = version.unwrap_or("");
+        if text.is_empty() {
+            return Ok(0);
+        }
+        let Ok(asked) = text.parse::<u64>() else {
+            let message = format!(
+                "resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: parsing \
+                 \"{text}\": invalid syntax"
+            );
+            return Err(Box::new(Status::bad_request(message)));
+        };
+        let current = self.store.version();
+        if asked <= current {
+            return Ok(asked);
+        }
+        let message =
+            format!("Too large resource version: {asked}, current: {current}");
+        let cause = crate::api::Cause::new("ResourceVersionTooLarge", "", "Too large resource version");
+        let status = Status::new(504, "Timeout", message).retry_after(1).with_causes(&[cause]);
+        Err(Box::new(status))
+    }
+}
+
+fn check_match(request: &Request) -> Result<(), Box<Status>> {
+    let options = &request.options;
+    let version = options.resource_version.as_deref().unwrap_or("");
+    let matching = options.resource_version_match.as_deref().unwrap_or("");
+    if !matching.is_empty() && version.is_empty() {
+        let message = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+        return Err(Box::new(Status::bad_request(message)));
+    }
+    Ok(())
+}
+
+fn make_token(version: u64, last: &Key) -> String {
+    let start = match &*last.namespace {
+        "" => format!("{}\u{0}", last.name),
+        namespace => format!("{namespace}/{}\u{0}", last.name),
+    };
+    let token = json!({"v": "meta.k8s.io/v1", "rv": version, "start": start});
+    base64url(token.to_string().as_bytes())
+}
+
+fn parse_token(token: &str, version: Option<&str>) -> Result<(u64, Key), Box<Status>> {
+    if !matches!(version, None | Some("" | "0")) {
+        let message = "specifying resource version is not allowed when using continue";
+        return Err(Box::new(Status::bad_request(message)));
+    }
+    let bad = || {
+        let message = "continue key is not valid: the token was not issued by this server";
+        Box::new(Status::bad_request(message))
+    };
+    let decoded = unbase64url(token).ok_or_else(bad)?;
+    let value: Value = serde_json::from_slice(&decoded).map_err(|_| bad())?;
+    let start = value.get("start").and_then(Value::as_str).ok_or_else(bad)?;
+    let start = start.trim_end_matches('\u{0}');
+    let (namespace, name) = start.split_once('/').unwrap_or(("", start));
+    let version = value.get("rv").and_then(Value::as_u64).ok_or_else(bad)?;
+    Ok((version, Key::new(namespace, name)))
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Base64url without padding (RFC 4648 §5).
+fn base64url(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0u32, |w, b| w << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
+        for index in 0..=chunk.len() {
+            let six = (word >> (18 - 6 * index)) & 63;
+            out.push(char::from(ALPHABET[six as usize]));
+        }
+    }
+    out
+}
+
+fn unbase64url(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let (mut word, mut bits) = (0u32, 0);
+    for byte in text.trim_end_matches('=').bytes() {
+        let six = ALPHABET.iter().position(|b| *b == byte)?;
+        word = word << 6 | u32::try_from(six).ok()?;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            out.push(u8::try_from((word >> bits) & 0xff).ok()?);
+        }
+    }
+    Some(out)
+}

@@ -1,0 +1,138 @@
+//! The server: store, registry of served kinds, and the dispatch from verb to function.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::api::admission::Addresses;
+use crate::api::read::List;
+use crate::api::registry::{Registry, Served};
+use crate::api::watch::WatchStart;
+use crate::api::{Request, Status, Verb};
+use crate::object::{GroupResource, Key, Object};
+use crate::rng::Stream;
+use crate::store::Store;
+use crate::time::rfc3339;
+
+/// What a request answers when it does not fail.
+#[derive(Debug)]
+pub enum Response {
+    /// A stored object: shared, encoded at most once.
+    Object {
+        /// HTTP status: 200 or 201.
+        code: u16,
+        /// The object.
+        object: Arc<Object>,
+    },
+    /// A value made for this answer only (a Scale, a dry run, `Status` Success).
+    Value {
+        /// HTTP status.
+        code: u16,
+        /// The body.
+        value: Value,
+    },
+    /// A collection.
+    List(List),
+    /// A watch: where its cursor starts.
+    Watch(WatchStart),
+}
+
+/// What every handler returns.
+pub type Handled = Result<Response, Box<Status>>;
+
+/// An API server over its store. Synchronous: `now` is set by the caller before each request.
+#[derive(Debug)]
+pub struct Server {
+    /// The store; read it freely, write through [`Server::handle`].
+    pub store: Store,
+    /// The served kinds.
+    pub registry: Registry,
+    /// Virtual time of the request being handled.
+    pub now: Duration,
+    pub(super) uids: Stream,
+    pub(super) names: Stream,
+    pub(super) addresses: Addresses,
+    clock: (u64, String),
+}
+
+impl Server {
+    /// An empty server whose uids and generated names come from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            store: Store::default(),
+            registry: Registry::default(),
+            now: Duration::ZERO,
+            uids: Stream::new(seed, "uids"),
+            names: Stream::new(seed, "names"),
+            addresses: Addresses::default(),
+            clock: (0, rfc3339(Duration::ZERO)),
+        }
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// With the `metav1.Status` that a real server answers.
+    pub fn handle(&mut self, request: Request) -> Handled {
+        let served = self.served(&request)?;
+        if !request.subresource.is_empty() && request.subresource != "status" {
+            return self.subresource(&served, request);
+        }
+        match request.verb {
+            Verb::Get => self.read(&served, &request),
+            Verb::List => self.list(&served, &request),
+            Verb::Watch => self.watch(&served, &request),
+            Verb::Create => self.create(&served, request),
+            Verb::Update => self.update(&served, request),
+            Verb::Patch => self.patch(&served, request),
+            Verb::Delete => self.delete(&served, &request),
+            Verb::DeleteCollection => self.delete_collection(&served, &request),
+        }
+    }
+
+    fn served(&self, request: &Request) -> Result<Arc<Served>, Box<Status>> {
+        let served = self
+            .registry
+            .find(&request.resource, &request.version)
+            .ok_or_else(|| Box::new(Status::no_such_path()))?;
+        let scoped = served.namespaced || request.namespace.is_empty();
+        let named = !served.namespaced
+            || !request.namespace.is_empty()
+            || matches!(request.verb, Verb::List | Verb::Watch | Verb::DeleteCollection);
+        if !scoped || !named {
+            return Err(Box::new(Status::no_such_path()));
+        }
+        if !served.serves(request.verb, &request.subresource) {
+            return Err(Box::new(Status::method_not_allowed()));
+        }
+        Ok(served)
+    }
+
+    /// The stored object a request names.
+    pub(super) fn existing(
+        &self,
+        served: &Served,
+        request: &Request,
+    ) -> Result<Arc<Object>, Box<Status>> {
+        let key = Key::new(&request.namespace, &request.name);
+        self.store
+            .get(&served.resource, &key)
+            .cloned()
+            .ok_or_else(|| Box::new(Status::not_found(&served.resource, &request.name)))
+    }
+
+    /// The present second as RFC 3339; the text is kept for the second.
+    pub fn timestamp(&mut self) -> String {
+        let second = self.now.as_secs();
+        if self.clock.0 != second {
+            self.clock = (second, rfc3339(self.now));
+        }
+        self.clock.1.clone()
+    }
+
+    /// Looks an object up without a request (for the cluster's own bookkeeping).
+    pub fn peek(&self, resource: &GroupResource, namespace: &str, name: &str) -> Option<&Object> {
+        self.store.get(resource, &Key::new(namespace, name)).map(Arc::as_ref)
+    }
+}

@@ -1,0 +1,266 @@
+//! Subresources other than status: scale, binding, eviction, finalize.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::api::registry::Served;
+use crate::api::server::{Handled, Response, Server};
+use crate::api::{PatchType, Request, Status, Verb};
+use crate::object::{GroupResource, Object, at, map_at};
+use crate::patch;
+use crate::selector::LabelSelector;
+
+const PODS: GroupResource = GroupResource::new("", "pods");
+const BUDGETS: GroupResource = GroupResource::new("policy", "poddisruptionbudgets");
+
+impl Server {
+    pub(super) fn subresource(&mut self, served: &Arc<Served>, request: Request) -> Handled {
+        match &*request.subresource {
+            "scale" => self.scale(served, request),
+            "binding" if served.is_pod() => self.bind(served, &request),
+            "eviction" if served.is_pod() => self.evict(served, request),
+            "finalize" if served.is_namespace() => self.finalize(served, request),
+            _ => Err(Box::new(Status::no_such_path())),
+        }
+    }
+
+    fn scale(&mut self, served: &Arc<Served>, request: Request) -> Handled {
+        let Some(paths) = served.scale.clone() else {
+            return Err(Box::new(Status::no_such_path()));
+        };
+        let live = self.existing(served, &request)?;
+        let current = scale_of(served, &live, &paths);
+        let proposed = match (request.verb, request.patch) {
+            (Verb::Get, _) => return Ok(Response::Value { code: 200, value: current }),
+            (Verb::Update, _) => request.body.clone(),
+            (Verb::Patch, Some(PatchType::Json)) => patch::json(&current, &request.body)
+                .map_err(|e| Box::new(e.status(&served.resource, &request.name)))?,
+            (Verb::Patch, Some(_)) => {
+                let mut value = current.clone();
+                patch::merge(&mut value, &request.body);
+                value
+            }
+            _ => return Err(Box::new(Status::method_not_allowed())),
+        };
+        let version = at(&proposed, &["metadata", "resourceVersion"]).and_then(Value::as_str);
+        let replicas = at(&proposed, &["spec", "replicas"]).and_then(Value::as_i64).unwrap_or(0);
+        if replicas < 0 {
+            let message = format!(
+                "Invalid value: {replicas}: must be greater than or equal to 0"
+            );
+            let cause = crate::api::Cause::new("FieldValueInvalid", "spec.replicas", message);
+            let status = Status::invalid("autoscaling", "Scale", &request.name, &[cause]);
+            return Err(Box::new(status));
+        }
+        let mut body = live.value().clone();
+        let field: Vec<&str> = paths.spec.iter().map(String::as_str).collect();
+        if let Some((last, parents)) = field.split_last() {
+            map_at(&mut body, parents).insert((*last).into(), replicas.into());
+        }
+        let expected = version.filter(|v| !v.is_empty()).map_or_else(
+            || live.resource_version().to_string(),
+            str::to_owned,
+        );
+        map_at(&mut body, &["metadata"]).insert("resourceVersion".into(), expected.into());
+        let update = Request {
+            verb: Verb::Update,
+            subresource: "".into(),
+            patch: None,
+            body,
+            ..request
+        };
+        let answer = self.update(served, update)?;
+        let value = match &answer {
+            Response::Object { object, .. } => scale_of(served, object, &paths),
+            Response::Value { value, .. } => {
+                scale_of(served, &Object::new(value.clone()), &paths)
+            }
+            _ => return Ok(answer),
+        };
+        Ok(Response::Value { code: 200, value })
+    }
+
+    fn bind(&mut self, served: &Arc<Served>, request: &Request) -> Handled {
+        let live = self.existing(served, request)?;
+        let target = at(&request.body, &["target", "name"]).and_then(Value::as_str).unwrap_or("");
+        let conflict = |why: String| {
+            Err(Box::new(Status::conflict(
+                &GroupResource::new("", "pods/binding"),
+                &request.name,
+                &why,
+            )))
+        };
+        if live.is_deleting() {
+            return conflict(format!(
+                "pod {} is being deleted, cannot be assigned to a host",
+                request.name
+            ));
+        }
+        let node = live.text(&["spec", "nodeName"]);
+        if !node.is_empty() {
+            return conflict(format!(
+                "pod {} is already assigned to node \"{node}\"",
+                request.name
+            ));
+        }
+        let mut value = live.value().clone();
+        map_at(&mut value, &["spec"]).insert("nodeName".into(), target.into());
+        let now = self.timestamp();
+        set_condition(&mut value, "PodScheduled", &now);
+        let at_time = self.now;
+        if !request.options.dry_run {
+            let object = self.store.put(&served.resource, value, at_time);
+            self.after_write(served, &object);
+        }
+        let answer = json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
+                            "status": "Success", "code": 201});
+        Ok(Response::Value { code: 201, value: answer })
+    }
+
+    fn evict(&mut self, served: &Arc<Served>, request: Request) -> Handled {
+        let live = self.existing(served, &request)?;
+        let phase = live.text(&["status", "phase"]);
+        let skips = matches!(phase, "Pending" | "Succeeded" | "Failed") || live.is_deleting();
+        if !skips {
+            self.spend_budget(&live, request.options.dry_run)?;
+        }
+        let body = request.body.get("deleteOptions").cloned().unwrap_or(Value::Null);
+        let delete = Request { verb: Verb::Delete, subresource: "".into(), body, ..request };
+        self.delete(served, &delete)?;
+        let answer = json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
+                            "status": "Success", "code": 201});
+        Ok(Response::Value { code: 201, value: answer })
+    }
+
+    /// Takes one disruption from the pod's budget, or refuses.
+    fn spend_budget(&mut self, pod: &Object, dry_run: bool) -> Result<(), Box<Status>> {
+        let budgets: Vec<Arc<Object>> = self
+            .store
+            .find(&BUDGETS)
+            .into_iter()
+            .flat_map(|table| table.objects.values())
+            .filter(|b| b.namespace() == pod.namespace() && covers(b, pod))
+            .cloned()
+            .collect();
+        let budget = match budgets.as_slice() {
+            [] => return Ok(()),
+            [one] => one,
+            _ => {
+                let message = "This pod has more than one PodDisruptionBudget, which the \
+                               eviction subresource does not support.";
+                return Err(Box::new(Status::new(500, "InternalError", message)));
+            }
+        };
+        let observed = budget.int(&["status", "observedGeneration"]).unwrap_or(0);
+        if observed < budget.generation() {
+            let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+            let why = format!("The disruption budget {} is still being processed by the server.",
+                budget.name());
+            let cause = crate::api::Cause::new("DisruptionBudget", "", why);
+            return Err(Box::new(Status::too_many_requests(message, 10).with_causes(&[cause])));
+        }
+        let allowed = budget.int(&["status", "disruptionsAllowed"]).unwrap_or(0);
+        if allowed <= 0 {
+            let healthy = budget.int(&["status", "currentHealthy"]).unwrap_or(0);
+            let desired = budget.int(&["status", "desiredHealthy"]).unwrap_or(0);
+            let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+            let why = format!(
+                "The disruption budget {} needs {desired} healthy pods and has {healthy} currently",
+                budget.name()
+            );
+            let cause = crate::api::Cause::new("DisruptionBudget", "", why);
+            let status = Status::new(429, "TooManyRequests", message).with_causes(&[cause]);
+            return Err(Box::new(status));
+        }
+        if dry_run {
+            return Ok(());
+        }
+        let mut value = budget.value().clone();
+        let now = self.timestamp();
+        map_at(&mut value, &["status"]).insert("disruptionsAllowed".into(), (allowed - 1).into());
+        map_at(&mut value, &["status", "disruptedPods"]).insert(pod.name().into(), now.into());
+        let now = self.now;
+        self.store.put(&BUDGETS, value, now);
+        Ok(())
+    }
+
+    fn finalize(&mut self, served: &Arc<Served>, request: Request) -> Handled {
+        let live = self.existing(served, &request)?;
+        let mut value = live.value().clone();
+        let finalizers = at(&request.body, &["spec", "finalizers"]).cloned();
+        let spec = map_at(&mut value, &["spec"]);
+        match finalizers {
+            Some(list) => spec.insert("finalizers".into(), list),
+            None => spec.remove("finalizers"),
+        };
+        let now = self.now;
+        let empty = at(&value, &["spec", "finalizers"])
+            .and_then(Value::as_array)
+            .is_none_or(Vec::is_empty);
+        if empty && live.is_deleting() && live.finalizers().next().is_none() {
+            self.store.remove(&served.resource, live.key(), now);
+            return Ok(Response::Value { code: 200, value });
+        }
+        let object = self.store.put(&served.resource, value, now);
+        Ok(Response::Object { code: 200, object })
+    }
+}
+
+fn covers(budget: &Object, pod: &Object) -> bool {
+    budget
+        .at(&["spec", "selector"])
+        .and_then(|selector| LabelSelector::from_value(selector).ok())
+        .is_some_and(|selector| selector.matches(pod.labels()))
+}
+
+fn set_condition(pod: &mut Value, kind: &str, now: &str) {
+    let status = map_at(pod, &["status"]);
+    let conditions = status.entry("conditions").or_insert_with(|| Value::Array(Vec::new()));
+    let Some(list) = conditions.as_array_mut() else { return };
+    list.retain(|c| c.get("type").and_then(Value::as_str) != Some(kind));
+    list.push(json!({"type": kind, "status": "True", "lastProbeTime": null,
+                     "lastTransitionTime": now}));
+}
+
+/// `autoscaling/v1` Scale of an object.
+fn scale_of(served: &Served, object: &Object, paths: &crate::api::registry::ScalePaths) -> Value {
+    let read = |path: &[String]| {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        object.at(&path).cloned()
+    };
+    let selector = match paths.selector.as_deref().and_then(read) {
+        Some(Value::String(text)) => text,
+        Some(selector) => LabelSelector::from_value(&selector)
+            .map(|s| s.to_string())
+            .unwrap_or_default(),
+        None => String::new(),
+    };
+    let replicas = |path: &[String]| read(path).and_then(|v| v.as_i64()).unwrap_or(0);
+    let mut status = json!({"replicas": replicas(&paths.status)});
+    if !selector.is_empty() {
+        status["selector"] = selector.into();
+    }
+    let mut meta = json!({"name": object.name(), "uid": object.uid(),
+        "resourceVersion": object.resource_version().to_string()});
+    if served.namespaced {
+        meta["namespace"] = object.namespace().into();
+    }
+    if let Some(created) = object.at(&["metadata", "creationTimestamp"]) {
+        meta["creationTimestamp"] = created.clone();
+    }
+    json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta,
+           "spec": {"replicas": replicas(&paths.spec)}, "status": status})
+}
+
+impl Served {
+    /// Whether this is the core Pod.
+    pub fn is_pod(&self) -> bool {
+        self.resource == PODS
+    }
+
+    /// Whether this is the core Namespace.
+    pub fn is_namespace(&self) -> bool {
+        self.resource == GroupResource::new("", "namespaces")
+    }
+}

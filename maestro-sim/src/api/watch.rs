@@ -1,0 +1,125 @@
+//! WATCH: where a cursor starts, and what an event looks like through its filter.
+
+use std::sync::Arc;
+
+use crate::api::read::Filter;
+use crate::api::registry::Served;
+use crate::api::server::{Handled, Response, Server};
+use crate::api::{Request, Status};
+use crate::object::Object;
+use crate::store::{Event, EventType, TableId};
+
+/// A watch that has been accepted.
+#[derive(Debug)]
+pub struct WatchStart {
+    /// Objects to send first as ADDED.
+    pub initial: Vec<Arc<Object>>,
+    /// Whether a bookmark annotated `k8s.io/initial-events-end` follows the initial objects.
+    pub initial_end: bool,
+    /// The log to follow.
+    pub table: TableId,
+    /// The position to follow from.
+    pub position: u64,
+    /// What it selects.
+    pub filter: Filter,
+    /// Whether bookmarks are wanted.
+    pub bookmarks: bool,
+    /// `apiVersion` and kind of the objects, for bookmarks.
+    pub type_meta: (String, String),
+    /// Resource version of the initial state.
+    pub resource_version: u64,
+    /// Seconds after which the server ends it.
+    pub timeout_seconds: u64,
+    /// Set when the asked resource version is compacted: the one event that is sent.
+    pub expired: Option<Box<Status>>,
+}
+
+impl Server {
+    pub(super) fn watch(&mut self, served: &Served, request: &Request) -> Handled {
+        let options = &request.options;
+        let version = options.resource_version.as_deref().unwrap_or("");
+        let asked = self.not_too_new(Some(version))?;
+        let initial_events = self.wants_initial(request)?;
+        let filter = Filter::new(served, request)?;
+        let table = self.store.table_id(&served.resource);
+        let from_start = initial_events.unwrap_or(version.is_empty() || version == "0");
+        let resource_version = self.store.version();
+        let (position, expired) = if from_start || version.is_empty() || version == "0" {
+            (self.store.table(table).end(), None)
+        } else {
+            match self.store.table(table).position_after(asked) {
+                Ok(position) => (position, None),
+                Err(oldest) => (0, Some(Box::new(too_old(asked, oldest)))),
+            }
+        };
+        let mut initial = Vec::new();
+        if from_start {
+            let objects = self.store.table(table).objects.values();
+            initial.extend(objects.filter(|o| filter.matches(o)).cloned());
+        }
+        let random = 1800 + self.names.below(1800);
+        Ok(Response::Watch(WatchStart {
+            initial,
+            initial_end: initial_events == Some(true) && options.allow_watch_bookmarks,
+            table,
+            position,
+            filter,
+            bookmarks: options.allow_watch_bookmarks,
+            type_meta: (served.api_version(), served.kind.clone()),
+            resource_version,
+            timeout_seconds: options.timeout_seconds.filter(|s| *s > 0).unwrap_or(random),
+            expired,
+        }))
+    }
+
+    fn wants_initial(&self, request: &Request) -> Result<Option<bool>, Box<Status>> {
+        let options = &request.options;
+        let matching = options.resource_version_match.as_deref().unwrap_or("");
+        let refuse = |field: &str, message: &str| {
+            let cause = crate::api::Cause::new("FieldValueForbidden", field, message);
+            Err(Box::new(Status::invalid("meta.k8s.io", "ListOptions", "", &[cause])))
+        };
+        match options.send_initial_events {
+            Some(_) if matching != "NotOlderThan" => refuse(
+                "resourceVersionMatch",
+                "Forbidden: sendInitialEvents requires setting resourceVersionMatch to \
+                 NotOlderThan",
+            ),
+            None if !matching.is_empty() => refuse(
+                "resourceVersionMatch",
+                "Forbidden: resourceVersionMatch is forbidden for watch unless \
+                 sendInitialEvents is provided",
+            ),
+            other => Ok(other),
+        }
+    }
+}
+
+/// 410 for a watch from a compacted version.
+pub fn too_old(asked: u64, oldest: u64) -> Status {
+    Status::expired(format!("too old resource version: {asked} ({oldest})"))
+}
+
+/// An event as a watch with a filter sees it: entering a selector is ADDED, leaving it DELETED
+/// with the old content at the new resource version.
+pub fn seen(event: &Event, filter: &Filter) -> Option<(EventType, Arc<Object>)> {
+    let before = event.old.as_ref().is_some_and(|old| filter.matches(old));
+    let now = event.kind != EventType::Deleted && filter.matches(&event.object);
+    match (before, now) {
+        (false, true) => Some((EventType::Added, Arc::clone(&event.object))),
+        (true, true) => Some((EventType::Modified, Arc::clone(&event.object))),
+        (true, false) if event.kind == EventType::Deleted => {
+            Some((EventType::Deleted, Arc::clone(&event.object)))
+        }
+        (true, false) => event.old.as_ref().map(|old| (EventType::Deleted, restamped(old, event))),
+        (false, false) => None,
+    }
+}
+
+fn restamped(old: &Object, event: &Event) -> Arc<Object> {
+    let mut value = old.value().clone();
+    let version = event.object.resource_version().to_string();
+    crate::object::map_at(&mut value, &["metadata"])
+        .insert("resourceVersion".into(), version.into());
+    Arc::new(Object::new(value))
+}

@@ -1,0 +1,479 @@
+//! CREATE, UPDATE and PATCH: one pipeline from a proposed tree to a stored version.
+//!
+//! Order as in the real server: decode, carry over what clients may not set, default, prune,
+//! mutate by admission, validate, record field ownership, compare, store.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::api::registry::{Generation, Served};
+use crate::api::server::{Handled, Response, Server};
+use crate::api::{PatchType, Request, Status};
+use crate::managed::{self, Operation};
+use crate::object::{Key, Object, at, map_at};
+use crate::patch;
+
+/// How a proposed tree came about, which decides who owns its fields.
+enum Origin {
+    /// The body itself, or a patch of the live object.
+    Update,
+    /// Server-side apply: ownership is already recorded.
+    Apply,
+}
+
+impl Server {
+    pub(super) fn create(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
+        let body = std::mem::take(&mut request.body);
+        let body = self.fresh(served, &request, body)?;
+        self.insert(served, &request, body, &Origin::Update)
+    }
+
+    /// Checks a body that creates an object and fills its metadata.
+    fn fresh(
+        &mut self,
+        served: &Served,
+        request: &Request,
+        mut body: Value,
+    ) -> Result<Value, Box<Status>> {
+        check_type(served, &mut body)?;
+        let meta = map_at(&mut body, &["metadata"]);
+        if meta.get("resourceVersion").and_then(Value::as_str).is_some_and(|v| !v.is_empty()) {
+            let message = "resourceVersion should not be set on objects to be created";
+            return Err(Box::new(Status::new(500, "", message)));
+        }
+        check_place(served, request, meta)?;
+        for field in ["uid", "creationTimestamp", "deletionTimestamp", "selfLink",
+            "deletionGracePeriodSeconds", "generation", "resourceVersion"] {
+            meta.remove(field);
+        }
+        self.name(served, request, &mut body)?;
+        let uid = self.uids.uuid();
+        let now = self.timestamp();
+        let meta = map_at(&mut body, &["metadata"]);
+        meta.insert("uid".into(), uid.into());
+        meta.insert("creationTimestamp".into(), now.into());
+        Ok(body)
+    }
+
+    fn name(
+        &mut self,
+        served: &Served,
+        request: &Request,
+        body: &mut Value,
+    ) -> Result<(), Box<Status>> {
+        let text = |body: &Value, field: &str| {
+            at(body, &["metadata", field]).and_then(Value::as_str).unwrap_or("").to_owned()
+        };
+        if !request.name.is_empty() || !text(body, "name").is_empty() {
+            return Ok(());
+        }
+        let base = text(body, "generateName");
+        if base.is_empty() {
+            let causes = [crate::api::Cause::new(
+                "FieldValueRequired",
+                "metadata.name",
+                "Required value: name or generateName is required",
+            )];
+            let status = Status::invalid(&served.resource.group, &served.kind, "", &causes);
+            return Err(Box::new(status));
+        }
+        let cut: String = base.chars().take(58).collect();
+        for _ in 0..8 {
+            let name = format!("{cut}{}", self.names.suffix(5));
+            if self.peek(&served.resource, &request.namespace, &name).is_none() {
+                map_at(body, &["metadata"]).insert("name".into(), name.into());
+                return Ok(());
+            }
+        }
+        let status = Status::already_exists(&served.resource, &cut).retry_after(1);
+        Err(Box::new(status))
+    }
+
+    fn insert(
+        &mut self,
+        served: &Arc<Served>,
+        request: &Request,
+        mut body: Value,
+        origin: &Origin,
+    ) -> Handled {
+        let name = at(&body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
+        let key = Key::new(&request.namespace, name);
+        self.check_namespace(served, request, &key)?;
+        if let Some(existing) = self.store.get(&served.resource, &key) {
+            let mut status = Status::already_exists(&served.resource, &key.name);
+            if existing.is_deleting() {
+                status.message = format!("object is being deleted: {}", status.message);
+            }
+            return Err(Box::new(status));
+        }
+        if served.status {
+            reset_status(served, &mut body);
+        }
+        served.complete(&mut body);
+        self.admit_create(served, &mut body)?;
+        let initial = match served.generation {
+            Generation::None => None,
+            _ => Some(1),
+        };
+        set_generation(&mut body, initial);
+        served.check(request, &body, None)?;
+        if matches!(origin, Origin::Update) {
+            self.own(served, request, None, &mut body);
+        }
+        if request.options.dry_run {
+            return Ok(Response::Value { code: 201, value: body });
+        }
+        let now = self.now;
+        let object = self.store.put(&served.resource, body, now);
+        self.after_write(served, &object);
+        Ok(Response::Object { code: 201, object })
+    }
+
+    pub(super) fn update(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
+        let mut body = std::mem::take(&mut request.body);
+        check_type(served, &mut body)?;
+        check_place(served, &request, map_at(&mut body, &["metadata"]))?;
+        let key = Key::new(&request.namespace, &request.name);
+        let Some(live) = self.store.get(&served.resource, &key).cloned() else {
+            if served.create_on_update && request.subresource.is_empty() {
+                let body = self.fresh(served, &request, body)?;
+                return self.insert(served, &request, body, &Origin::Update);
+            }
+            return Err(Box::new(Status::not_found(&served.resource, &request.name)));
+        };
+        let version = at(&body, &["metadata", "resourceVersion"]).and_then(Value::as_str);
+        if version.is_none_or(str::is_empty) && !served.unconditional_update {
+            let causes = [crate::api::Cause::new(
+                "FieldValueInvalid",
+                "metadata.resourceVersion",
+                "Invalid value: 0x0: must be specified for an update",
+            )];
+            let (group, kind) = (&served.resource.group, &served.kind);
+            return Err(Box::new(Status::invalid(group, kind, &request.name, &causes)));
+        }
+        self.replace(served, &request, &live, body, &Origin::Update)
+    }
+
+    pub(super) fn patch(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
+        let body = std::mem::take(&mut request.body);
+        let Some(kind) = request.patch else {
+            return Err(Box::new(Status::new(415, "UnsupportedMediaType", "no patch type")));
+        };
+        if kind == PatchType::Apply {
+            return self.apply(served, &request, body);
+        }
+        if request.options.force.is_some() {
+            let cause = crate::api::Cause::new(
+                "FieldValueForbidden",
+                "force",
+                "Forbidden: may not be specified for non-apply patch",
+            );
+            let status = Status::invalid("meta.k8s.io", "PatchOptions", "", &[cause]);
+            return Err(Box::new(status));
+        }
+        let live = self.existing(served, &request)?;
+        let patched = match kind {
+            PatchType::Json => patch::json(live.value(), &body),
+            PatchType::Merge => {
+                if !body.is_object() {
+                    let message = "error decoding patch: the body must be a JSON object";
+                    return Err(Box::new(Status::bad_request(message)));
+                }
+                let mut value = live.value().clone();
+                patch::merge(&mut value, &body);
+                Ok(value)
+            }
+            _ if served.is_custom() => {
+                let message = "the body of the request was in an unknown format - accepted media \
+                               types include: application/json-patch+json, \
+                               application/merge-patch+json, application/apply-patch+yaml";
+                return Err(Box::new(Status::new(415, "UnsupportedMediaType", message)));
+            }
+            _ => patch::strategic(&served.schema, live.value(), &body),
+        };
+        let mut patched = patched.map_err(|e| Box::new(e.status(&served.resource, &request.name)))?;
+        check_type(served, &mut patched)?;
+        check_place(served, &request, map_at(&mut patched, &["metadata"]))?;
+        self.replace(served, &request, &live, patched, &Origin::Update)
+    }
+
+    fn apply(&mut self, served: &Arc<Served>, request: &Request, mut body: Value) -> Handled {
+        let Some(manager) = request.options.field_manager.clone().filter(|m| !m.is_empty()) else {
+            let cause = crate::api::Cause::new(
+                "FieldValueRequired",
+                "fieldManager",
+                "Required value: is required for apply patch",
+            );
+            let status = Status::invalid("meta.k8s.io", "PatchOptions", "", &[cause]);
+            return Err(Box::new(status));
+        };
+        check_type(served, &mut body)?;
+        if at(&body, &["metadata", "managedFields"]).is_some() {
+            let message = "metadata.managedFields must be nil";
+            return Err(Box::new(Status::bad_request(message)));
+        }
+        let meta = map_at(&mut body, &["metadata"]);
+        check_place(served, request, meta)?;
+        meta.insert("name".into(), request.name.as_str().into());
+        let key = Key::new(&request.namespace, &request.name);
+        let live = self.store.get(&served.resource, &key).cloned();
+        if live.is_none() && !request.subresource.is_empty() {
+            return Err(Box::new(Status::not_found(&served.resource, &request.name)));
+        }
+        let applied_uid = at(&body, &["metadata", "uid"]).and_then(Value::as_str);
+        if live.is_none() && applied_uid.is_some_and(|uid| !uid.is_empty()) {
+            let why = "uid mismatch: the provided object specified uid but no existing object \
+                       was found";
+            return Err(Box::new(Status::conflict(&served.resource, &request.name, why)));
+        }
+        let now = self.timestamp();
+        let merged = managed::apply(
+            &served.schema,
+            live.as_ref().map(|o| o.value()),
+            &body,
+            &managed::Apply {
+                manager: &manager,
+                force: request.options.force.unwrap_or(false),
+                api_version: &served.api_version(),
+                subresource: &request.subresource,
+                now: &now,
+            },
+        )
+        .map_err(|e| Box::new(e.status(&served.resource, &request.name)))?;
+        match live {
+            Some(live) => self.replace(served, request, &live, merged, &Origin::Apply),
+            None => {
+                let fields = at(&merged, &["metadata", "managedFields"]).cloned();
+                let mut body = self.fresh(served, request, merged)?;
+                if let Some(fields) = fields {
+                    map_at(&mut body, &["metadata"]).insert("managedFields".into(), fields);
+                }
+                self.insert(served, request, body, &Origin::Apply)
+            }
+        }
+    }
+
+    /// Stores a proposed version of a live object.
+    fn replace(
+        &mut self,
+        served: &Arc<Served>,
+        request: &Request,
+        live: &Arc<Object>,
+        mut body: Value,
+        origin: &Origin,
+    ) -> Handled {
+        preconditions(served, live, &body)?;
+        carry_over(served, request, live, &mut body)?;
+        served.complete(&mut body);
+        self.admit_update(served, request, live, &mut body)?;
+        let generation = served.next_generation(live.value(), &body);
+        set_generation(&mut body, generation);
+        served.check(request, &body, Some(live.value()))?;
+        if matches!(origin, Origin::Update) {
+            self.own(served, request, Some(live.value()), &mut body);
+        }
+        map_at(&mut body, &["metadata"])
+            .insert("resourceVersion".into(), live.resource_version().to_string().into());
+        if body == *live.value() {
+            return Ok(Response::Object { code: 200, object: Arc::clone(live) });
+        }
+        if request.options.dry_run {
+            return Ok(Response::Value { code: 200, value: body });
+        }
+        let now = self.now;
+        if is_finished(&body) {
+            // The last finalizer went: the object is gone, and the answer shows what was sent.
+            self.store.remove(&served.resource, live.key(), now);
+            self.after_delete(served, live);
+            return Ok(Response::Value { code: 200, value: body });
+        }
+        let object = self.store.put(&served.resource, body, now);
+        self.after_write(served, &object);
+        Ok(Response::Object { code: 200, object })
+    }
+
+    fn own(&mut self, served: &Served, request: &Request, old: Option<&Value>, new: &mut Value) {
+        let now = self.timestamp();
+        let manager = manager_of(request);
+        managed::update(
+            &served.schema,
+            old,
+            new,
+            &managed::Update {
+                manager: &manager,
+                operation: Operation::Update,
+                api_version: &served.api_version(),
+                subresource: &request.subresource,
+                now: &now,
+            },
+        );
+    }
+}
+
+/// The field manager: the option, else the user agent up to its first slash.
+fn manager_of(request: &Request) -> String {
+    match request.options.field_manager.as_deref() {
+        Some(manager) if !manager.is_empty() => manager.to_owned(),
+        _ => request.user_agent.split('/').next().unwrap_or("unknown").to_owned(),
+    }
+}
+
+/// The body must be of the kind that the URL names; absent type fields are filled.
+fn check_type(served: &Served, body: &mut Value) -> Result<(), Box<Status>> {
+    let Some(map) = body.as_object_mut() else {
+        let message = "the request body must be a JSON object";
+        return Err(Box::new(Status::bad_request(message)));
+    };
+    let wanted = [("apiVersion", served.api_version()), ("kind", served.kind.clone())];
+    for (field, expected) in wanted {
+        match map.get(field).and_then(Value::as_str).filter(|v| !v.is_empty()) {
+            Some(given) if given != expected => {
+                let message = format!(
+                    "{} in version \"{}\" cannot be handled as a {}: the {field} of the body is \
+                     \"{given}\", expected \"{expected}\"",
+                    served.kind, served.version, served.kind
+                );
+                return Err(Box::new(Status::bad_request(message)));
+            }
+            Some(_) => {}
+            None => {
+                map.insert(field.into(), expected.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Name and namespace of the body must be those of the URL; the namespace is filled in.
+fn check_place(
+    served: &Served,
+    request: &Request,
+    meta: &mut Map<String, Value>,
+) -> Result<(), Box<Status>> {
+    let given = meta.get("namespace").and_then(Value::as_str).unwrap_or("");
+    if !served.namespaced {
+        meta.remove("namespace");
+    } else if given.is_empty() {
+        meta.insert("namespace".into(), request.namespace.as_str().into());
+    } else if given != request.namespace {
+        let message = format!(
+            "the namespace of the provided object does not match the namespace sent on the \
+             request (expected {}, found {given})",
+            request.namespace
+        );
+        return Err(Box::new(Status::bad_request(message)));
+    }
+    let name = meta.get("name").and_then(Value::as_str).unwrap_or("");
+    if !request.name.is_empty() && name != request.name {
+        if name.is_empty() {
+            meta.insert("name".into(), request.name.as_str().into());
+            return Ok(());
+        }
+        let message = format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            request.name
+        );
+        return Err(Box::new(Status::bad_request(message)));
+    }
+    Ok(())
+}
+
+fn preconditions(served: &Served, live: &Object, body: &Value) -> Result<(), Box<Status>> {
+    let text = |field: &str| at(body, &["metadata", field]).and_then(Value::as_str).unwrap_or("");
+    let version = text("resourceVersion");
+    if !version.is_empty() && version != "0" && version != live.text(&["metadata", "resourceVersion"]) {
+        return Err(Box::new(Status::modified(&served.resource, live.name())));
+    }
+    let uid = text("uid");
+    if !uid.is_empty() && uid != live.uid() {
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            live.uid()
+        );
+        return Err(Box::new(Status::conflict(&served.resource, live.name(), &why)));
+    }
+    Ok(())
+}
+
+/// Puts back what this endpoint may not change.
+fn carry_over(
+    served: &Served,
+    request: &Request,
+    live: &Object,
+    body: &mut Value,
+) -> Result<(), Box<Status>> {
+    let old = live.value();
+    if request.subresource == "status" {
+        let fields = at(body, &["metadata", "managedFields"]).cloned();
+        let status = body.get("status").cloned();
+        let mut kept = old.clone();
+        served.merge_status_metadata(&mut kept, body);
+        set_or_remove(map_at(&mut kept, &[]), "status", status);
+        set_or_remove(map_at(&mut kept, &["metadata"]), "managedFields", fields);
+        *body = kept;
+    } else if served.status {
+        set_or_remove(map_at(body, &[]), "status", old.get("status").cloned());
+    }
+    let meta = map_at(body, &["metadata"]);
+    let fixed = ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
+        "generation", "selfLink"];
+    for field in fixed {
+        set_or_remove(meta, field, at(old, &["metadata", field]).cloned());
+    }
+    if live.is_deleting() {
+        no_new_finalizers(served, live, body)?;
+    }
+    Ok(())
+}
+
+fn no_new_finalizers(served: &Served, live: &Object, body: &Value) -> Result<(), Box<Status>> {
+    let proposed = at(body, &["metadata", "finalizers"]).and_then(Value::as_array);
+    let new: Vec<&str> = proposed
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .filter(|f| !live.finalizers().any(|old| old == *f))
+        .collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let listed: Vec<String> = new.iter().map(|f| format!("\"{f}\"")).collect();
+    let message = format!(
+        "Forbidden: no new finalizers can be added if the object is being deleted, found new \
+         finalizers []string{{{}}}",
+        listed.join(", ")
+    );
+    let cause = crate::api::Cause::new("FieldValueForbidden", "metadata.finalizers", message);
+    let (group, kind) = (&served.resource.group, &served.kind);
+    Err(Box::new(Status::invalid(group, kind, live.name(), &[cause])))
+}
+
+/// Whether an object under deletion has nothing left that holds it.
+fn is_finished(body: &Value) -> bool {
+    let holds = at(body, &["metadata", "finalizers"])
+        .and_then(Value::as_array)
+        .is_some_and(|finalizers| !finalizers.is_empty());
+    let grace = at(body, &["metadata", "deletionGracePeriodSeconds"]).and_then(Value::as_i64);
+    at(body, &["metadata", "deletionTimestamp"]).is_some() && !holds && grace.unwrap_or(0) == 0
+}
+
+fn reset_status(served: &Served, body: &mut Value) {
+    // Custom objects lose the status they were sent with; built-in strategies keep none either,
+    // and defaulting puts the initial one.
+    if let (false, Some(map)) = (served.keeps_status_on_create(), body.as_object_mut()) {
+        map.remove("status");
+    }
+}
+
+fn set_generation(body: &mut Value, generation: Option<i64>) {
+    let meta = map_at(body, &["metadata"]);
+    set_or_remove(meta, "generation", generation.map(Value::from));
+}
+
+fn set_or_remove(map: &mut Map<String, Value>, field: &str, value: Option<Value>) {
+    match value {
+        Some(value) => map.insert(field.into(), value),
+        None => map.remove(field),
+    };
+}

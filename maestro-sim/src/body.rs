@@ -1,0 +1,272 @@
+//! Answer bodies: shared bytes, lists as a chain of shared bytes, watches as they happen.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http_body::{Frame, SizeHint};
+use serde_json::{Value, json};
+use tokio::time::{Instant, Sleep};
+
+use crate::api::read::List;
+use crate::api::watch::{WatchStart, seen};
+use crate::link::LinkId;
+use crate::object::Object;
+use crate::sim::Cluster;
+use crate::store::EventType;
+
+/// The body of an answer.
+pub enum Body {
+    /// Chunks already there.
+    Chunks(VecDeque<Bytes>),
+    /// A watch.
+    Watch(Box<WatchBody>),
+}
+
+impl Body {
+    /// One chunk.
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        Self::Chunks(VecDeque::from([bytes.into()]))
+    }
+
+    /// A list: the encoded objects with commas between, none of them copied.
+    pub fn list(list: &List) -> Self {
+        let mut meta = json!({"resourceVersion": list.resource_version.to_string()});
+        if let Some(token) = &list.continue_token {
+            meta["continue"] = token.as_str().into();
+        }
+        if let Some(remaining) = list.remaining {
+            meta["remainingItemCount"] = remaining.into();
+        }
+        let head = format!(
+            "{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":{meta},\"items\":[",
+            list.kind, list.api_version
+        );
+        let mut chunks = VecDeque::with_capacity(2 * list.items.len() + 2);
+        chunks.push_back(Bytes::from(head));
+        for (index, item) in list.items.iter().enumerate() {
+            if index > 0 {
+                chunks.push_back(Bytes::from_static(b","));
+            }
+            chunks.push_back(item.bytes().clone());
+        }
+        chunks.push_back(Bytes::from_static(b"]}\n"));
+        Self::Chunks(chunks)
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Chunks(chunks) => Poll::Ready(chunks.pop_front().map(|c| Ok(Frame::data(c)))),
+            Self::Watch(watch) => watch.poll(cx).map(|chunk| chunk.map(|c| Ok(Frame::data(c)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Chunks(chunks) if chunks.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Chunks(chunks) => {
+                SizeHint::with_exact(chunks.iter().map(|c| c.len() as u64).sum())
+            }
+            Self::Watch(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// Silence after which kube's default client gives a connection up (its read timeout).
+const READ_TIMEOUT: Duration = Duration::from_secs(295);
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+
+/// A watch as a stream of newline-delimited JSON events.
+pub struct WatchBody {
+    cluster: Cluster,
+    link: LinkId,
+    start: WatchStart,
+    initial: VecDeque<Arc<Object>>,
+    initial_end: bool,
+    epoch: u64,
+    lag: Duration,
+    ends: Instant,
+    bookmark: Instant,
+    silent_since: Instant,
+    sent: u64,
+    timer: Pin<Box<Sleep>>,
+    over: bool,
+}
+
+enum Found {
+    Chunk(Bytes),
+    End,
+    Wait(Instant),
+}
+
+impl WatchBody {
+    /// Follows an accepted watch over a link.
+    pub fn new(cluster: Cluster, link: LinkId, mut start: WatchStart) -> Self {
+        let (epoch, lag) = cluster.with(|world| {
+            let link = world.link_mut(link);
+            (link.watch_epoch, link.watch_lag())
+        });
+        let now = Instant::now();
+        let ends = now + Duration::from_secs(start.timeout_seconds);
+        Self {
+            initial: std::mem::take(&mut start.initial).into(),
+            initial_end: start.initial_end,
+            sent: start.resource_version,
+            cluster,
+            link,
+            start,
+            epoch,
+            lag,
+            ends,
+            bookmark: now + BOOKMARK_EVERY,
+            silent_since: now,
+            timer: Box::pin(tokio::time::sleep_until(ends)),
+            over: false,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        loop {
+            match self.find(cx) {
+                Found::Chunk(chunk) => {
+                    self.silent_since = Instant::now();
+                    return Poll::Ready(Some(chunk));
+                }
+                Found::End => {
+                    self.over = true;
+                    return Poll::Ready(None);
+                }
+                Found::Wait(until) => {
+                    self.timer.as_mut().reset(until);
+                    if self.timer.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    fn find(&mut self, cx: &Context<'_>) -> Found {
+        if let Some(status) = self.start.expired.take() {
+            self.over = true;
+            let event = json!({"type": "ERROR", "object": status.to_value()});
+            return Found::Chunk(Bytes::from(format!("{event}\n")));
+        }
+        let now = Instant::now();
+        let (hears, fenced, epoch) = self.cluster.with(|world| {
+            let link = world.link(self.link);
+            (link.hears(), link.fenced, link.watch_epoch)
+        });
+        if fenced {
+            return Found::Wait(now + Duration::from_secs(86_400 * 365));
+        }
+        if epoch != self.epoch || now >= self.ends {
+            return Found::End;
+        }
+        if !hears {
+            // Nothing arrives; the client gives up after its read timeout. Look again in steps,
+            // because a healed link delivers what was held back.
+            if now.duration_since(self.silent_since) >= READ_TIMEOUT {
+                return Found::End;
+            }
+            return Found::Wait(now + Duration::from_secs(1));
+        }
+        if let Some(object) = self.initial.pop_front() {
+            return Found::Chunk(line("ADDED", object.bytes()));
+        }
+        if std::mem::take(&mut self.initial_end) {
+            return Found::Chunk(self.bookmark(true));
+        }
+        self.next_event(cx, now)
+    }
+
+    fn next_event(&mut self, cx: &Context<'_>, now: Instant) -> Found {
+        let (id, filter) = (self.start.table, &self.start.filter);
+        let (mut position, mut sent, lag) = (self.start.position, self.sent, self.lag);
+        let found = self.cluster.with(|world| {
+            let elapsed = world.now;
+            let table = world.server.store.table_mut(id);
+            if table.is_lost(position) {
+                let status = crate::api::watch::too_old(sent, table.compacted());
+                let event = json!({"type": "ERROR", "object": status.to_value()});
+                return Err(Bytes::from(format!("{event}\n")));
+            }
+            while let Some(event) = table.event(position) {
+                if event.at + lag > elapsed {
+                    return Ok(Some(Found::Wait(now + (event.at + lag - elapsed))));
+                }
+                position += 1;
+                sent = event.object.resource_version();
+                if let Some((kind, object)) = seen(event, filter) {
+                    return Ok(Some(Found::Chunk(line(name(kind), object.bytes()))));
+                }
+            }
+            table.wake_on_event(cx.waker());
+            Ok(None)
+        });
+        self.start.position = position;
+        self.sent = sent;
+        match found {
+            Err(error) => {
+                self.over = true;
+                Found::Chunk(error)
+            }
+            Ok(Some(found)) => found,
+            Ok(None) if self.start.bookmarks && now >= self.bookmark => {
+                self.bookmark = now + BOOKMARK_EVERY;
+                Found::Chunk(self.bookmark(false))
+            }
+            Ok(None) if self.start.bookmarks => Found::Wait(self.bookmark.min(self.ends)),
+            Ok(None) => Found::Wait(self.ends),
+        }
+    }
+
+    fn bookmark(&self, initial_end: bool) -> Bytes {
+        let (api_version, kind) = &self.start.type_meta;
+        let mut meta = json!({"resourceVersion": self.sent.to_string(),
+                              "creationTimestamp": Value::Null});
+        if initial_end {
+            meta["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let object = json!({"kind": kind, "apiVersion": api_version, "metadata": meta});
+        let event = json!({"type": "BOOKMARK", "object": object});
+        Bytes::from(format!("{event}\n"))
+    }
+}
+
+const fn name(kind: EventType) -> &'static str {
+    match kind {
+        EventType::Added => "ADDED",
+        EventType::Modified => "MODIFIED",
+        EventType::Deleted => "DELETED",
+    }
+}
+
+fn line(kind: &str, object: &Bytes) -> Bytes {
+    let mut out = BytesMut::with_capacity(object.len() + 40);
+    out.put_slice(b"{\"type\":\"");
+    out.put_slice(kind.as_bytes());
+    out.put_slice(b"\",\"object\":");
+    out.put_slice(object);
+    out.put_slice(b"}\n");
+    out.freeze()
+}

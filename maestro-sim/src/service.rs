@@ -1,0 +1,123 @@
+//! The in-process HTTP shell: a tower service for any `kube::Client`.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+
+use crate::api::http::{self, Routed};
+use crate::api::server::Response;
+use crate::api::Verb;
+use crate::body::{Body, WatchBody};
+use crate::link::LinkId;
+use crate::sim::Cluster;
+
+/// Why a message did not come through, as a client's connection reports it.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// No answer in time: lost on the link.
+    #[error("connection timed out after {0:?}")]
+    TimedOut(Duration),
+    /// The request's body could not be read.
+    #[error("cannot read the request body: {0}")]
+    Body(String),
+}
+
+/// kube's default connect timeout: how long a request into a partition hangs.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One client's way to the API server.
+#[derive(Clone)]
+pub struct Service {
+    cluster: Cluster,
+    link: LinkId,
+}
+
+impl Service {
+    pub(crate) fn new(cluster: Cluster, link: LinkId) -> Self {
+        Self { cluster, link }
+    }
+
+    async fn serve<B>(self, request: ::http::Request<B>) -> Result<::http::Response<Body>, ServiceError>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: std::fmt::Display,
+    {
+        let (parts, body) = request.into_parts();
+        let collected = body.collect().await.map_err(|e| ServiceError::Body(e.to_string()))?;
+        let bytes = collected.to_bytes();
+        let link = self.link;
+        let travel = self.cluster.with(|world| world.link_mut(link).travel());
+        if !travel.is_zero() {
+            tokio::time::sleep(travel).await;
+        }
+        let routed = self.cluster.with(|world| http::route(&world.server.registry, &parts, &bytes));
+        let request = match routed {
+            Routed::Request(request) => *request,
+            Routed::Answer(answer) => return self.plain(answer).await,
+        };
+        let watch = request.verb == Verb::Watch;
+        let (reply, crashed) = self.cluster.with(|world| world.request(link, request));
+        if crashed {
+            self.cluster.with(|world| world.crash(link));
+        }
+        if self.cluster.with(|world| world.link(link).fenced) {
+            // The process is dead: nothing it waits for ever comes.
+            return std::future::pending().await;
+        }
+        let Some(reply) = reply else {
+            tokio::time::sleep(CONNECT_TIMEOUT).await;
+            return Err(ServiceError::TimedOut(CONNECT_TIMEOUT));
+        };
+        if let (true, Ok(Response::Watch(start))) = (watch, &reply) {
+            let _ = start;
+        }
+        Ok(match reply {
+            Ok(Response::Watch(start)) => {
+                let body = WatchBody::new(self.cluster.clone(), link, start);
+                http::watch_answer(Body::Watch(Box::new(body)))
+            }
+            other => http::answer(other),
+        })
+    }
+
+    async fn plain(
+        &self,
+        answer: ::http::Response<Body>,
+    ) -> Result<::http::Response<Body>, ServiceError> {
+        let link = self.link;
+        let (fenced, cut) = self.cluster.with(|world| {
+            let link = world.link(link);
+            (link.fenced, link.partition.is_some())
+        });
+        if fenced {
+            return std::future::pending().await;
+        }
+        if cut {
+            tokio::time::sleep(CONNECT_TIMEOUT).await;
+            return Err(ServiceError::TimedOut(CONNECT_TIMEOUT));
+        }
+        Ok(answer)
+    }
+}
+
+impl<B> tower_service::Service<::http::Request<B>> for Service
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: std::fmt::Display,
+{
+    type Response = ::http::Response<Body>;
+    type Error = ServiceError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ServiceError>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), ServiceError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: ::http::Request<B>) -> Self::Future {
+        Box::pin(self.clone().serve(request))
+    }
+}

@@ -1,0 +1,396 @@
+//! The world: API server, actors, links and one queue of timers, stepped at virtual instants.
+//!
+//! Synchronous and single-threaded: nothing here waits. [`crate::sim`] drives it from tokio's
+//! paused clock, so that an operator's futures and the cluster share one time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::actor::{Actor, Surroundings};
+use crate::api::server::{Handled, Response, Server};
+use crate::api::{Request, Status};
+use crate::controller::Controller;
+use crate::link::{Link, LinkId, Verdict};
+use crate::object::Key;
+use crate::rng::Stream;
+use crate::store::{Event, TableId};
+use crate::trace::{Trace, TraceLevel};
+
+/// Looks at every write as it is stored: what properties are fed with.
+pub trait Observer: Send {
+    /// One stored event of a collection, at virtual time `event.at`.
+    fn stored(&mut self, table: &crate::store::Table, event: &Event);
+
+    /// One request, after it was answered. `None` for the answer means that it was lost.
+    fn requested(&mut self, _now: Duration, _request: &RequestSummary<'_>) {}
+
+    /// A crash, fault or step that the driver notes.
+    fn noted(&mut self, _now: Duration, _what: &str, _details: &Value) {}
+}
+
+/// A request and its answer, for observers.
+#[derive(Debug)]
+pub struct RequestSummary<'a> {
+    /// The client's link name or component.
+    pub client: &'a str,
+    /// The request, without its body.
+    pub request: &'a Request,
+    /// HTTP status; 0 when the request or its answer was lost.
+    pub code: u16,
+    /// The failure's message, empty on success.
+    pub message: &'a str,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
+enum Timer {
+    Actor(usize),
+}
+
+/// Everything in one simulation.
+pub struct World {
+    /// The API server.
+    pub server: Server,
+    /// The trace.
+    pub trace: Trace,
+    /// Virtual time since the simulation began.
+    pub now: Duration,
+    seed: u64,
+    links: Vec<Link>,
+    actors: Vec<Actor>,
+    subscribers: Vec<(TableId, Vec<usize>)>,
+    seen: Vec<(TableId, u64)>,
+    timers: BinaryHeap<Reverse<(Duration, u64, Timer)>>,
+    sequence: u64,
+    observers: Vec<Box<dyn Observer>>,
+}
+
+impl World {
+    /// An empty world.
+    pub fn new(seed: u64, level: TraceLevel) -> Self {
+        Self {
+            server: Server::new(seed),
+            trace: Trace::new(level),
+            now: Duration::ZERO,
+            seed,
+            links: Vec::new(),
+            actors: Vec::new(),
+            subscribers: Vec::new(),
+            seen: Vec::new(),
+            timers: BinaryHeap::new(),
+            sequence: 0,
+            observers: Vec::new(),
+        }
+    }
+
+    /// The simulation's seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// A stream of its own for a part of the run that the world does not know.
+    pub fn stream(&self, name: &str) -> Stream {
+        Stream::new(self.seed, name)
+    }
+
+    /// Adds a link.
+    pub fn add_link(&mut self, name: &str) -> LinkId {
+        self.links.push(Link::new(name, self.seed));
+        LinkId(self.links.len() - 1)
+    }
+
+    /// A link by index.
+    pub fn link(&self, id: LinkId) -> &Link {
+        &self.links[id.0]
+    }
+
+    /// A link by index, to set faults on. Call [`World::links_changed`] afterwards.
+    pub fn link_mut(&mut self, id: LinkId) -> &mut Link {
+        &mut self.links[id.0]
+    }
+
+    /// Every link, in order of creation.
+    pub fn links(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.links.iter().enumerate().map(|(index, link)| (LinkId(index), link))
+    }
+
+    /// The link with this name.
+    pub fn find_link(&self, name: &str) -> Option<LinkId> {
+        self.links.iter().position(|l| l.name == name).map(LinkId)
+    }
+
+    /// Lets every actor look again: a link healed or broke.
+    pub fn links_changed(&mut self) {
+        for index in 0..self.actors.len() {
+            self.wake(index, self.now);
+        }
+    }
+
+    /// Adds an observer of stored events.
+    pub fn observe(&mut self, observer: Box<dyn Observer>) {
+        self.observers.push(observer);
+    }
+
+    /// Takes the observers back at the end of a run.
+    pub fn take_observers(&mut self) -> Vec<Box<dyn Observer>> {
+        std::mem::take(&mut self.observers)
+    }
+
+    /// Adds an actor on a link.
+    pub fn add_actor(&mut self, controller: Box<dyn Controller>, link: LinkId) -> usize {
+        let lag = self.links[link.0].watch_lag();
+        let actor = Actor::new(controller, link, &mut self.server, self.seed, lag);
+        let index = self.actors.len();
+        let tables: Vec<TableId> = actor
+            .controller
+            .watches()
+            .iter()
+            .map(|resource| self.server.store.table_id(resource))
+            .collect();
+        self.actors.push(actor);
+        for table in tables {
+            self.subscribe(table, index);
+        }
+        self.wake(index, self.now);
+        index
+    }
+
+    /// The index of the actor with this name.
+    pub fn find_actor(&self, name: &str) -> Option<usize> {
+        self.actors.iter().position(|a| a.controller.name() == name)
+    }
+
+    /// Stops or starts an actor's process.
+    pub fn set_stopped(&mut self, actor: usize, stopped: bool) {
+        if let Some(found) = self.actors.get_mut(actor) {
+            found.stopped = stopped;
+        }
+        self.wake(actor, self.now);
+    }
+
+    /// Puts a key into an actor's queue.
+    pub fn enqueue(&mut self, actor: usize, key: Key) {
+        if let Some(found) = self.actors.get_mut(actor) {
+            found.enqueue(key);
+        }
+        self.wake(actor, self.now);
+    }
+
+    fn subscribe(&mut self, table: TableId, actor: usize) {
+        match self.subscribers.iter_mut().find(|(t, _)| *t == table) {
+            Some((_, actors)) if actors.contains(&actor) => {}
+            Some((_, actors)) => actors.push(actor),
+            None => self.subscribers.push((table, vec![actor])),
+        }
+    }
+
+    fn wake(&mut self, actor: usize, at: Duration) {
+        let Some(found) = self.actors.get_mut(actor) else { return };
+        if found.wake.is_some_and(|earlier| earlier <= at) {
+            return;
+        }
+        found.wake = Some(at);
+        self.sequence += 1;
+        self.timers.push(Reverse((at, self.sequence, Timer::Actor(actor))));
+    }
+
+    /// Carries out one request that arrives now on a link; `None` when its answer is lost.
+    ///
+    /// The second value says whether the client's process dies with it (`operator-crash`).
+    pub fn request(&mut self, link: LinkId, request: Request) -> (Option<Handled>, bool) {
+        self.server.now = self.now;
+        let verb = request.verb;
+        let verdict = self.links[link.0].verdict(&request);
+        let word = match &verdict {
+            Verdict::Pass => "pass",
+            Verdict::Drop => "drop",
+            Verdict::LostReply => "lost-reply",
+            Verdict::Error(_) => "error",
+        };
+        let name = std::mem::take(&mut self.links[link.0].name);
+        self.trace.request(self.now, &name, &request, word);
+        let summary = (!self.observers.is_empty()).then(|| Request {
+            body: Value::Null,
+            resource: request.resource.clone(),
+            version: request.version.clone(),
+            namespace: request.namespace.clone(),
+            name: request.name.clone(),
+            subresource: request.subresource.clone(),
+            options: crate::api::Options::default(),
+            user_agent: Arc::clone(&request.user_agent),
+            ..request
+        });
+        let reply = match verdict {
+            Verdict::Drop => None,
+            Verdict::Error(status) => Some(Err(status)),
+            Verdict::LostReply => {
+                let _ = self.server.handle(request);
+                None
+            }
+            Verdict::Pass => Some(self.server.handle(request)),
+        };
+        let (code, message) = outcome(reply.as_ref());
+        if let Some(reply) = &reply {
+            self.trace.answer(self.now, &name, verb, traced(reply));
+        }
+        if let Some(summary) = &summary {
+            let told = RequestSummary { client: &name, request: summary, code, message };
+            for observer in &mut self.observers {
+                observer.requested(self.now, &told);
+            }
+        }
+        self.links[link.0].name = name;
+        let crashed = verb.writes() && self.count_write(link);
+        self.settle();
+        (reply, crashed)
+    }
+
+    fn count_write(&mut self, link: LinkId) -> bool {
+        let left = &mut self.links[link.0].crash_after_writes;
+        match left {
+            Some(0 | 1) => {
+                *left = None;
+                true
+            }
+            Some(count) => {
+                *count -= 1;
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// A request that no link stands before: set-up, the scenario's own steps, faults.
+    ///
+    /// # Errors
+    /// What the API server answers.
+    pub fn direct(&mut self, request: Request) -> Handled {
+        self.server.now = self.now;
+        let agent = Arc::clone(&request.user_agent);
+        self.trace.request(self.now, &agent, &request, "pass");
+        let verb = request.verb;
+        let reply = self.server.handle(request);
+        self.trace.answer(self.now, &agent, verb, traced(&reply));
+        self.settle();
+        reply
+    }
+
+    /// Notes something that is no request.
+    pub fn note(&mut self, what: &str, details: &Value) {
+        self.trace.note(self.now, what, details.clone());
+        for observer in &mut self.observers {
+            observer.noted(self.now, what, details);
+        }
+    }
+
+    /// Feeds observers and schedules wake-ups for everything written since the last call.
+    fn settle(&mut self) {
+        if !self.server.store.is_dirty() {
+            return;
+        }
+        for table in self.server.store.take_dirty() {
+            self.feed(table);
+            let Some(at) = self.subscribers.iter().position(|(t, _)| *t == table) else {
+                continue;
+            };
+            for index in 0..self.subscribers[at].1.len() {
+                let actor = self.subscribers[at].1[index];
+                if self.actors[actor].is_concerned(table, &self.server) {
+                    let wake = self.now + self.actors[actor].lag();
+                    self.wake(actor, wake);
+                }
+            }
+        }
+        if self.server.registry.take_changed() {
+            self.follow_new_kinds();
+        }
+    }
+
+    fn feed(&mut self, table: TableId) {
+        let end = self.server.store.table(table).end();
+        let from = match self.seen.iter_mut().find(|(t, _)| *t == table) {
+            Some((_, position)) => std::mem::replace(position, end),
+            None => {
+                self.seen.push((table, end));
+                0
+            }
+        };
+        let collection = self.server.store.table(table);
+        for position in from..end {
+            let Some(event) = collection.event(position) else { continue };
+            for observer in &mut self.observers {
+                observer.stored(collection, event);
+            }
+        }
+    }
+
+    fn follow_new_kinds(&mut self) {
+        let resources = self.server.registry.custom_resources();
+        for index in 0..self.actors.len() {
+            let actor = &mut self.actors[index];
+            actor.controller.served(&resources);
+            for table in actor.follow(&mut self.server) {
+                self.subscribe(table, index);
+            }
+            self.wake(index, self.now);
+        }
+    }
+
+    /// The next virtual instant at which something happens by itself.
+    pub fn next(&self) -> Option<Duration> {
+        self.timers.peek().map(|Reverse((at, _, _))| *at)
+    }
+
+    /// Runs everything that is due by `now`.
+    pub fn advance(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+        while let Some(Reverse((at, _, timer))) = self.timers.peek().copied() {
+            if at > self.now {
+                break;
+            }
+            self.timers.pop();
+            let Timer::Actor(index) = timer;
+            if self.actors[index].wake == Some(at) {
+                self.actors[index].wake = None;
+                self.step(index);
+            }
+        }
+    }
+
+    fn step(&mut self, index: usize) {
+        let actor = &mut self.actors[index];
+        let link = actor.link;
+        let next = actor.step(&mut Surroundings {
+            server: &mut self.server,
+            link: &mut self.links[link.0],
+            trace: &mut self.trace,
+            now: self.now,
+        });
+        self.settle();
+        if let Some(at) = next {
+            self.wake(index, at.max(self.now + Duration::from_millis(1)));
+        }
+    }
+}
+
+fn outcome(reply: Option<&Handled>) -> (u16, &str) {
+    match reply {
+        None => (0, ""),
+        Some(Err(status)) => (status.code, &status.message),
+        Some(Ok(Response::Object { code, .. } | Response::Value { code, .. })) => (*code, ""),
+        Some(Ok(_)) => (200, ""),
+    }
+}
+
+fn traced(reply: &Handled) -> Result<(u16, u64), &Status> {
+    match reply {
+        Err(status) => Err(status),
+        Ok(Response::Object { code, object }) => Ok((*code, object.resource_version())),
+        Ok(Response::Value { code, .. }) => Ok((*code, 0)),
+        Ok(Response::List(list)) => Ok((200, list.resource_version)),
+        Ok(Response::Watch(start)) => Ok((200, start.resource_version)),
+    }
+}
