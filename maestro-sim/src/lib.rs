@@ -9,4 +9,5 @@ pub mod controller;
 pub mod fields;
 pub mod object;
 pub mod patch;
+pub mod schema;
 pub mod selector;
