@@ -7,6 +7,19 @@
 //! To add one: a file under `controller/` with a type that implements [`Controller`], and one
 //! line in the list of built-in controllers.
 
+pub mod batch;
+pub mod expect;
+pub mod garbage;
+pub mod hash;
+pub mod kinds;
+pub mod labels;
+pub mod list;
+pub mod own;
+pub mod pods;
+pub mod replica_set;
+pub mod revision;
+pub mod shape;
+pub mod stateful_set;
 pub mod view;
 
 use std::collections::BTreeSet;
@@ -48,6 +61,11 @@ impl Queue {
     /// Adds a key; a key already waiting stays one.
     pub fn add(&mut self, key: Key) {
         self.items.insert(key);
+    }
+
+    /// Adds several keys.
+    pub fn extend(&mut self, keys: impl IntoIterator<Item = Key>) {
+        self.items.extend(keys);
     }
 
     /// Takes the first key.

@@ -14,6 +14,7 @@ struct Collection {
     objects: BTreeMap<Key, Arc<Object>>,
     by_owner: BTreeMap<String, BTreeSet<Key>>,
     by_node: BTreeMap<String, BTreeSet<Key>>,
+    uncontrolled: BTreeSet<Key>,
 }
 
 /// A lagging cache of some collections.
@@ -53,6 +54,20 @@ impl View {
     /// The objects whose `spec.nodeName` is `node`, in key order.
     pub fn on_node(&self, resource: &GroupResource, node: &str) -> Vec<Arc<Object>> {
         self.indexed(resource, |c| c.by_node.get(node))
+    }
+
+    /// The objects of a namespace that no owner controls, in key order.
+    pub fn orphans<'a>(
+        &'a self,
+        resource: &GroupResource,
+        namespace: &'a str,
+    ) -> Box<dyn Iterator<Item = &'a Arc<Object>> + 'a> {
+        let Some(collection) = self.collections.get(resource) else {
+            return Box::new(std::iter::empty());
+        };
+        let keys = collection.uncontrolled.range(Key::new(namespace, "")..);
+        let keys = keys.take_while(move |k| &*k.namespace == namespace);
+        Box::new(keys.filter_map(|key| collection.objects.get(key)))
     }
 
     /// The objects of a namespace whose labels satisfy `matches`, in key order.
@@ -102,6 +117,9 @@ impl Collection {
         for uid in owner_uids(object) {
             self.by_owner.entry(uid.to_owned()).or_default().insert(object.key().clone());
         }
+        if object.controller().is_none() {
+            self.uncontrolled.insert(object.key().clone());
+        }
         let node = object.text(&["spec", "nodeName"]);
         if !node.is_empty() {
             self.by_node.entry(node.to_owned()).or_default().insert(object.key().clone());
@@ -112,6 +130,7 @@ impl Collection {
         for uid in owner_uids(object) {
             remove(&mut self.by_owner, uid, object.key());
         }
+        self.uncontrolled.remove(object.key());
         remove(&mut self.by_node, object.text(&["spec", "nodeName"]), object.key());
     }
 }
