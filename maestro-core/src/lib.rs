@@ -7,6 +7,7 @@ pub mod execution;
 pub mod framework;
 pub mod health;
 pub mod machine;
+pub mod operator;
 pub mod package;
 pub mod parameters;
 pub mod plan;

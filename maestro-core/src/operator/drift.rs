@@ -1,0 +1,178 @@
+//! Drift: between plans, what the last complete run of each plan applied is kept as it was.
+//!
+//! An object is applied again when it is missing or differs. The server normalises what it is
+//! given, so an object that still looks different after that is left alone until it changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::runtime::events::EventType;
+use serde_json::Value;
+
+use super::instance::{Work, snapshot};
+use super::memory::Settled;
+use super::render::{self, Subject};
+use super::{Error, effects};
+use crate::execution::name::fingerprint;
+use crate::execution::{Cause, Moment, PlanExecution, State};
+use crate::task::{ObjectKey, TaskKind};
+
+/// Applies again what is missing or differs.
+pub(super) async fn repair(
+    work: &mut Work<'_>,
+    framework: &str,
+    history: &[PlanExecution],
+) -> Result<Option<Moment>, Error> {
+    let Some(wanted) = wanted(work, framework, history).await? else { return Ok(None) };
+    for (key, desired) in wanted {
+        work.core.world.ensure(&key.api_version, &key.kind).await?;
+        let live = work.core.world.get(&key);
+        if live.as_deref().is_some_and(|live| is_settled(work, &key, &desired, live)) {
+            continue;
+        }
+        // An object on its way out is applied again once it is gone.
+        if live.is_some_and(|live| live["metadata"]["deletionTimestamp"].is_string()) {
+            continue;
+        }
+        let before = work.core.world.get(&key).map(|live| print(&live));
+        let applied = effects::apply(work.core, &desired).await?;
+        let settled = Settled { desired: fingerprint(&desired), live: print(&applied) };
+        work.memory.settled.insert(key.clone(), settled);
+        if before != Some(settled.live) {
+            work.core.metrics.count("maestro_drift_repairs_total", &key.kind);
+            let note = format!("{key} differed from what was applied, and was applied again");
+            work.core.events.tell(&work.instance, EventType::Normal, "DriftRepaired", &note).await;
+        }
+    }
+    Ok(None)
+}
+
+/// What should be there: of every object, what the latest complete run made of it; none while
+/// the last run that covered a desired state is not complete.
+async fn wanted(
+    work: &mut Work<'_>,
+    framework: &str,
+    history: &[PlanExecution],
+) -> Result<Option<Vec<(ObjectKey, Value)>>, Error> {
+    let covering =
+        |one: &&PlanExecution| one.spec.cause.is_some() && one.spec.cause != Some(Cause::Deleted);
+    let mut runs: Vec<&PlanExecution> = history.iter().filter(covering).collect();
+    runs.sort_by_key(|one| -one.spec.sequence);
+    if runs.first().is_none_or(|last| last.state() != State::Complete) {
+        return Ok(None);
+    }
+    let mut seen: BTreeSet<ObjectKey> = BTreeSet::new();
+    let mut plans: BTreeSet<&str> = BTreeSet::new();
+    let mut wanted: BTreeMap<ObjectKey, Value> = BTreeMap::new();
+    for run in runs.into_iter().filter(|one| one.state() == State::Complete) {
+        if !plans.insert(&run.spec.plan) {
+            continue;
+        }
+        let name = run.spec.framework_version.as_deref().unwrap_or_default();
+        let Some(version) = snapshot(work.core, framework, name).await? else { continue };
+        let subject = Subject {
+            version: &version,
+            instance: &work.instance,
+            parameters: &run.spec.parameters,
+        };
+        let uid = run.metadata.uid.clone().unwrap_or_default();
+        let plan = work.memory.plans.entry(uid);
+        let plan = plan.or_insert_with(|| subject.plan(&run.spec.plan).into()).clone();
+        let Ok(plan) = &*plan else { continue };
+        let owned = work.core.world.owned(work.owner.namespace, work.owner.uid);
+        let values = subject.values(&render::expressions_of(plan), &owned);
+        let skipped = skipped(run);
+        for (phase, step) in plan
+            .phases
+            .iter()
+            .flat_map(|phase| phase.steps.iter().map(move |step| (phase, step)))
+            .rev()
+        {
+            if skipped.contains(&format!("{}/{}", phase.name, step.name)) {
+                continue;
+            }
+            for task in step.tasks.iter().rev() {
+                let objects = match &task.kind {
+                    TaskKind::Apply(apply) => &apply.objects,
+                    TaskKind::Toggle(toggle)
+                        if matches!(values.get(&toggle.when), Some(Ok(Value::Bool(true)))) =>
+                    {
+                        &toggle.objects
+                    }
+                    // What a later task deletes, patches or scales is no longer as applied.
+                    TaskKind::Job(_) | TaskKind::Wait(_) => continue,
+                    _ => {
+                        seen.extend(task.objects());
+                        continue;
+                    }
+                };
+                for object in objects {
+                    if let Some(key) = ObjectKey::of(object)
+                        && seen.insert(key.clone())
+                    {
+                        wanted.insert(key, object.clone());
+                    }
+                }
+            }
+        }
+    }
+    Ok(Some(wanted.into_iter().collect()))
+}
+
+fn skipped(run: &PlanExecution) -> BTreeSet<String> {
+    let phases = run.status.iter().flat_map(|status| &status.phases);
+    phases
+        .flat_map(|phase| phase.steps.iter().map(move |step| (phase, step)))
+        .filter(|(_, step)| step.state == crate::execution::StepState::Skipped)
+        .map(|(phase, step)| format!("{}/{}", phase.name, step.name))
+        .collect()
+}
+
+fn is_settled(work: &Work<'_>, key: &ObjectKey, desired: &Value, live: &Value) -> bool {
+    let now = Settled { desired: fingerprint(desired), live: print(live) };
+    work.memory.settled.get(key) == Some(&now) || covers(live, desired)
+}
+
+/// The fingerprint of what an author can ask of an object: all but its status and bookkeeping.
+fn print(live: &Value) -> u64 {
+    let mut plain = live.clone();
+    if let Some(fields) = plain.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = plain["metadata"].as_object_mut() {
+        metadata.remove("resourceVersion");
+        metadata.remove("managedFields");
+        metadata.remove("generation");
+    }
+    fingerprint(&plain)
+}
+
+/// Whether a live object has everything that was asked for, defaults of the server aside.
+fn covers(live: &Value, desired: &Value) -> bool {
+    match (live, desired) {
+        (Value::Object(live), Value::Object(desired)) => desired.iter().all(|(name, wanted)| {
+            wanted.is_null() || live.get(name).is_some_and(|live| covers(live, wanted))
+        }),
+        (Value::Array(live), Value::Array(desired)) => {
+            live.len() == desired.len() && live.iter().zip(desired).all(|(a, b)| covers(a, b))
+        }
+        (live, desired) => live == desired,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_server_adds_is_no_drift_and_what_it_lacks_is() {
+        let desired = json!({"spec": {"replicas": 3, "ports": [{"port": 1}]}});
+        let defaulted = json!({"spec": {"replicas": 3, "ports": [{"port": 1, "protocol": "TCP"}],
+                                        "type": "ClusterIP"}, "status": {}});
+        assert!(covers(&defaulted, &desired));
+        let scaled = json!({"spec": {"replicas": 5, "ports": [{"port": 1}]}});
+        assert!(!covers(&scaled, &desired));
+        assert_ne!(print(&scaled), print(&defaulted));
+    }
+}

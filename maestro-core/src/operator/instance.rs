@@ -1,0 +1,390 @@
+//! One reconcile of one instance: decide from the journal, run what is to be run, repair drift in
+//! between, say how it stands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::runtime::events::EventType;
+use serde_json::{Map, Value, json};
+
+use super::instances::Kind;
+use super::journal::{self, Owner};
+use super::memory::Memory;
+use super::render::{self, Subject};
+use super::world::{complete, key_of};
+use super::{CLEANUP_FINALIZER, Core, Error, advance, clock, drift, status};
+use crate::execution::choose::{Decision, Desired, Start, baseline, decide};
+use crate::execution::{Moment, PlanExecution};
+use crate::framework::enhance::OWNER_LABEL;
+use crate::framework::{FrameworkVersionSpec, GROUP, VERSION};
+use crate::machine::Observed;
+use crate::parameters;
+use crate::task::{ObjectKey, TaskKind};
+
+/// More decisions in one reconcile than any instance needs; a guard against deciding in circles.
+const MOST_DECISIONS: usize = 16;
+/// How long a trigger's plan rests after a run before its condition can start it again.
+const COOLING: Duration = Duration::from_secs(300);
+/// How long to wait for a Framework version that is not there.
+const BLOCKED: Duration = Duration::from_secs(30);
+
+/// What one reconcile works on.
+pub(super) struct Work<'a> {
+    pub(super) core: &'a Arc<Core>,
+    pub(super) instance: Value,
+    pub(super) owner: Owner<'a>,
+    pub(super) memory: &'a mut Memory,
+}
+
+/// What came of a reconcile, for the status.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) wake: Option<Moment>,
+    pub(super) blocked: Option<(String, String)>,
+    pub(super) version: Option<FrameworkVersionSpec>,
+    pub(super) released: bool,
+}
+
+/// Reconciles an instance; the wait until it must be looked at again, if any.
+pub(super) async fn reconcile(
+    kind: &Kind,
+    object: &DynamicObject,
+    memory: &mut Memory,
+) -> Result<Option<Duration>, Error> {
+    let resource = &kind.served.resource;
+    let key = key_of(&resource.api_version, &resource.kind, object);
+    let mut instance = serde_json::to_value(object)?;
+    complete(&mut instance, &resource.api_version, &resource.kind);
+    let deleting = instance["metadata"]["deletionTimestamp"].is_string();
+    if deleting && !has_finalizer(&instance) {
+        return Ok(None);
+    }
+    let uid = object.metadata.uid.clone().unwrap_or_default();
+    kind.core.world.ensure(&journal::api_version(), "PlanExecution").await?;
+    kind.core.world.ensure(&journal::api_version(), "FrameworkVersion").await?;
+    if !deleting && !has_finalizer(&instance) {
+        hold(kind, &key, &instance).await?;
+    }
+    let owner = Owner {
+        api_version: &resource.api_version,
+        kind: &resource.kind,
+        namespace: &key.namespace,
+        name: &key.name,
+        uid: &uid,
+    };
+    let mut work = Work { core: &kind.core, instance, owner, memory };
+    let outcome = drive(&mut work, &kind.framework).await?;
+    if outcome.released {
+        let_go(kind, &key, &work.instance).await?;
+        return Ok(None);
+    }
+    status::write(&mut work, kind, &key, &outcome).await?;
+    let now = clock::now();
+    Ok(outcome.wake.map(|wake| wake.since(now).max(Duration::from_millis(1))))
+}
+
+async fn drive(work: &mut Work<'_>, framework: &str) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::default();
+    for _ in 0..MOST_DECISIONS {
+        let history = journal::history(&work.core.world, work.memory, &work.owner).await?;
+        let Some((version, desired)) = desire(work, framework, &history, &mut outcome).await?
+        else {
+            return Ok(outcome);
+        };
+        outcome.version = Some(version.clone());
+        match decide(&version.spec, &desired, &history) {
+            Decision::Start(start) => begin(work, &start).await?,
+            Decision::Supersede(at, why) => {
+                let Some(run) = history.get(at) else { break };
+                supersede(work, run, why).await?;
+            }
+            Decision::Continue(at) => {
+                let Some(run) = history.get(at) else { break };
+                let before = run.state();
+                let wake = advance::advance(work, framework, run, desired.suspended).await?;
+                outcome.wake = earlier(outcome.wake, wake.at);
+                if !wake.over || before == wake.state {
+                    return Ok(outcome);
+                }
+            }
+            Decision::Rest => {
+                if !desired.suspended && !desired.deleting {
+                    let wake = drift::repair(work, framework, &history).await?;
+                    outcome.wake = earlier(outcome.wake, wake);
+                }
+                return Ok(outcome);
+            }
+            Decision::Release => {
+                sweep(work, framework, &history).await?;
+                outcome.released = true;
+                return Ok(outcome);
+            }
+        }
+    }
+    outcome.wake = Some(clock::now().after(Duration::from_secs(1)));
+    Ok(outcome)
+}
+
+/// What the instance asks for; none, with a reason in the outcome, when that cannot be had.
+async fn desire(
+    work: &Work<'_>,
+    framework: &str,
+    history: &[PlanExecution],
+    outcome: &mut Outcome,
+) -> Result<Option<(FrameworkVersionSpec, Desired)>, Error> {
+    let spec = &work.instance["spec"];
+    let metadata = &work.instance["metadata"];
+    let deleting = metadata["deletionTimestamp"].is_string();
+    let covered = baseline(history).and_then(|one| one.spec.framework_version.clone());
+    // Without a version an instance stays with the one it was first given.
+    let first = history.iter().filter_map(|one| one.spec.framework_version.clone()).next();
+    let sticky = covered.clone().or(first);
+    let asked = spec["version"].as_str().map(str::to_owned).or_else(|| sticky.clone());
+    let name = match asked {
+        Some(name) => name,
+        None => match current(work.core, framework).await? {
+            Some(version) => version,
+            None => return Ok(block(outcome, "NoFramework", "the framework does not exist")),
+        },
+    };
+    let mut found = snapshot(work.core, framework, &name).await?;
+    if found.is_none() && deleting {
+        // What was never run needs no cleanup; what was, needs the version it ran.
+        found = snapshot(work.core, framework, &sticky.clone().unwrap_or_default()).await?;
+        if found.is_none() {
+            outcome.released = true;
+            return Ok(None);
+        }
+    }
+    let Some(version) = found else {
+        let text = format!("the framework {framework} has no version {name}");
+        return Ok(block(outcome, "NoVersion", &text));
+    };
+    if let (Some(from), false) = (&covered, deleting)
+        && let Some(why) = not_upgradable(&version, from)
+    {
+        return Ok(block(outcome, "NotUpgradable", &why));
+    }
+    let given = match parameters::resolve(&version.spec, spec) {
+        Ok(given) => given,
+        Err(_) if deleting => json!({}),
+        Err(errors) => {
+            let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            return Ok(block(outcome, "InvalidParameters", &texts.join("; ")));
+        }
+    };
+    let mut desired = Desired {
+        generation: metadata["generation"].as_i64().unwrap_or_default(),
+        version: version.version.clone(),
+        parameters: without_nulls(given),
+        deleting,
+        suspended: spec["suspend"] == true && !deleting,
+        fired: Vec::new(),
+    };
+    fire(work, &version, &mut desired, history, outcome).await?;
+    Ok(Some((version, desired)))
+}
+
+fn block<T>(outcome: &mut Outcome, reason: &str, message: &str) -> Option<T> {
+    outcome.blocked = Some((reason.to_owned(), message.to_owned()));
+    outcome.wake = Some(clock::now().after(BLOCKED));
+    None
+}
+
+/// Null says that a parameter is not set; the journal leaves it out.
+fn without_nulls(given: Value) -> BTreeMap<String, Value> {
+    match given {
+        Value::Object(fields) => {
+            let fields: Map<String, Value> = fields;
+            fields.into_iter().filter(|(_, value)| !value.is_null()).collect()
+        }
+        _ => BTreeMap::new(),
+    }
+}
+
+fn not_upgradable(version: &FrameworkVersionSpec, from: &str) -> Option<String> {
+    let range = version.spec.upgradable_from.as_deref()?;
+    let to = semver::Version::parse(&version.version).ok()?;
+    let from_version = semver::Version::parse(from).ok()?;
+    let allowed = semver::VersionReq::parse(range).ok()?.matches(&from_version);
+    (to > from_version && !allowed)
+        .then(|| format!("version {} can be reached from {range} only, not from {from}", to))
+}
+
+/// Finds out which triggers hold now.
+async fn fire(
+    work: &Work<'_>,
+    version: &FrameworkVersionSpec,
+    desired: &mut Desired,
+    history: &[PlanExecution],
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
+    let conditions: Vec<(usize, String)> = version
+        .spec
+        .triggers
+        .iter()
+        .enumerate()
+        .filter_map(|(at, trigger)| Some((at, trigger.when.clone()?)))
+        .collect();
+    if conditions.is_empty() || baseline(history).is_none() || desired.deleting {
+        return Ok(());
+    }
+    let expressions: Vec<String> = conditions.iter().map(|(_, text)| text.clone()).collect();
+    if render::speaks_of_pods(&expressions) {
+        work.core.world.ensure("v1", "Pod").await?;
+    }
+    let subject = Subject { version, instance: &work.instance, parameters: &desired.parameters };
+    let objects = work.core.world.owned(work.owner.namespace, work.owner.uid);
+    let values = subject.values(&expressions, &objects);
+    let now = clock::now();
+    for (at, text) in conditions {
+        if !matches!(values.get(&text), Some(Ok(Value::Bool(true)))) {
+            continue;
+        }
+        let plan = version.spec.triggers.get(at).map(|trigger| trigger.plan.as_str());
+        let last = history
+            .iter()
+            .filter(|one| Some(one.spec.plan.as_str()) == plan)
+            .filter_map(|one| one.status.as_ref()?.finished_at)
+            .max();
+        match last.map(|last| last.after(COOLING)).filter(|again| now < *again) {
+            Some(again) => outcome.wake = earlier(outcome.wake, Some(again)),
+            None => desired.fired.push(at),
+        }
+    }
+    Ok(())
+}
+
+async fn begin(work: &mut Work<'_>, start: &Start) -> Result<(), Error> {
+    journal::create(work.core, &work.owner, start).await?;
+    let note = format!("plan {} covers generation {}", start.plan, start.generation);
+    let reason = format!("{:?}", start.cause);
+    work.core.events.tell(&work.instance, EventType::Normal, &reason, &note).await;
+    Ok(())
+}
+
+async fn supersede(work: &mut Work<'_>, run: &PlanExecution, why: String) -> Result<(), Error> {
+    let observed = Observed { superseded: Some(why), ..Observed::default() };
+    advance::stop(work, run, &observed).await
+}
+
+/// Deletes what no owner reference reaches: what any run applied at cluster scope or in
+/// another namespace.
+async fn sweep(
+    work: &mut Work<'_>,
+    framework: &str,
+    history: &[PlanExecution],
+) -> Result<(), Error> {
+    for run in history {
+        let Some(name) = run.spec.framework_version.as_deref() else { continue };
+        let Some(version) = snapshot(work.core, framework, name).await? else { continue };
+        let subject = Subject {
+            version: &version,
+            instance: &work.instance,
+            parameters: &run.spec.parameters,
+        };
+        let Ok(plan) = subject.plan(&run.spec.plan) else { continue };
+        let steps = plan.phases.iter().flat_map(|phase| &phase.steps);
+        for task in steps.flat_map(|step| &step.tasks) {
+            let (TaskKind::Apply(_) | TaskKind::Toggle(_)) = &task.kind else { continue };
+            for key in task.objects() {
+                if key.namespace != work.owner.namespace {
+                    remove(work.core, &key, work.owner.uid).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn remove(core: &Core, key: &ObjectKey, owner: &str) -> Result<(), Error> {
+    let Some(live) = core.world.read(key).await? else { return Ok(()) };
+    let ours = live["metadata"]["labels"][OWNER_LABEL] == owner;
+    if !ours || live["metadata"]["deletionTimestamp"].is_string() {
+        return Ok(());
+    }
+    let uid = live["metadata"]["uid"].as_str().map(str::to_owned);
+    let params = DeleteParams {
+        preconditions: Some(Preconditions { uid, resource_version: None }),
+        ..DeleteParams::background()
+    };
+    match core.world.api_of(key).await?.delete(&key.name, &params).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The version a Framework has at present.
+async fn current(core: &Core, framework: &str) -> Result<Option<String>, Error> {
+    let api = kube::Api::<crate::framework::Framework>::all(core.client.clone());
+    Ok(api.get_opt(framework).await?.map(|framework| framework.spec.version))
+}
+
+/// A snapshot of a Framework, if there is one of that version.
+pub(super) async fn snapshot(
+    core: &Core,
+    framework: &str,
+    version: &str,
+) -> Result<Option<FrameworkVersionSpec>, Error> {
+    let key = ObjectKey {
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: "FrameworkVersion".to_owned(),
+        namespace: String::new(),
+        name: crate::framework::FrameworkVersion::object_name(framework, version),
+    };
+    match core.world.get(&key) {
+        Some(value) => Ok(Some(serde_json::from_value(value["spec"].clone())?)),
+        None => Ok(None),
+    }
+}
+
+fn has_finalizer(instance: &Value) -> bool {
+    let finalizers = instance["metadata"]["finalizers"].as_array();
+    finalizers.is_some_and(|all| all.iter().any(|one| one == CLEANUP_FINALIZER))
+}
+
+async fn hold(kind: &Kind, key: &ObjectKey, instance: &Value) -> Result<(), Error> {
+    let mut finalizers = instance["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+    finalizers.push(json!(CLEANUP_FINALIZER));
+    set_finalizers(kind, key, instance, &finalizers).await
+}
+
+async fn let_go(kind: &Kind, key: &ObjectKey, instance: &Value) -> Result<(), Error> {
+    let mut finalizers = instance["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+    finalizers.retain(|one| one != CLEANUP_FINALIZER);
+    set_finalizers(kind, key, instance, &finalizers).await
+}
+
+async fn set_finalizers(
+    kind: &Kind,
+    key: &ObjectKey,
+    instance: &Value,
+    finalizers: &[Value],
+) -> Result<(), Error> {
+    let api = kind.core.world.api(&kind.served, &key.namespace);
+    let body = json!({"metadata": {
+        "finalizers": finalizers,
+        "uid": instance["metadata"]["uid"],
+        "resourceVersion": instance["metadata"]["resourceVersion"],
+    }});
+    match api.patch(&key.name, &PatchParams::default(), &Patch::Merge(&body)).await {
+        Ok(_) => Ok(()),
+        // It is gone, or has changed, which is an event of its own.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_conflict() => {
+            Err(Error::Changed(format!("{} {}", key.kind, key.name)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The earlier of two moments, if there is any.
+pub(super) fn earlier(one: Option<Moment>, other: Option<Moment>) -> Option<Moment> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,174 @@
+//! The controller of one package's kind: its instances' reconciles, queued by kube's runtime and
+//! woken by whatever happens to an instance, its executions and its objects.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::Shared;
+use futures::{StreamExt, future, stream};
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::controller::{self, Action, applier};
+use kube::runtime::reflector::{ObjectRef, store};
+use kube::runtime::watcher::{self, watcher};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::kinds::Served;
+use super::memory::Memory;
+use super::{Core, Error, Shutdown, instance};
+
+/// The longest wait before a failed reconcile is repeated.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+
+/// One package's kind and what is remembered of its instances.
+pub(super) struct Kind {
+    pub(super) core: Arc<Core>,
+    /// The Framework's name.
+    pub(super) framework: String,
+    /// How the kind is served.
+    pub(super) served: Served,
+    /// Memories by the instance's UID; each is taken out while its instance is reconciled.
+    memories: Mutex<BTreeMap<String, Memory>>,
+}
+
+/// A running controller; it ends when this is dropped.
+pub(super) struct Controller {
+    task: JoinHandle<()>,
+    core: Arc<Core>,
+    kind: String,
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.core.world.remove_route(&self.kind);
+    }
+}
+
+impl Controller {
+    /// Waits until the controller has ended of itself, after a shutdown.
+    pub(super) async fn ended(mut self) {
+        let _ = (&mut self.task).await;
+    }
+
+    /// Whether it has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.task.is_finished()
+    }
+}
+
+/// Starts the controller of a kind.
+pub(super) fn start(
+    core: Arc<Core>,
+    framework: &str,
+    served: Served,
+    shutdown: Shared<Shutdown>,
+) -> Controller {
+    let name = served.resource.kind.clone();
+    let kind = Arc::new(Kind {
+        core: core.clone(),
+        framework: framework.to_owned(),
+        served,
+        memories: Mutex::default(),
+    });
+    let task = tokio::spawn(work(kind, shutdown));
+    Controller { task, core, kind: name }
+}
+
+async fn work(kind: Arc<Kind>, shutdown: Shared<Shutdown>) {
+    let core = kind.core.clone();
+    let resource = kind.served.resource.clone();
+    let api = core.world.api(&kind.served, "");
+    let mut writer = store::Writer::new(resource.clone());
+    let reader = writer.as_reader();
+    let (route, routed) = mpsc::unbounded_channel();
+    core.world.add_route(&resource.kind, &kind.served, route);
+    let own = watcher(api, watcher::Config::default()).default_backoff().flat_map({
+        let kind = kind.clone();
+        move |event| {
+            let touched = match event {
+                Ok(event) => {
+                    writer.apply_watcher_event(&event);
+                    kind.touched(&event)
+                }
+                Err(error) => {
+                    tracing::warn!(kind = kind.name(), %error, "a watch was interrupted");
+                    Vec::new()
+                }
+            };
+            stream::iter(touched)
+        }
+    });
+    let routed = stream::unfold(routed, |mut routed: mpsc::UnboundedReceiver<_>| async move {
+        routed.recv().await.map(|target| (target, routed))
+    });
+    let queue = stream::select(own, routed)
+        .map(Ok::<ObjectRef<DynamicObject>, watcher::Error>)
+        .take_until(shutdown);
+    let config = controller::Config::default().concurrency(core.concurrency);
+    let reconcile = |object: Arc<DynamicObject>, kind: Arc<Kind>| {
+        Box::pin(async move { reconcile(object, kind).await })
+    };
+    applier(reconcile, backoff, kind.clone(), reader, Box::pin(queue), config)
+        .for_each(|result| {
+            if let Err(controller::Error::ReconcilerFailed(error, object)) = result {
+                tracing::warn!(%object, %error, "a reconcile failed and is repeated");
+            }
+            future::ready(())
+        })
+        .await;
+}
+
+impl Kind {
+    /// The kind's name.
+    pub(super) fn name(&self) -> &str {
+        &self.served.resource.kind
+    }
+
+    fn touched(&self, event: &watcher::Event<DynamicObject>) -> Vec<ObjectRef<DynamicObject>> {
+        match event {
+            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
+                vec![ObjectRef::from_obj_with(object, self.served.resource.clone())]
+            }
+            watcher::Event::Delete(object) => {
+                self.memories().remove(&object.uid().unwrap_or_default());
+                Vec::new()
+            }
+            watcher::Event::Init | watcher::Event::InitDone => Vec::new(),
+        }
+    }
+
+    fn memories(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Memory>> {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn reconcile(object: Arc<DynamicObject>, kind: Arc<Kind>) -> Result<Action, Error> {
+    let uid = object.uid().unwrap_or_default();
+    let mut memory = kind.memories().remove(&uid).unwrap_or_default();
+    kind.core.metrics.count("maestro_reconciles_total", kind.name());
+    let result = instance::reconcile(&kind, &object, &mut memory).await;
+    match &result {
+        Ok(_) => memory.failures = 0,
+        Err(_) => {
+            memory.failures = memory.failures.saturating_add(1);
+            kind.core.metrics.count("maestro_reconcile_errors_total", kind.name());
+        }
+    }
+    kind.memories().insert(uid, memory);
+    result.map(|wait| wait.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// Deterministic exponential backoff; what was changed in between is looked at again at once.
+fn backoff(object: Arc<DynamicObject>, error: &Error, kind: Arc<Kind>) -> Action {
+    let failures = kind
+        .memories()
+        .get(&object.uid().unwrap_or_default())
+        .map_or(1, |memory| memory.failures.max(1));
+    let first = if matches!(error, Error::Changed(_)) { 100 } else { 1000 };
+    let wait = Duration::from_millis(first).saturating_mul(2u32.saturating_pow(failures - 1));
+    Action::requeue(wait.min(LONGEST_BACKOFF))
+}

@@ -1,0 +1,38 @@
+//! What one process remembers of an instance between reconciles. All of it can be lost: it saves
+//! requests, it decides nothing that the journal does not know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::machine::{EffectId, Outcome};
+use crate::plan::Plan;
+use crate::plan::compile::Error;
+use crate::task::ObjectKey;
+
+/// What is remembered of one instance.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// UIDs of executions that were read from the server, past the cache, by this process.
+    pub(super) confirmed: BTreeSet<String>,
+    /// What became of effects, by the execution's UID.
+    pub(super) outcomes: BTreeMap<String, BTreeMap<EffectId, Outcome>>,
+    /// Rendered plans, by the execution's UID.
+    pub(super) plans: BTreeMap<String, Arc<Result<Plan, Error>>>,
+    /// What the server made of each object that was compared with what was applied.
+    pub(super) settled: BTreeMap<ObjectKey, Settled>,
+    /// The status that was written last.
+    pub(super) status: Option<Value>,
+    /// Reconciles that failed in a row.
+    pub(super) failures: u32,
+}
+
+/// An object that is as it was applied, although it may look different: the server normalises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Settled {
+    /// Fingerprint of what was applied.
+    pub(super) desired: u64,
+    /// Fingerprint of what the server answered, status and bookkeeping left out.
+    pub(super) live: u64,
+}

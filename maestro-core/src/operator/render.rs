@@ -1,0 +1,168 @@
+//! Rendering: from a snapshot, an instance and a run's parameters to complete objects, and the
+//! values of expressions over what is observed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::framework::FrameworkVersionSpec;
+use crate::framework::enhance::{self, StepInfo, enhance, is_cluster_scoped};
+use crate::parameters;
+use crate::plan::Plan;
+use crate::plan::compile::{Error, compile};
+use crate::task::ObjectKey;
+use crate::template::{Expression, Scope, Template};
+
+/// What a plan is rendered for.
+pub(super) struct Subject<'a> {
+    /// The snapshot whose plan runs.
+    pub(super) version: &'a FrameworkVersionSpec,
+    /// The instance as it is.
+    pub(super) instance: &'a Value,
+    /// The parameters of the run, as recorded.
+    pub(super) parameters: &'a BTreeMap<String, Value>,
+}
+
+impl Subject<'_> {
+    fn text(&self, field: &str) -> &str {
+        self.instance["metadata"][field].as_str().unwrap_or_default()
+    }
+
+    /// The variables that every template and expression sees.
+    fn scope(&self) -> Result<Scope, String> {
+        let given: Map<String, Value> = self.parameters.clone().into_iter().collect();
+        let params =
+            parameters::resolve(&self.version.spec, &Value::Object(given)).map_err(|errors| {
+                errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            })?;
+        let mut scope = Scope::new();
+        scope
+            .set("name", &json!(self.text("name")))
+            .set("namespace", &json!(self.text("namespace")))
+            .set("params", &params)
+            .set("framework", &json!(self.version.framework))
+            .set("version", &json!(self.version.version))
+            .set("appVersion", &json!(self.version.spec.app_version));
+        Ok(scope)
+    }
+
+    /// Renders a plan.
+    pub(super) fn plan(&self, plan: &str) -> Result<Plan, Error> {
+        let failed = |message| Error::Render(plan.to_owned(), message);
+        let mut scope = self.scope().map_err(failed)?;
+        scope.set("plan", &json!(plan)).set("phase", &json!("")).set("step", &json!(""));
+        let configs = self.configs(&scope);
+        let mut templates: BTreeMap<String, Template> = BTreeMap::new();
+        compile(&self.version.spec, plan, &mut |place, name| {
+            if !templates.contains_key(name) {
+                let source = self
+                    .version
+                    .spec
+                    .templates
+                    .get(name)
+                    .ok_or_else(|| "the framework has no such template".to_owned())?;
+                let template =
+                    Template::compile(name, source).map_err(|error| error.to_string())?;
+                templates.insert(name.to_owned(), template);
+            }
+            scope
+                .set("plan", &json!(place.plan))
+                .set("phase", &json!(place.phase))
+                .set("step", &json!(place.step));
+            let Some(template) = templates.get(name) else { return Ok(Vec::new()) };
+            let mut objects = template.render(&scope).map_err(|error| error.to_string())?;
+            let step = StepInfo { plan: place.plan, phase: place.phase, step: place.step };
+            enhance(&mut objects, &self.identity(), &step, &configs, &is_cluster_scoped);
+            Ok(objects)
+        })
+    }
+
+    /// Every ConfigMap and Secret that any plan of the version applies, for the hashes on pods.
+    fn configs(&self, scope: &Scope) -> Vec<Value> {
+        let mut configs = Vec::new();
+        for (name, source) in &self.version.spec.templates {
+            // What does not render here fails where a step needs it, with its place.
+            let Ok(template) = Template::compile(name, source) else { continue };
+            let objects = template.render(scope).unwrap_or_default();
+            configs.extend(objects.into_iter().filter(|object| {
+                object["apiVersion"] == "v1"
+                    && (object["kind"] == "ConfigMap" || object["kind"] == "Secret")
+            }));
+        }
+        configs
+    }
+
+    fn identity(&self) -> enhance::Identity<'_> {
+        enhance::Identity {
+            framework: &self.version.framework,
+            kind: self.instance["kind"].as_str().unwrap_or_default(),
+            name: self.text("name"),
+            namespace: self.text("namespace"),
+            uid: self.text("uid"),
+            app_version: self.version.spec.app_version.as_deref(),
+        }
+    }
+
+    /// The values of expressions over the instance's objects.
+    pub(super) fn values(
+        &self,
+        expressions: &[String],
+        objects: &[(ObjectKey, Arc<Value>)],
+    ) -> BTreeMap<String, Result<Value, String>> {
+        if expressions.is_empty() {
+            return BTreeMap::new();
+        }
+        let scope = self.scope().map(|mut scope| {
+            let all: Vec<&Value> = objects.iter().map(|(_, object)| &**object).collect();
+            let pods: Vec<&Value> =
+                all.iter().copied().filter(|object| object["kind"] == "Pod").collect();
+            scope.set("objects", &json!(all)).set("pods", &json!(pods));
+            scope.set("self", self.instance);
+            scope
+        });
+        let value = |text: &String| -> Result<Value, String> {
+            let scope = scope.as_ref().map_err(Clone::clone)?;
+            let expression = Expression::compile(text).map_err(|error| error.to_string())?;
+            let value = expression.evaluate(scope).map_err(|error| error.to_string())?;
+            Ok(value.unwrap_or(Value::Null))
+        };
+        expressions.iter().map(|text| (text.clone(), value(text))).collect()
+    }
+
+    /// A text with `${…}` in it.
+    pub(super) fn text_of(&self, source: &str) -> Result<String, String> {
+        let text = crate::template::Text::compile(source).map_err(|error| error.to_string())?;
+        text.render_text(&self.scope()?).map_err(|error| error.to_string())
+    }
+}
+
+/// Every expression of a plan, once each.
+pub(super) fn expressions_of(plan: &Plan) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for step in plan.phases.iter().flat_map(|phase| &phase.steps) {
+        all.extend(step.when.iter().chain(&step.ready).cloned());
+        all.extend(step.tasks.iter().flat_map(|task| task.expressions()).map(str::to_owned));
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Every object a plan names, once each.
+pub(super) fn objects_of(plan: &Plan) -> Vec<ObjectKey> {
+    let steps = plan.phases.iter().flat_map(|phase| &phase.steps);
+    let mut all: Vec<ObjectKey> =
+        steps.flat_map(|step| &step.tasks).flat_map(|task| task.objects()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Whether an expression looks at pods.
+pub(super) fn speaks_of_pods(expressions: &[String]) -> bool {
+    expressions.iter().any(|text| {
+        Expression::compile(text)
+            .is_ok_and(|expression| expression.variables().any(|name| name == "pods"))
+    })
+}
