@@ -7,7 +7,10 @@
 pub mod api;
 pub mod controller;
 pub mod fields;
+pub mod kubelet;
 pub mod object;
 pub mod patch;
+pub mod quantity;
 pub mod schema;
 pub mod selector;
+pub mod workload;

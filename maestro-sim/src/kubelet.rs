@@ -1,0 +1,93 @@
+//! The kubelet: runs the pods of one node, as a pure step and as a controller around it.
+//!
+//! [`step`] turns a pod, what is known of it and the time into its next state, status and wake
+//! time; it reads nothing else, so the same kubelet serves the simulation and a real API server.
+//! Time is the duration since the Unix epoch. Nothing polls: every state knows its next change.
+
+pub mod agent;
+mod container;
+mod needs;
+mod node;
+mod pod;
+mod probe;
+mod spec;
+pub mod state;
+mod status;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::workload::Behaviour;
+
+pub use agent::Kubelet;
+pub use needs::Missing;
+pub use node::NodeSpec;
+pub use state::PodState;
+
+/// What a step knows of the world besides the pod.
+#[derive(Clone, Default, Debug)]
+pub struct Around {
+    /// Objects the pod refers to that are not there.
+    pub missing: Missing,
+    /// Images on the node.
+    pub images: BTreeSet<String>,
+    /// Containers killed from outside since the last step; an empty name means all.
+    pub kills: BTreeSet<String>,
+    /// The address that the node would give to this pod.
+    pub pod_ip: String,
+    /// The node's own address.
+    pub host_ip: String,
+}
+
+/// An event to record about the pod.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Note {
+    /// Whether it is a warning.
+    pub warning: bool,
+    /// Its reason.
+    pub reason: &'static str,
+    /// Its message.
+    pub message: String,
+}
+
+/// What a step decided.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The pod's state from now on.
+    pub state: PodState,
+    /// The new status, when it differs from the one in the pod.
+    pub status: Option<Value>,
+    /// Whether every process has ended and the deleted pod may go from the API server.
+    pub delete: bool,
+    /// Time until the next change that is known now.
+    pub wake: Option<Duration>,
+    /// Events.
+    pub events: Vec<Note>,
+    /// Images that came onto the node.
+    pub pulled: BTreeSet<String>,
+}
+
+/// One pass over one pod at `now` (since the Unix epoch).
+pub fn step(
+    pod: &Value,
+    state: &PodState,
+    behaviour: &Behaviour,
+    around: &Around,
+    now: Duration,
+) -> Step {
+    let mut pass = pod::Pass::new(pod, state.clone(), behaviour, around, now);
+    pass.run();
+    let status = status::build(&pass);
+    let old = pod.get("status").unwrap_or(&Value::Null);
+    let delete = pass.may_delete();
+    Step {
+        status: (status != *old).then_some(status),
+        delete,
+        wake: pass.wake(),
+        events: pass.events,
+        pulled: pass.pulled,
+        state: pass.state,
+    }
+}

@@ -1,0 +1,334 @@
+//! The status a kubelet reports: phase, conditions, addresses, container statuses.
+//!
+//! Conditions that others own are kept as they are. Source: `pkg/kubelet/kubelet_pods.go` and
+//! `pkg/kubelet/status/generate.go`.
+
+use serde_json::{Map, Value, json};
+
+use crate::kubelet::container::{Container, Exit, Stage, pull_backs_off, pull_error};
+use crate::kubelet::pod::{Pass, Phase};
+use crate::kubelet::spec::{ContainerSpec, Role};
+use crate::kubelet::state::format;
+use crate::object::at;
+
+/// The whole status after a pass.
+pub fn build(pass: &Pass<'_>) -> Value {
+    let old = pass.pod.get("status").cloned().unwrap_or(Value::Null);
+    let mut status = match old {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    let already_over =
+        matches!(status.get("phase").and_then(Value::as_str), Some("Succeeded" | "Failed"));
+    if already_over {
+        return Value::Object(status);
+    }
+    let phase = pass.phase();
+    status.insert("phase".into(), phase.as_str().into());
+    if let Some(verdict) = pass.state.verdict.as_ref().filter(|_| phase == Phase::Failed) {
+        status.insert("reason".into(), verdict.reason.as_str().into());
+        status.insert("message".into(), verdict.message.as_str().into());
+    }
+    let generation = at(pass.pod, &["metadata", "generation"]).and_then(Value::as_i64);
+    if let Some(generation) = generation {
+        status.insert("observedGeneration".into(), generation.into());
+    }
+    if let Some(accepted) = pass.state.accepted {
+        status.insert("startTime".into(), format(accepted).into());
+    }
+    addresses(pass, &mut status);
+    container_statuses(pass, &mut status);
+    let conditions = conditions(pass, phase, generation, status.get("conditions"));
+    status.insert("conditions".into(), conditions);
+    if !status.contains_key("qosClass") {
+        status.insert("qosClass".into(), super::needs::qos_class(pass.pod).into());
+    }
+    Value::Object(status)
+}
+
+fn addresses(pass: &Pass<'_>, status: &mut Map<String, Value>) {
+    let host = pass.around.host_ip.as_str();
+    status.insert("hostIP".into(), host.into());
+    status.insert("hostIPs".into(), json!([{"ip": host}]));
+    if pass.state.sandbox && !status.contains_key("podIP") {
+        let shares = at(pass.pod, &["spec", "hostNetwork"]).and_then(Value::as_bool) == Some(true);
+        let ip = if shares { host } else { pass.around.pod_ip.as_str() };
+        status.insert("podIP".into(), ip.into());
+        status.insert("podIPs".into(), json!([{"ip": ip}]));
+    }
+}
+
+fn container_statuses(pass: &Pass<'_>, status: &mut Map<String, Value>) {
+    let list = |init: bool| -> Vec<Value> {
+        let picked = pass.specs.iter().filter(|spec| (spec.role != Role::Main) == init);
+        picked.map(|spec| container_status(pass, spec)).collect()
+    };
+    let mut main = list(false);
+    main.sort_by(|a, b| name_of(a).cmp(name_of(b)));
+    status.insert("containerStatuses".into(), main.into());
+    let init = list(true);
+    if !init.is_empty() {
+        status.insert("initContainerStatuses".into(), init.into());
+    }
+}
+
+fn name_of(status: &Value) -> &str {
+    status.get("name").and_then(Value::as_str).unwrap_or("")
+}
+
+fn container_status(pass: &Pass<'_>, spec: &ContainerSpec<'_>) -> Value {
+    let container = pass.container(spec.name);
+    let run = container.last.as_ref().map_or(0, |exit| exit.run);
+    let run = if container.is_running() { container.restarts } else { run };
+    let existed = container.is_running() || container.last.is_some();
+    let (id, image_id) = if existed {
+        (container_id(pass, spec, run), image_id(pass, spec))
+    } else {
+        (String::new(), String::new())
+    };
+    let (state, last) = states(pass, spec, &container);
+    let ready = match spec.role {
+        Role::Init => container.succeeded(),
+        _ => container.is_ready(pass.now),
+    };
+    let mut status = json!({
+        "name": spec.name, "image": spec.image, "imageID": image_id, "ready": ready,
+        "restartCount": container.restarts, "state": state, "lastState": last,
+        "started": container.is_started(pass.now),
+    });
+    if let Some(map) = status.as_object_mut().filter(|_| existed) {
+        map.insert("containerID".into(), id.into());
+    }
+    status
+}
+
+/// `state` and `lastState`.
+fn states(pass: &Pass<'_>, spec: &ContainerSpec<'_>, container: &Container) -> (Value, Value) {
+    let terminated = |exit: Option<&Exit>| match exit {
+        Some(exit) => terminated(pass, spec, exit),
+        None => json!({}),
+    };
+    let last = terminated(container.last.as_ref());
+    let before = terminated(container.before.as_ref());
+    let waiting = |reason: &str, message: Option<String>| {
+        let mut inner = json!({"reason": reason});
+        if let (Some(map), Some(message)) = (inner.as_object_mut(), message) {
+            map.insert("message".into(), message.into());
+        }
+        json!({"waiting": inner})
+    };
+    let state = match &container.stage {
+        Stage::Running(running) => {
+            json!({"running": {"startedAt": format(running.since)}})
+        }
+        Stage::Exited { restart: Some(at) } if *at > pass.now => {
+            waiting("CrashLoopBackOff", Some(back_off_message(pass, spec, container)))
+        }
+        Stage::Exited { .. } => return (last, before),
+        Stage::PullFailed { retry: None, .. } => waiting("ErrImageNeverPull", None),
+        Stage::PullFailed { at, .. } if pull_backs_off(*at, pass.now) => {
+            let message = format!("Back-off pulling image \"{}\"", spec.image);
+            waiting("ImagePullBackOff", Some(message))
+        }
+        Stage::PullFailed { .. } => waiting("ErrImagePull", Some(pull_error(spec.image))),
+        Stage::Unconfigured { message } => {
+            waiting("CreateContainerConfigError", Some(message.clone()))
+        }
+        Stage::Creating { .. } if container.last.is_some() => return (last, before),
+        Stage::Waiting | Stage::Pulling { .. } | Stage::Creating { .. } => {
+            waiting(not_begun(pass, spec), None)
+        }
+    };
+    (state, last)
+}
+
+/// `PodInitializing` while init containers come first, else `ContainerCreating`.
+fn not_begun(pass: &Pass<'_>, spec: &ContainerSpec<'_>) -> &'static str {
+    let has_init = pass.specs.iter().any(|other| other.role != Role::Main);
+    if !has_init {
+        return "ContainerCreating";
+    }
+    let first = pass.specs.first().is_some_and(|first| first.name == spec.name);
+    let begun = pass.container(spec.name).stage != Stage::Waiting;
+    if first && begun { "ContainerCreating" } else { "PodInitializing" }
+}
+
+fn back_off_message(pass: &Pass<'_>, spec: &ContainerSpec<'_>, container: &Container) -> String {
+    let length = match (&container.stage, &container.last) {
+        (Stage::Exited { restart: Some(at) }, Some(exit)) => at.saturating_sub(exit.finished),
+        _ => std::time::Duration::ZERO,
+    };
+    let text = |field| at(pass.pod, &["metadata", field]).and_then(Value::as_str).unwrap_or("");
+    let (minutes, seconds) = (length.as_secs() / 60, length.as_secs() % 60);
+    let length = if minutes == 0 { format!("{seconds}s") } else { format!("{minutes}m{seconds}s") };
+    format!(
+        "back-off {length} restarting failed container={} pod={}_{}({})",
+        spec.name,
+        text("name"),
+        text("namespace"),
+        text("uid")
+    )
+}
+
+fn terminated(pass: &Pass<'_>, spec: &ContainerSpec<'_>, exit: &Exit) -> Value {
+    json!({"terminated": {
+        "exitCode": exit.code, "reason": exit.reason(),
+        "startedAt": format(exit.started), "finishedAt": format(exit.finished),
+        "containerID": container_id(pass, spec, exit.run),
+    }})
+}
+
+/// A name for one run of a container that is the same in every simulation with the same seed.
+fn container_id(pass: &Pass<'_>, spec: &ContainerSpec<'_>, run: u32) -> String {
+    let uid = at(pass.pod, &["metadata", "uid"]).and_then(Value::as_str).unwrap_or("");
+    format!("containerd://{}", hex_id(&format!("{uid}/{}/{run}", spec.name)))
+}
+
+fn image_id(_pass: &Pass<'_>, spec: &ContainerSpec<'_>) -> String {
+    let name = spec.image.split('@').next().unwrap_or(spec.image);
+    let repository = match name.rsplit_once(':') {
+        Some((before, tag)) if !tag.contains('/') => before,
+        _ => name,
+    };
+    match spec.image.split_once('@') {
+        Some((_, digest)) => format!("{repository}@{digest}"),
+        None => format!("{repository}@sha256:{}", hex_id(spec.image)),
+    }
+}
+
+fn hex_id(text: &str) -> String {
+    let parts: Vec<String> =
+        (0..4).map(|n| format!("{:016x}", crate::workload::draw::mix(n, text))).collect();
+    parts.concat()
+}
+
+struct Verdicts {
+    initialized: Result<(), (&'static str, String)>,
+    containers: Result<(), (&'static str, String)>,
+    ready: Result<(), (&'static str, String)>,
+}
+
+fn verdicts(pass: &Pass<'_>, phase: Phase, old: Option<&Value>) -> Verdicts {
+    let names = |specs: Vec<&ContainerSpec<'_>>| {
+        specs.iter().map(|spec| spec.name).collect::<Vec<_>>().join(" ")
+    };
+    let done = phase == Phase::Succeeded;
+    let uninitialized: Vec<_> = pass
+        .specs
+        .iter()
+        .filter(|spec| match spec.role {
+            Role::Init => !pass.container(spec.name).succeeded(),
+            Role::Sidecar => !pass.container(spec.name).is_started(pass.now),
+            Role::Main => false,
+        })
+        .collect();
+    let main_begun = pass
+        .specs
+        .iter()
+        .any(|spec| spec.role == Role::Main && pass.container(spec.name).stage != Stage::Waiting);
+    let initialized = if done || main_begun || uninitialized.is_empty() {
+        Ok(())
+    } else {
+        let message = format!("containers with incomplete status: [{}]", names(uninitialized));
+        Err(("ContainersNotInitialized", message))
+    };
+    let unready: Vec<_> = pass
+        .specs
+        .iter()
+        .filter(|spec| spec.role != Role::Init && !pass.container(spec.name).is_ready(pass.now))
+        .collect();
+    let containers = match phase {
+        Phase::Succeeded => Err(("PodCompleted", String::new())),
+        Phase::Failed => Err(("PodFailed", String::new())),
+        _ if unready.is_empty() => Ok(()),
+        _ => {
+            let message = format!("containers with unready status: [{}]", names(unready));
+            Err(("ContainersNotReady", message))
+        }
+    };
+    let ready = containers.clone().and_then(|()| gates(pass.pod, old));
+    Verdicts { initialized, containers, ready }
+}
+
+/// Whether the conditions named by `spec.readinessGates` hold.
+fn gates(pod: &Value, conditions: Option<&Value>) -> Result<(), (&'static str, String)> {
+    let gates = at(pod, &["spec", "readinessGates"]).and_then(Value::as_array);
+    let open: Vec<String> = gates
+        .into_iter()
+        .flatten()
+        .filter_map(|gate| gate.get("conditionType")?.as_str())
+        .filter(|gate| {
+            let found = find(conditions, gate);
+            found.and_then(|c| c.get("status")).and_then(Value::as_str) != Some("True")
+        })
+        .map(|gate| {
+            format!("corresponding condition of pod readiness gate \"{gate}\" does not exist.")
+        })
+        .collect();
+    if open.is_empty() { Ok(()) } else { Err(("ReadinessGatesNotReady", open.join(", "))) }
+}
+
+fn find<'v>(conditions: Option<&'v Value>, kind: &str) -> Option<&'v Value> {
+    let mut all = conditions.and_then(Value::as_array).into_iter().flatten();
+    all.find(|c| c.get("type").and_then(Value::as_str) == Some(kind))
+}
+
+fn conditions(
+    pass: &Pass<'_>,
+    phase: Phase,
+    generation: Option<i64>,
+    old: Option<&Value>,
+) -> Value {
+    let verdicts = verdicts(pass, phase, old);
+    let over = matches!(phase, Phase::Succeeded | Phase::Failed);
+    let sandbox = if pass.state.sandbox && !over { Ok(()) } else { Err(("", String::new())) };
+    let own = [
+        ("PodReadyToStartContainers", sandbox),
+        ("Initialized", verdicts.initialized),
+        ("Ready", verdicts.ready),
+        ("ContainersReady", verdicts.containers),
+    ];
+    let mut all: Vec<Value> = own
+        .into_iter()
+        .map(|(kind, verdict)| condition(pass, kind, verdict, generation, find(old, kind)))
+        .collect();
+    let ours: Vec<String> = all.iter().filter_map(|c| Some(c["type"].as_str()?.into())).collect();
+    let others = old.and_then(Value::as_array).into_iter().flatten();
+    all.extend(
+        others
+            .filter(|c| !ours.iter().any(|kind| c.get("type").is_some_and(|t| t == kind)))
+            .cloned(),
+    );
+    if find(old, "PodScheduled").is_none() {
+        all.push(condition(pass, "PodScheduled", Ok(()), generation, None));
+    }
+    all.into()
+}
+
+fn condition(
+    pass: &Pass<'_>,
+    kind: &str,
+    verdict: Result<(), (&'static str, String)>,
+    generation: Option<i64>,
+    old: Option<&Value>,
+) -> Value {
+    let status = if verdict.is_ok() { "True" } else { "False" };
+    let same = old.filter(|old| old.get("status").is_some_and(|s| s == status));
+    let since = same.and_then(|old| old.get("lastTransitionTime")).cloned();
+    let mut condition = Map::new();
+    condition.insert("type".into(), kind.into());
+    condition.insert("status".into(), status.into());
+    condition.insert("lastProbeTime".into(), Value::Null);
+    condition.insert("lastTransitionTime".into(), since.unwrap_or_else(|| format(pass.now).into()));
+    if let Some(generation) = generation {
+        condition.insert("observedGeneration".into(), generation.into());
+    }
+    if let Err((reason, message)) = verdict {
+        for (name, text) in [("reason", reason), ("message", message.as_str())] {
+            if !text.is_empty() {
+                condition.insert(name.into(), text.into());
+            }
+        }
+    }
+    Value::Object(condition)
+}
