@@ -222,7 +222,8 @@ impl Calls<'_, '_> {
         let verb = request.verb;
         let verdict = link.verdict(&request);
         let client = self.user_agent.as_ref();
-        let lost = || Err(Box::new(Status::new(504, "Timeout", "the request was lost on its link")));
+        let lost =
+            || Err(Box::new(Status::new(504, "Timeout", "the request was lost on its link")));
         let reply = match verdict {
             Verdict::Drop => {
                 trace.request(*now, client, &request, "drop");
@@ -251,7 +252,13 @@ impl Calls<'_, '_> {
         Ok(answer.1)
     }
 
-    fn request(&self, verb: Verb, resource: &GroupResource, namespace: &str, name: &str) -> Request {
+    fn request(
+        &self,
+        verb: Verb,
+        resource: &GroupResource,
+        namespace: &str,
+        name: &str,
+    ) -> Request {
         let version = self.around.server.registry.preferred(resource);
         Request {
             verb,

@@ -3,7 +3,20 @@
 //! HTTP, the in-process client and the simulated controllers are thin shells on [`Request`]:
 //! a request from inside the simulation never becomes HTTP or JSON text.
 
+mod admission;
+mod delete;
+pub mod discovery;
+mod failure;
+pub mod http;
+pub mod pending;
+pub mod read;
+pub mod registry;
+pub mod server;
 pub mod status;
+mod strategy;
+mod subresource;
+pub mod watch;
+mod write;
 
 use std::borrow::Cow;
 use std::sync::Arc;

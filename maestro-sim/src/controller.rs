@@ -101,6 +101,9 @@ pub trait Controller: Send {
         true
     }
 
+    /// Tells which custom collections are served now; asked for its watches again afterwards.
+    fn served(&mut self, _custom: &[GroupResource]) {}
+
     /// Maps a change to the keys to reconcile. The view already holds the change.
     fn observe(&mut self, change: &Change, view: &View, queue: &mut Queue);
 

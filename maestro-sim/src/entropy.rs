@@ -124,10 +124,7 @@ pub unsafe extern "C" fn getentropy(buffer: *mut c_void, length: usize) -> c_int
 /// # Safety
 /// As libc's: `time` must be valid for writes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn clock_gettime(
-    clock: libc::clockid_t,
-    time: *mut libc::timespec,
-) -> c_int {
+pub unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> c_int {
     static REAL: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
     if inside() && !time.is_null() {
         let elapsed = ELAPSED_NANOS.get();

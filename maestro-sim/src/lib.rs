@@ -4,13 +4,27 @@
 //! built-in controllers, the scheduler and the kubelets are ordinary clients of it, woken by
 //! their own lagging watches ([`controller`]).
 
+mod actor;
 pub mod api;
+pub mod body;
+pub mod boot;
 pub mod controller;
+pub mod entropy;
+mod event;
+pub mod facts;
 pub mod fields;
 pub mod kubelet;
+pub mod link;
 pub mod object;
 pub mod patch;
 pub mod quantity;
+pub mod rng;
 pub mod schema;
 pub mod selector;
+pub mod service;
+pub mod sim;
+pub mod store;
+mod time;
+pub mod trace;
 pub mod workload;
+pub mod world;

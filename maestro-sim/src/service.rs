@@ -8,9 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
+use crate::api::Verb;
 use crate::api::http::{self, Routed};
 use crate::api::server::Response;
-use crate::api::Verb;
 use crate::body::{Body, WatchBody};
 use crate::link::LinkId;
 use crate::sim::Cluster;
@@ -41,7 +41,10 @@ impl Service {
         Self { cluster, link }
     }
 
-    async fn serve<B>(self, request: ::http::Request<B>) -> Result<::http::Response<Body>, ServiceError>
+    async fn serve<B>(
+        self,
+        request: ::http::Request<B>,
+    ) -> Result<::http::Response<Body>, ServiceError>
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: std::fmt::Display,

@@ -197,6 +197,14 @@ impl World {
         self.timers.push(Reverse((at, self.sequence, Timer::Actor(actor))));
     }
 
+    /// Kills the process behind a link: nothing it sends or waits for passes any more.
+    pub fn crash(&mut self, link: LinkId) {
+        let link = &mut self.links[link.0];
+        link.fenced = true;
+        let details = serde_json::json!({"client": link.name});
+        self.note("crash", &details);
+    }
+
     /// Carries out one request that arrives now on a link; `None` when its answer is lost.
     ///
     /// The second value says whether the client's process dies with it (`operator-crash`).

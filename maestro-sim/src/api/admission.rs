@@ -17,8 +17,7 @@ use crate::object::{GroupResource, Key, Object, at, map_at};
 const NAMESPACES: GroupResource = GroupResource::new("", "namespaces");
 const PRIORITY_CLASSES: GroupResource = GroupResource::new("scheduling.k8s.io", "priorityclasses");
 const STORAGE_CLASSES: GroupResource = GroupResource::new("storage.k8s.io", "storageclasses");
-const CRDS: GroupResource =
-    GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
+const CRDS: GroupResource = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
 
 /// The cluster IPs in use, out of 10.96.0.0/12.
 #[derive(Debug, Default)]
@@ -147,10 +146,7 @@ impl Server {
         Ok(())
     }
 
-    fn priority(
-        &self,
-        class: Option<&str>,
-    ) -> Result<(Option<String>, i64, String), Box<Status>> {
+    fn priority(&self, class: Option<&str>) -> Result<(Option<String>, i64, String), Box<Status>> {
         let policy = |class: &Object| match class.text(&["preemptionPolicy"]) {
             "" => "PreemptLowerPriority".to_owned(),
             policy => policy.to_owned(),
@@ -161,9 +157,7 @@ impl Server {
                 .flat_map(|t| t.objects.values())
                 .find(|c| c.at(&["globalDefault"]).and_then(Value::as_bool) == Some(true));
             return Ok(match default {
-                Some(c) => {
-                    (Some(c.name().to_owned()), c.int(&["value"]).unwrap_or(0), policy(c))
-                }
+                Some(c) => (Some(c.name().to_owned()), c.int(&["value"]).unwrap_or(0), policy(c)),
                 None => (None, 0, "PreemptLowerPriority".to_owned()),
             });
         };

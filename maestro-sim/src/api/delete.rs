@@ -172,11 +172,7 @@ fn check_options(options: &Value) -> Result<(), Box<Status>> {
     }
 }
 
-fn check_preconditions(
-    served: &Served,
-    live: &Object,
-    options: &Value,
-) -> Result<(), Box<Status>> {
+fn check_preconditions(served: &Served, live: &Object, options: &Value) -> Result<(), Box<Status>> {
     let text = |field: &str| at(options, &["preconditions", field]).and_then(Value::as_str);
     if let Some(uid) = text("uid").filter(|uid| *uid != live.uid()) {
         let why = format!(

@@ -171,7 +171,9 @@ fn options(query: &str) -> Result<(Options, bool), Box<Status>> {
             "watch" => watch = on,
             "dryRun" => {
                 if value != "All" {
-                    let message = format!("dryRun: Unsupported value: \"{value}\": supported values: \"All\"");
+                    let message = format!(
+                        "dryRun: Unsupported value: \"{value}\": supported values: \"All\""
+                    );
                     return Err(Box::new(Status::bad_request(message)));
                 }
                 options.dry_run = true;

@@ -50,16 +50,14 @@ impl Filter {
         let fields = text(&request.options.field_selector)
             .map(|s| FieldSelector::parse(&s).map_err(|e| bad(e.to_string())))
             .transpose()?;
-        for path in fields.iter().flat_map(FieldSelector::paths) {
-            if !served.selects_field(path) {
-                let message = format!("field label not supported: {path}");
-                return Err(bad(message));
-            }
+        if let Some(fields) = &fields {
+            fields
+                .require_supported(|path| served.selects_field(path))
+                .map_err(|e| bad(e.message))?;
         }
         let name = (!request.name.is_empty()).then(|| request.name.clone());
-        let name = name.or_else(|| {
-            fields.as_ref().and_then(|f| f.exactly("metadata.name")).map(str::to_owned)
-        });
+        let name = name
+            .or_else(|| fields.as_ref().and_then(|f| f.exact("metadata.name")).map(str::to_owned));
         Ok(Self { namespace: request.namespace.clone(), name, labels, fields })
     }
 
@@ -68,7 +66,7 @@ impl Filter {
         (self.namespace.is_empty() || object.namespace() == self.namespace)
             && self.name.as_ref().is_none_or(|name| object.name() == name)
             && self.labels.as_ref().is_none_or(|l| l.matches(object.labels()))
-            && self.fields.as_ref().is_none_or(|f| f.matches(object.value()))
+            && self.fields.as_ref().is_none_or(|f| f.matches_object(object.value()))
     }
 
     /// Whether nothing but the namespace filters.
@@ -95,7 +93,8 @@ impl Server {
         check_match(request)?;
         let token = options.continue_token.as_deref().filter(|t| !t.is_empty());
         self.not_too_new(options.resource_version.as_deref())?;
-        let start = token.map(|t| parse_token(t, options.resource_version.as_deref())).transpose()?;
+        let start =
+            token.map(|t| parse_token(t, options.resource_version.as_deref())).transpose()?;
         let filter = Filter::new(served, request)?;
         let from = start.as_ref().map(|(_, key)| key.clone());
         let resource_version = start.map_or(self.store.version(), |(version, _)| version);
@@ -106,7 +105,7 @@ impl Server {
         matched.truncate(limit);
         let last = matched.last().filter(|_| more);
         Ok(Response::List(List {
-            api_version: served.api_version(),
+            api_version: served.api_version().to_owned(),
             kind: served.list_kind.clone(),
             continue_token: last.map(|o| make_token(resource_version, o.key())),
             remaining: (more && filter.is_plain()).then_some(rest),
@@ -147,9 +146,9 @@ impl Server {
         if asked <= current {
             return Ok(asked);
         }
-        let message =
-            format!("Too large resource version: {asked}, current: {current}");
-        let cause = crate::api::Cause::new("ResourceVersionTooLarge", "", "Too large resource version");
+        let message = format!("Too large resource version: {asked}, current: {current}");
+        let cause =
+            crate::api::Cause::new("ResourceVersionTooLarge", "", "Too large resource version");
         let status = Status::new(504, "Timeout", message).retry_after(1).with_causes(&[cause]);
         Err(Box::new(status))
     }
@@ -199,7 +198,8 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 fn base64url(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0u32, |w, b| w << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
+        let word =
+            chunk.iter().fold(0u32, |w, b| w << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
         for index in 0..=chunk.len() {
             let six = (word >> (18 - 6 * index)) & 63;
             out.push(char::from(ALPHABET[six as usize]));

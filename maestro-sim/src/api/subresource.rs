@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::api::failure;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{PatchType, Request, Status, Verb};
@@ -35,7 +36,7 @@ impl Server {
             (Verb::Get, _) => return Ok(Response::Value { code: 200, value: current }),
             (Verb::Update, _) => request.body.clone(),
             (Verb::Patch, Some(PatchType::Json)) => patch::json(&current, &request.body)
-                .map_err(|e| Box::new(e.status(&served.resource, &request.name)))?,
+                .map_err(|e| failure::of_patch(&e, &served.resource, &request.name))?,
             (Verb::Patch, Some(_)) => {
                 let mut value = current.clone();
                 patch::merge(&mut value, &request.body);
@@ -46,9 +47,7 @@ impl Server {
         let version = at(&proposed, &["metadata", "resourceVersion"]).and_then(Value::as_str);
         let replicas = at(&proposed, &["spec", "replicas"]).and_then(Value::as_i64).unwrap_or(0);
         if replicas < 0 {
-            let message = format!(
-                "Invalid value: {replicas}: must be greater than or equal to 0"
-            );
+            let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
             let cause = crate::api::Cause::new("FieldValueInvalid", "spec.replicas", message);
             let status = Status::invalid("autoscaling", "Scale", &request.name, &[cause]);
             return Err(Box::new(status));
@@ -58,24 +57,16 @@ impl Server {
         if let Some((last, parents)) = field.split_last() {
             map_at(&mut body, parents).insert((*last).into(), replicas.into());
         }
-        let expected = version.filter(|v| !v.is_empty()).map_or_else(
-            || live.resource_version().to_string(),
-            str::to_owned,
-        );
+        let expected = version
+            .filter(|v| !v.is_empty())
+            .map_or_else(|| live.resource_version().to_string(), str::to_owned);
         map_at(&mut body, &["metadata"]).insert("resourceVersion".into(), expected.into());
-        let update = Request {
-            verb: Verb::Update,
-            subresource: "".into(),
-            patch: None,
-            body,
-            ..request
-        };
+        let update =
+            Request { verb: Verb::Update, subresource: "".into(), patch: None, body, ..request };
         let answer = self.update(served, update)?;
         let value = match &answer {
             Response::Object { object, .. } => scale_of(served, object, &paths),
-            Response::Value { value, .. } => {
-                scale_of(served, &Object::new(value.clone()), &paths)
-            }
+            Response::Value { value, .. } => scale_of(served, &Object::new(value.clone()), &paths),
             _ => return Ok(answer),
         };
         Ok(Response::Value { code: 200, value })
@@ -155,8 +146,10 @@ impl Server {
         let observed = budget.int(&["status", "observedGeneration"]).unwrap_or(0);
         if observed < budget.generation() {
             let message = "Cannot evict pod as it would violate the pod's disruption budget.";
-            let why = format!("The disruption budget {} is still being processed by the server.",
-                budget.name());
+            let why = format!(
+                "The disruption budget {} is still being processed by the server.",
+                budget.name()
+            );
             let cause = crate::api::Cause::new("DisruptionBudget", "", why);
             return Err(Box::new(Status::too_many_requests(message, 10).with_causes(&[cause])));
         }
@@ -195,9 +188,8 @@ impl Server {
             None => spec.remove("finalizers"),
         };
         let now = self.now;
-        let empty = at(&value, &["spec", "finalizers"])
-            .and_then(Value::as_array)
-            .is_none_or(Vec::is_empty);
+        let empty =
+            at(&value, &["spec", "finalizers"]).and_then(Value::as_array).is_none_or(Vec::is_empty);
         if empty && live.is_deleting() && live.finalizers().next().is_none() {
             self.store.remove(&served.resource, live.key(), now);
             return Ok(Response::Value { code: 200, value });
@@ -231,9 +223,9 @@ fn scale_of(served: &Served, object: &Object, paths: &crate::api::registry::Scal
     };
     let selector = match paths.selector.as_deref().and_then(read) {
         Some(Value::String(text)) => text,
-        Some(selector) => LabelSelector::from_value(&selector)
-            .map(|s| s.to_string())
-            .unwrap_or_default(),
+        Some(selector) => {
+            LabelSelector::from_value(&selector).map(|s| s.to_string()).unwrap_or_default()
+        }
         None => String::new(),
     };
     let replicas = |path: &[String]| read(path).and_then(|v| v.as_i64()).unwrap_or(0);

@@ -65,7 +65,7 @@ impl Server {
             position,
             filter,
             bookmarks: options.allow_watch_bookmarks,
-            type_meta: (served.api_version(), served.kind.clone()),
+            type_meta: (served.api_version().to_owned(), served.kind.clone()),
             resource_version,
             timeout_seconds: options.timeout_seconds.filter(|s| *s > 0).unwrap_or(random),
             expired,

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::api::failure;
+use crate::api::pending::managed::{self, Write};
 use crate::api::registry::{Generation, Served};
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{PatchType, Request, Status};
-use crate::managed::{self, Operation};
 use crate::object::{Key, Object, at, map_at};
 use crate::patch;
 
@@ -25,6 +26,7 @@ enum Origin {
 impl Server {
     pub(super) fn create(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
         let body = std::mem::take(&mut request.body);
+        self.check_fields(served, &request, &body)?;
         let body = self.fresh(served, &request, body)?;
         self.insert(served, &request, body, &Origin::Update)
     }
@@ -43,8 +45,15 @@ impl Server {
             return Err(Box::new(Status::new(500, "", message)));
         }
         check_place(served, request, meta)?;
-        for field in ["uid", "creationTimestamp", "deletionTimestamp", "selfLink",
-            "deletionGracePeriodSeconds", "generation", "resourceVersion"] {
+        for field in [
+            "uid",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "selfLink",
+            "deletionGracePeriodSeconds",
+            "generation",
+            "resourceVersion",
+        ] {
             meta.remove(field);
         }
         self.name(served, request, &mut body)?;
@@ -132,6 +141,7 @@ impl Server {
 
     pub(super) fn update(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
         let mut body = std::mem::take(&mut request.body);
+        self.check_fields(served, &request, &body)?;
         check_type(served, &mut body)?;
         check_place(served, &request, map_at(&mut body, &["metadata"]))?;
         let key = Key::new(&request.namespace, &request.name);
@@ -190,9 +200,11 @@ impl Server {
                                application/merge-patch+json, application/apply-patch+yaml";
                 return Err(Box::new(Status::new(415, "UnsupportedMediaType", message)));
             }
-            _ => patch::strategic(&served.schema, live.value(), &body),
+            _ => crate::api::pending::strategic(live.value(), &body),
         };
-        let mut patched = patched.map_err(|e| Box::new(e.status(&served.resource, &request.name)))?;
+        let mut patched =
+            patched.map_err(|e| failure::of_patch(&e, &served.resource, &request.name))?;
+        self.check_fields(served, &request, &patched)?;
         check_type(served, &mut patched)?;
         check_place(served, &request, map_at(&mut patched, &["metadata"]))?;
         self.replace(served, &request, &live, patched, &Origin::Update)
@@ -208,6 +220,7 @@ impl Server {
             let status = Status::invalid("meta.k8s.io", "PatchOptions", "", &[cause]);
             return Err(Box::new(status));
         };
+        self.check_fields(served, request, &body)?;
         check_type(served, &mut body)?;
         if at(&body, &["metadata", "managedFields"]).is_some() {
             let message = "metadata.managedFields must be nil";
@@ -228,19 +241,10 @@ impl Server {
             return Err(Box::new(Status::conflict(&served.resource, &request.name, why)));
         }
         let now = self.timestamp();
-        let merged = managed::apply(
-            &served.schema,
-            live.as_ref().map(|o| o.value()),
-            &body,
-            &managed::Apply {
-                manager: &manager,
-                force: request.options.force.unwrap_or(false),
-                api_version: &served.api_version(),
-                subresource: &request.subresource,
-                now: &now,
-            },
-        )
-        .map_err(|e| Box::new(e.status(&served.resource, &request.name)))?;
+        let force = request.options.force.unwrap_or(false);
+        let write = write_of(served, request, &manager, &now);
+        let merged = managed::apply(&write, live.as_ref().map(|o| o.value()), &body, force)
+            .map_err(|e| failure::of_apply(&e))?;
         match live {
             Some(live) => self.replace(served, request, &live, merged, &Origin::Apply),
             None => {
@@ -296,18 +300,26 @@ impl Server {
     fn own(&mut self, served: &Served, request: &Request, old: Option<&Value>, new: &mut Value) {
         let now = self.timestamp();
         let manager = manager_of(request);
-        managed::update(
-            &served.schema,
-            old,
-            new,
-            &managed::Update {
-                manager: &manager,
-                operation: Operation::Update,
-                api_version: &served.api_version(),
-                subresource: &request.subresource,
-                now: &now,
-            },
-        );
+        let write = write_of(served, request, &manager, &now);
+        managed::update(&write, old, new);
+    }
+}
+
+fn write_of<'a>(
+    served: &'a Served,
+    request: &'a Request,
+    manager: &'a str,
+    now: &'a str,
+) -> Write<'a> {
+    let typed = !served.is_custom();
+    Write {
+        schema: served.schema(),
+        typed,
+        manager,
+        api_version: served.api_version(),
+        subresource: &request.subresource,
+        reset: managed::reset_fields(typed, served.status, &request.subresource),
+        now,
     }
 }
 
@@ -325,7 +337,7 @@ fn check_type(served: &Served, body: &mut Value) -> Result<(), Box<Status>> {
         let message = "the request body must be a JSON object";
         return Err(Box::new(Status::bad_request(message)));
     };
-    let wanted = [("apiVersion", served.api_version()), ("kind", served.kind.clone())];
+    let wanted = [("apiVersion", served.api_version()), ("kind", served.kind.as_str())];
     for (field, expected) in wanted {
         match map.get(field).and_then(Value::as_str).filter(|v| !v.is_empty()) {
             Some(given) if given != expected => {
@@ -382,7 +394,10 @@ fn check_place(
 fn preconditions(served: &Served, live: &Object, body: &Value) -> Result<(), Box<Status>> {
     let text = |field: &str| at(body, &["metadata", field]).and_then(Value::as_str).unwrap_or("");
     let version = text("resourceVersion");
-    if !version.is_empty() && version != "0" && version != live.text(&["metadata", "resourceVersion"]) {
+    if !version.is_empty()
+        && version != "0"
+        && version != live.text(&["metadata", "resourceVersion"])
+    {
         return Err(Box::new(Status::modified(&served.resource, live.name())));
     }
     let uid = text("uid");
@@ -416,8 +431,14 @@ fn carry_over(
         set_or_remove(map_at(body, &[]), "status", old.get("status").cloned());
     }
     let meta = map_at(body, &["metadata"]);
-    let fixed = ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
-        "generation", "selfLink"];
+    let fixed = [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "selfLink",
+    ];
     for field in fixed {
         set_or_remove(meta, field, at(old, &["metadata", field]).cloned());
     }

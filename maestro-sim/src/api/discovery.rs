@@ -1,0 +1,170 @@
+//! Discovery, version and health: what clients ask before they ask for objects.
+//!
+//! Aggregated discovery (KEP-3352) and the older documents, from one registry.
+
+use std::collections::BTreeMap;
+
+use http::request::Parts;
+use serde_json::{Value, json};
+
+use crate::api::Status;
+use crate::api::http::json_answer;
+use crate::api::registry::{Registry, Served};
+use crate::body::Body;
+
+/// The answer to a path that is no resource, `None` when it is one.
+pub fn answer(
+    registry: &Registry,
+    segments: &[&str],
+    parts: &Parts,
+) -> Option<http::Response<Body>> {
+    let accept = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
+    let aggregated = accept.is_some_and(|a| a.contains("as=APIGroupDiscoveryList"));
+    let value = match segments {
+        ["version"] => version(),
+        ["healthz" | "livez" | "readyz", ..] => return Some(text("ok")),
+        ["api"] if aggregated => return Some(aggregated_answer(&groups(registry, true))),
+        ["apis"] if aggregated => return Some(aggregated_answer(&groups(registry, false))),
+        ["api"] => json!({"kind": "APIVersions", "versions": ["v1"]}),
+        ["apis"] => group_list(registry),
+        ["api", version] => return Some(resource_list(registry, "", version)),
+        ["apis", group] => return Some(group_document(registry, group)),
+        ["apis", group, version] => return Some(resource_list(registry, group, version)),
+        [""] => json!({"paths": ["/api", "/apis", "/healthz", "/version"]}),
+        _ => return None,
+    };
+    Some(json_answer(200, &value))
+}
+
+fn version() -> Value {
+    json!({"major": "1", "minor": "37", "gitVersion": "v1.37.2", "gitCommit": "",
+           "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "",
+           "platform": "linux/amd64", "emulationMajor": "1", "emulationMinor": "37",
+           "minCompatibilityMajor": "1", "minCompatibilityMinor": "36"})
+}
+
+fn text(body: &'static str) -> http::Response<Body> {
+    let mut response = http::Response::new(Body::full(body));
+    let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, plain);
+    response
+}
+
+fn aggregated_answer(items: &[Value]) -> http::Response<Body> {
+    let value = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
+                       "metadata": {}, "items": items});
+    let mut response = json_answer(200, &value);
+    let media = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(media));
+    response
+}
+
+type Versions<'a> = Vec<(&'a str, Vec<&'a Served>)>;
+
+/// Groups in the order of the registry, each with its versions in order.
+fn by_group(registry: &Registry) -> BTreeMap<&str, Versions<'_>> {
+    let mut groups: BTreeMap<&str, Versions<'_>> = BTreeMap::new();
+    for served in registry.all() {
+        let versions = groups.entry(&served.resource.group).or_default();
+        match versions.iter_mut().find(|(version, _)| *version == served.version) {
+            Some((_, list)) => list.push(served),
+            None => versions.push((&served.version, vec![served])),
+        }
+    }
+    groups
+}
+
+fn groups(registry: &Registry, core: bool) -> Vec<Value> {
+    by_group(registry)
+        .into_iter()
+        .filter(|(group, _)| group.is_empty() == core)
+        .map(|(group, versions)| {
+            let versions: Vec<Value> = versions
+                .into_iter()
+                .map(|(version, list)| {
+                    let resources: Vec<Value> =
+                        list.iter().map(|served| with_response_kind(served)).collect();
+                    json!({"version": version, "freshness": "Current", "resources": resources})
+                })
+                .collect();
+            let metadata = if group.is_empty() { json!({}) } else { json!({"name": group}) };
+            json!({"metadata": metadata, "versions": versions})
+        })
+        .collect()
+}
+
+fn with_response_kind(served: &Served) -> Value {
+    let mut entry = served.discovery.clone();
+    entry["responseKind"] =
+        json!({"group": served.resource.group, "version": served.version, "kind": served.kind});
+    entry
+}
+
+fn group_value(group: &str, versions: &Versions<'_>) -> Value {
+    let list: Vec<Value> = versions
+        .iter()
+        .map(|(v, _)| json!({"groupVersion": format!("{group}/{v}"), "version": v}))
+        .collect();
+    json!({"name": group, "versions": list, "preferredVersion": list.first()})
+}
+
+fn group_list(registry: &Registry) -> Value {
+    let groups: Vec<Value> = by_group(registry)
+        .iter()
+        .filter(|(group, _)| !group.is_empty())
+        .map(|(group, versions)| group_value(group, versions))
+        .collect();
+    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+}
+
+fn group_document(registry: &Registry, group: &str) -> http::Response<Body> {
+    match by_group(registry).get(group).filter(|_| !group.is_empty()) {
+        Some(versions) => {
+            let mut value = group_value(group, versions);
+            value["kind"] = "APIGroup".into();
+            value["apiVersion"] = "v1".into();
+            json_answer(200, &value)
+        }
+        None => not_found(),
+    }
+}
+
+fn resource_list(registry: &Registry, group: &str, version: &str) -> http::Response<Body> {
+    let groups = by_group(registry);
+    let found = groups.get(group).and_then(|v| v.iter().find(|(name, _)| *name == version));
+    let Some((_, list)) = found else { return not_found() };
+    let resources: Vec<Value> = list.iter().flat_map(|served| entries(served)).collect();
+    let group_version =
+        if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let value = json!({"kind": "APIResourceList", "apiVersion": "v1",
+                       "groupVersion": group_version, "resources": resources});
+    json_answer(200, &value)
+}
+
+fn not_found() -> http::Response<Body> {
+    let status = Status::no_such_path();
+    json_answer(status.code, &status.to_value())
+}
+
+/// A resource and its subresources as `APIResource`s.
+fn entries(served: &Served) -> Vec<Value> {
+    let entry = &served.discovery;
+    let mut own = json!({"name": served.resource.resource, "singularName": served.singular,
+        "namespaced": served.namespaced, "kind": served.kind, "verbs": entry["verbs"]});
+    for list in ["shortNames", "categories"] {
+        if let Some(value) = entry.get(list) {
+            own[list] = value.clone();
+        }
+    }
+    let subresources = entry.get("subresources").and_then(Value::as_array).into_iter().flatten();
+    let mut all = vec![own];
+    all.extend(subresources.map(|sub| {
+        let name = sub.get("subresource").and_then(Value::as_str).unwrap_or("");
+        json!({"name": format!("{}/{name}", served.resource.resource), "singularName": "",
+               "namespaced": served.namespaced, "kind": sub.pointer("/responseKind/kind"),
+               "verbs": sub.get("verbs")})
+    }));
+    all
+}

@@ -1,0 +1,38 @@
+//! What a refused patch or apply answers.
+
+use crate::api::pending::managed::ApplyError;
+use crate::api::{Cause, Status};
+use crate::object::GroupResource;
+use crate::patch::PatchError;
+
+/// The answer to a patch that cannot be applied.
+pub(super) fn of_patch(error: &PatchError, resource: &GroupResource, name: &str) -> Box<Status> {
+    let message = error.to_string();
+    Box::new(match error.code() {
+        400 => Status::bad_request(message),
+        413 => Status::new(413, "RequestEntityTooLarge", message),
+        500 => Status::new(500, "", message),
+        code => {
+            let mut status = Status::new(code, "Invalid", message);
+            status.details.insert("name".into(), name.into());
+            status.details.insert("kind".into(), resource.resource.as_ref().into());
+            status
+        }
+    })
+}
+
+/// The answer to a server-side apply that cannot be merged.
+pub(super) fn of_apply(error: &ApplyError) -> Box<Status> {
+    let message = error.to_string();
+    Box::new(match error {
+        ApplyError::Conflicts(conflicts) => {
+            let causes: Vec<Cause> = conflicts
+                .iter()
+                .map(|c| Cause::new("FieldManagerConflict", &c.field, c.message.clone()))
+                .collect();
+            Status::new(409, "Conflict", message).with_causes(&causes)
+        }
+        ApplyError::BadRequest(_) => Status::bad_request(message),
+        ApplyError::Invalid(_) => Status::new(error.code(), "", message),
+    })
+}

@@ -1,0 +1,210 @@
+//! What is served: the built-in kinds, shared by all simulations, and this one's custom kinds.
+
+pub mod custom;
+mod rules;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+use crate::api::Verb;
+use crate::facts::facts;
+use crate::object::{GroupResource, Object};
+use crate::schema::Schema;
+
+/// What makes `metadata.generation` grow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Generation {
+    /// The kind has none.
+    None,
+    /// A change of `spec`.
+    Spec,
+    /// A change of `spec` or of the annotations (Deployment).
+    SpecOrAnnotations,
+    /// Any change outside metadata, and outside status when that is a subresource.
+    AnyButMetadata,
+}
+
+/// Where a kind keeps what its Scale shows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ScalePaths {
+    /// Desired replicas.
+    pub spec: Vec<String>,
+    /// Present replicas.
+    pub status: Vec<String>,
+    /// Label selector of the replicas, a string or a `LabelSelector`.
+    pub selector: Option<Vec<String>>,
+}
+
+/// One served version of one kind.
+#[derive(Debug)]
+pub struct Served {
+    /// Collection.
+    pub resource: GroupResource,
+    /// API version within the group.
+    pub version: String,
+    /// Kind.
+    pub kind: String,
+    /// Kind of its lists.
+    pub list_kind: String,
+    /// Singular name.
+    pub singular: String,
+    /// Whether objects live in namespaces.
+    pub namespaced: bool,
+    /// Whether status is a subresource.
+    pub status: bool,
+    /// What makes the generation grow.
+    pub generation: Generation,
+    /// Whether PUT without resourceVersion is accepted.
+    pub unconditional_update: bool,
+    /// Whether PUT creates what is absent.
+    pub create_on_update: bool,
+    /// Scale subresource.
+    pub scale: Option<ScalePaths>,
+    /// What discovery says of it.
+    pub discovery: Value,
+    /// Field selectors besides name and namespace.
+    pub selectable: Vec<String>,
+    api_version: String,
+    verbs: Vec<Verb>,
+    subresources: BTreeMap<String, Vec<Verb>>,
+    type_name: Option<String>,
+    schema: OnceLock<Arc<Schema>>,
+}
+
+impl Served {
+    /// `apiVersion` of its objects.
+    pub fn api_version(&self) -> &str {
+        &self.api_version
+    }
+
+    /// Whether it comes from a CustomResourceDefinition.
+    pub fn is_custom(&self) -> bool {
+        self.type_name.is_none()
+    }
+
+    /// The schema, parsed on first use.
+    pub fn schema(&self) -> &Arc<Schema> {
+        self.schema.get_or_init(|| match &self.type_name {
+            Some(name) => facts().schema(name),
+            None => Arc::new(Schema::any()),
+        })
+    }
+
+    /// Whether a verb is served on the object or a subresource.
+    pub fn serves(&self, verb: Verb, subresource: &str) -> bool {
+        match subresource {
+            "" => self.verbs.contains(&verb),
+            name => self.subresources.get(name).is_some_and(|verbs| verbs.contains(&verb)),
+        }
+    }
+
+    /// Whether a field selector may name this path.
+    pub fn selects_field(&self, path: &str) -> bool {
+        path == "metadata.name"
+            || (path == "metadata.namespace" && self.namespaced)
+            || self.selectable.iter().any(|p| p == path)
+    }
+}
+
+/// The kinds of one cluster.
+#[derive(Debug, Default)]
+pub struct Registry {
+    custom: BTreeMap<GroupResource, Vec<Arc<Served>>>,
+    changed: bool,
+}
+
+type Built = BTreeMap<GroupResource, Vec<Arc<Served>>>;
+
+fn built_in() -> &'static Built {
+    static BUILT: OnceLock<Built> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut table = Built::new();
+        for entry in &facts().resources {
+            let served = rules::built_in(entry);
+            table.entry(served.resource.clone()).or_default().push(Arc::new(served));
+        }
+        table
+    })
+}
+
+impl Registry {
+    fn versions(&self, resource: &GroupResource) -> &[Arc<Served>] {
+        built_in().get(resource).or_else(|| self.custom.get(resource)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The kind behind a collection and version.
+    pub fn find(&self, resource: &GroupResource, version: &str) -> Option<Arc<Served>> {
+        self.versions(resource).iter().find(|s| s.version == version).cloned()
+    }
+
+    /// The version that the cluster's own clients use: the first one listed.
+    pub fn preferred(&self, resource: &GroupResource) -> Cow<'static, str> {
+        match self.versions(resource).first() {
+            Some(served) if served.version == "v1" => Cow::Borrowed("v1"),
+            Some(served) => Cow::Owned(served.version.clone()),
+            None => Cow::Borrowed("v1"),
+        }
+    }
+
+    /// The collection of a kind, in any served version.
+    pub fn of_kind(&self, group: &str, kind: &str) -> Option<&Arc<Served>> {
+        self.all().find(|s| s.kind == kind && s.resource.group == group)
+    }
+
+    /// Every served version of every kind, built-in first.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Served>> {
+        built_in().values().flatten().chain(self.custom.values().flatten())
+    }
+
+    /// The custom collections.
+    pub fn custom_resources(&self) -> Vec<GroupResource> {
+        self.custom.keys().cloned().collect()
+    }
+
+    /// Whether the custom kinds changed since the last call.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Serves what a CustomResourceDefinition describes, at once.
+    pub fn serve(&mut self, crd: &Object) {
+        if let Some((resource, versions)) = custom::versions(crd) {
+            self.custom.insert(resource, versions);
+            self.changed = true;
+        }
+    }
+
+    /// Stops serving what a CustomResourceDefinition describes.
+    pub fn unserve(&mut self, crd: &Object) {
+        let group = crd.text(&["spec", "group"]);
+        let plural = crd.text(&["spec", "names", "plural"]);
+        self.custom.remove(&GroupResource::owned(group, plural));
+        self.changed = true;
+    }
+}
+
+fn api_version(group: &str, version: &str) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
+}
+
+/// Verbs as discovery lists them.
+fn verbs(list: Option<&Value>) -> Vec<Verb> {
+    const ALL: [Verb; 8] = [
+        Verb::Get,
+        Verb::List,
+        Verb::Watch,
+        Verb::Create,
+        Verb::Update,
+        Verb::Patch,
+        Verb::Delete,
+        Verb::DeleteCollection,
+    ];
+    let names = list.and_then(Value::as_array).into_iter().flatten();
+    names
+        .filter_map(Value::as_str)
+        .filter_map(|name| ALL.into_iter().find(|verb| verb.as_str() == name))
+        .collect()
+}

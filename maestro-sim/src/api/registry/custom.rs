@@ -1,0 +1,136 @@
+//! Custom kinds: from a CustomResourceDefinition to what is served.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::{Value, json};
+
+use super::{Generation, ScalePaths, Served, api_version, verbs};
+use crate::object::{GroupResource, Object};
+use crate::schema::{Schema, parse};
+
+const VERBS: [&str; 8] =
+    ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+
+/// The served versions of a definition, storage version first.
+pub(super) fn versions(crd: &Object) -> Option<(GroupResource, Vec<Arc<Served>>)> {
+    let names = crd.at(&["spec", "names"])?;
+    let plural = names.get("plural")?.as_str()?;
+    let id = GroupResource::owned(crd.text(&["spec", "group"]), plural);
+    let mut served: Vec<(bool, Arc<Served>)> = crd
+        .items(&["spec", "versions"])
+        .iter()
+        .filter(|v| v.get("served").and_then(Value::as_bool) == Some(true))
+        .map(|v| (is_storage(v), Arc::new(version(crd, names, &id, v))))
+        .collect();
+    served.sort_by_key(|(storage, _)| !storage);
+    Some((id, served.into_iter().map(|(_, s)| s).collect()))
+}
+
+fn is_storage(version: &Value) -> bool {
+    version.get("storage").and_then(Value::as_bool) == Some(true)
+}
+
+fn version(crd: &Object, names: &Value, id: &GroupResource, version: &Value) -> Served {
+    let text = |field: &str| names.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
+    let kind = text("kind");
+    let list_kind = match text("listKind") {
+        empty if empty.is_empty() => format!("{kind}List"),
+        given => given,
+    };
+    let singular = match text("singular") {
+        empty if empty.is_empty() => kind.to_lowercase(),
+        given => given,
+    };
+    let has = |name: &str| {
+        version.get("subresources").and_then(|s| s.get(name)).is_some_and(|s| !s.is_null())
+    };
+    let scale = version.get("subresources").and_then(|s| s.get("scale")).map(scale_paths);
+    let sub = json!(["get", "patch", "update"]);
+    let mut subresources = BTreeMap::new();
+    for name in ["status", "scale"] {
+        if has(name) {
+            subresources.insert(name.to_owned(), verbs(Some(&sub)));
+        }
+    }
+    let namespaced = crd.text(&["spec", "scope"]) == "Namespaced";
+    let discovery = discovery(names, &kind, &singular, namespaced, &subresources, version, id);
+    let schema = version
+        .get("schema")
+        .and_then(|s| s.get("openAPIV3Schema"))
+        .map_or_else(Schema::any, parse::parse);
+    let version_name = version.get("name").and_then(Value::as_str).unwrap_or("");
+    let selectable = version.get("selectableFields").and_then(Value::as_array);
+    Served {
+        resource: id.clone(),
+        version: version_name.to_owned(),
+        list_kind,
+        singular,
+        namespaced,
+        status: has("status"),
+        generation: Generation::AnyButMetadata,
+        unconditional_update: false,
+        create_on_update: false,
+        scale,
+        discovery,
+        api_version: api_version(&id.group, version_name),
+        selectable: selectable
+            .into_iter()
+            .flatten()
+            .filter_map(|f| f.get("jsonPath")?.as_str())
+            .map(|path| path.trim_start_matches('.').to_owned())
+            .collect(),
+        verbs: verbs(Some(&json!(VERBS))),
+        subresources,
+        type_name: None,
+        schema: OnceLock::from(Arc::new(schema)),
+        kind,
+    }
+}
+
+fn scale_paths(scale: &Value) -> ScalePaths {
+    let path = |name: &str| {
+        let text = scale.get(name).and_then(Value::as_str)?;
+        Some(text.trim_start_matches('.').split('.').map(str::to_owned).collect::<Vec<_>>())
+    };
+    ScalePaths {
+        spec: path("specReplicasPath").unwrap_or_default(),
+        status: path("statusReplicasPath").unwrap_or_default(),
+        selector: path("labelSelectorPath"),
+    }
+}
+
+fn discovery(
+    names: &Value,
+    kind: &str,
+    singular: &str,
+    namespaced: bool,
+    subresources: &BTreeMap<String, Vec<crate::api::Verb>>,
+    version: &Value,
+    id: &GroupResource,
+) -> Value {
+    let own = json!({"group": id.group, "version": version["name"], "kind": kind});
+    let scale = json!({"group": "autoscaling", "version": "v1", "kind": "Scale"});
+    let subs: Vec<Value> = subresources
+        .keys()
+        .map(|name| {
+            let response = if name == "scale" { &scale } else { &own };
+            json!({"subresource": name, "responseKind": response,
+                   "verbs": ["get", "patch", "update"]})
+        })
+        .collect();
+    let mut entry = json!({
+        "resource": id.resource, "singularResource": singular, "verbs": VERBS,
+        "scope": if namespaced { "Namespaced" } else { "Cluster" },
+    });
+    for list in ["shortNames", "categories"] {
+        if let Some(value) = names.get(list).filter(|v| v.as_array().is_some_and(|a| !a.is_empty()))
+        {
+            entry[list] = value.clone();
+        }
+    }
+    if !subs.is_empty() {
+        entry["subresources"] = subs.into();
+    }
+    entry
+}

@@ -1,0 +1,132 @@
+//! What the table of facts does not say of built-in kinds: the rules in the real server's code.
+//!
+//! Source: the registry strategies of `k8s.io/kubernetes/pkg/registry`.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::{Generation, ScalePaths, Served, api_version, verbs};
+use crate::object::{GroupResource, map_at};
+
+/// The served kind that one entry of the table describes.
+pub(super) fn built_in(entry: &Value) -> Served {
+    let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
+    let (group, resource, kind) = (text("group"), text("resource"), text("kind"));
+    let subresources: BTreeMap<String, Vec<crate::api::Verb>> = entry
+        .get("subresources")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|s| Some((s.get("subresource")?.as_str()?.to_owned(), verbs(s.get("verbs")))))
+        .collect();
+    let mut discovery = entry.clone();
+    let map = map_at(&mut discovery, &[]);
+    for ours in ["group", "version", "kind", "type"] {
+        map.remove(ours);
+    }
+    let id = GroupResource::owned(&group, &resource);
+    let scale = subresources.contains_key("scale").then(replicas);
+    Served {
+        version: text("version"),
+        list_kind: format!("{kind}List"),
+        singular: text("singularResource"),
+        namespaced: text("scope") == "Namespaced",
+        status: subresources.contains_key("status"),
+        generation: generation(&id),
+        unconditional_update: !is_conditional(&id),
+        create_on_update: creates_on_update(&id),
+        scale,
+        discovery,
+        api_version: api_version(&group, &text("version")),
+        selectable: selectable(&id).iter().map(|s| (*s).to_owned()).collect(),
+        verbs: verbs(entry.get("verbs")),
+        subresources,
+        type_name: Some(text("type")),
+        schema: OnceLock::new(),
+        kind,
+        resource: id,
+    }
+}
+
+fn replicas() -> ScalePaths {
+    let path = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
+    ScalePaths {
+        spec: path("spec", "replicas"),
+        status: path("status", "replicas"),
+        selector: Some(path("spec", "selector")),
+    }
+}
+
+fn generation(id: &GroupResource) -> Generation {
+    match (&*id.group, &*id.resource) {
+        ("apps", "deployments") => Generation::SpecOrAnnotations,
+        ("apps", "controllerrevisions") => Generation::None,
+        ("", "pods" | "replicationcontrollers") => Generation::Spec,
+        ("apps" | "batch" | "policy", _)
+        | ("networking.k8s.io", "ingresses" | "networkpolicies")
+        | ("apiextensions.k8s.io" | "flowcontrol.apiserver.k8s.io", _)
+        | ("storage.k8s.io", "csidrivers") => Generation::Spec,
+        ("admissionregistration.k8s.io", _) => Generation::AnyButMetadata,
+        _ => Generation::None,
+    }
+}
+
+/// Kinds whose PUT must carry a resourceVersion.
+fn is_conditional(id: &GroupResource) -> bool {
+    matches!(
+        (&*id.group, &*id.resource),
+        ("apiextensions.k8s.io", _)
+            | ("coordination.k8s.io", _)
+            | ("admissionregistration.k8s.io", _)
+            | ("policy", _)
+            | ("discovery.k8s.io", _)
+    )
+}
+
+fn creates_on_update(id: &GroupResource) -> bool {
+    matches!(
+        (&*id.group, &*id.resource),
+        ("coordination.k8s.io", "leases")
+            | ("rbac.authorization.k8s.io", _)
+            | ("" | "events.k8s.io", "events")
+            | ("", "endpoints")
+    )
+}
+
+fn selectable(id: &GroupResource) -> &'static [&'static str] {
+    match (&*id.group, &*id.resource) {
+        ("", "pods") => &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
+        ],
+        ("", "events") => &[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ],
+        ("", "nodes") => &["spec.unschedulable"],
+        ("", "namespaces") => &["status.phase"],
+        ("", "secrets") => &["type"],
+        ("", "services") => &["spec.clusterIP", "spec.type"],
+        ("apps", "replicasets") | ("", "replicationcontrollers") => &["status.replicas"],
+        ("batch", "jobs") => &["status.successful"],
+        ("certificates.k8s.io", _) => &["spec.signerName"],
+        _ => &[],
+    }
+}

@@ -1,0 +1,152 @@
+//! What happens to a tree between the request and the store, kind by kind.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::api::pending::{builtin, crd, defaults, structural};
+use crate::api::registry::{Generation, Served};
+use crate::api::server::Server;
+use crate::api::{Cause, Request, Status};
+use crate::object::{GroupResource, Object, at, map_at};
+
+const NODES: GroupResource = GroupResource::new("", "nodes");
+const CRDS: GroupResource = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
+
+impl Served {
+    /// Prunes and defaults a proposed tree.
+    pub(super) fn complete(&self, body: &mut Value) {
+        if self.is_custom() {
+            structural::prune(self.schema(), body);
+            structural::default(self.schema(), body);
+        } else {
+            if self.resource == CRDS {
+                crd::complete(body);
+            }
+            defaults::apply(&self.resource, body);
+        }
+    }
+
+    /// Validates a complete tree against its rules and the former version.
+    pub(super) fn check(
+        &self,
+        request: &Request,
+        body: &Value,
+        old: Option<&Value>,
+    ) -> Result<(), Box<Status>> {
+        let mut causes = if self.is_custom() {
+            let mut causes = builtin::metadata(&self.resource, body);
+            causes.extend(structural::validate(self.schema(), body, old));
+            causes
+        } else if request.subresource == "status" {
+            Vec::new()
+        } else {
+            builtin::validate(&self.resource, body, old)
+        };
+        if self.resource == CRDS && request.subresource.is_empty() {
+            causes.extend(crd::check(body));
+        }
+        if causes.is_empty() {
+            return Ok(());
+        }
+        let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
+        Err(Box::new(Status::invalid(&self.resource.group, &self.kind, name, &causes)))
+    }
+
+    /// Fields that the schema does not know, for `fieldValidation`.
+    pub(super) fn unknown_fields(&self, body: &Value) -> Vec<String> {
+        structural::unknown_fields(self.schema(), body)
+    }
+
+    /// Whether a create keeps the status it was sent with: nodes register theirs.
+    pub(super) fn keeps_status_on_create(&self) -> bool {
+        self.resource == NODES
+    }
+
+    /// The generation after a change from `old` to `new`.
+    pub(super) fn next_generation(&self, old: &Value, new: &Value) -> Option<i64> {
+        let now = at(old, &["metadata", "generation"]).and_then(Value::as_i64);
+        let differs = |field: &str| old.get(field) != new.get(field);
+        let annotations =
+            || at(old, &["metadata", "annotations"]) != at(new, &["metadata", "annotations"]);
+        let grows = match self.generation {
+            Generation::None => return now,
+            Generation::Spec => differs("spec"),
+            Generation::SpecOrAnnotations => differs("spec") || annotations(),
+            Generation::AnyButMetadata => self.differs_outside_metadata(old, new),
+        };
+        Some(now.unwrap_or(0) + i64::from(grows))
+    }
+
+    fn differs_outside_metadata(&self, old: &Value, new: &Value) -> bool {
+        let empty = serde_json::Map::new();
+        let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
+        let counts = |field: &str| field != "metadata" && !(self.status && field == "status");
+        let changed = old.iter().any(|(k, v)| counts(k) && new.get(k) != Some(v));
+        changed || new.keys().any(|k| counts(k) && !old.contains_key(k))
+    }
+
+    /// What of the metadata a status write may change: everything but the labels of a
+    /// workload and the owners of a pod for built-in kinds, nothing for custom ones.
+    pub(super) fn merge_status_metadata(&self, kept: &mut Value, proposed: &Value) {
+        if self.is_custom() {
+            return;
+        }
+        let mut fields = vec!["annotations", "finalizers"];
+        if self.resource.group != "apps" {
+            fields.push("labels");
+        }
+        if !self.is_pod() {
+            fields.push("ownerReferences");
+        }
+        let meta = map_at(kept, &["metadata"]);
+        for field in fields {
+            match at(proposed, &["metadata", field]) {
+                Some(value) => meta.insert(field.into(), value.clone()),
+                None => meta.remove(field),
+            };
+        }
+    }
+}
+
+impl Server {
+    /// Refuses or warns of unknown fields as `fieldValidation` asks (KEP-2885).
+    pub(super) fn check_fields(
+        &self,
+        served: &Served,
+        request: &Request,
+        body: &Value,
+    ) -> Result<(), Box<Status>> {
+        if request.options.field_validation.as_deref() != Some("Strict") {
+            return Ok(());
+        }
+        let unknown = served.unknown_fields(body);
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<String> =
+            unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
+        let what = format!("strict decoding error: {}", list.join(", "));
+        let is_patch = request.patch.is_some_and(|p| p != crate::api::PatchType::Apply);
+        if is_patch {
+            let cause = Cause::new("FieldValueInvalid", "patch", format!("Invalid value: {what}"));
+            let (group, kind) = (&served.resource.group, &served.kind);
+            return Err(Box::new(Status::invalid(group, kind, &request.name, &[cause])));
+        }
+        let message = format!(
+            "{} in version \"{}\" cannot be handled as a {}: {what}",
+            served.kind, served.version, served.kind
+        );
+        Err(Box::new(Status::bad_request(message)))
+    }
+
+    /// Serves a definition at once and writes its conditions.
+    pub(super) fn crd_written(&mut self, object: &Arc<Object>) {
+        self.registry.serve(object);
+        let accepted = crd::accepted(object.value(), &self.timestamp());
+        if accepted != *object.value() {
+            let now = self.now;
+            self.store.put(&CRDS, accepted, now);
+        }
+    }
+}
