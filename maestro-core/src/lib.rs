@@ -3,9 +3,12 @@
 //! Everything here but the operator's shell is pure: no IO, no clock, no randomness. The same
 //! inputs give the same rendered objects, the same CRD and the same plan, byte for byte.
 
+pub mod cli;
 pub mod execution;
 pub mod framework;
 pub mod health;
+pub mod lint;
+pub mod load;
 pub mod machine;
 pub mod operator;
 pub mod package;

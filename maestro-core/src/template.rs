@@ -9,11 +9,13 @@ mod convert;
 mod guard;
 mod node;
 mod text;
+mod variables;
 
 pub use cel::{CompileError, EvaluateError, Expression, MAX_SOURCE_BYTES, Scope};
 pub use text::Text;
+pub use variables::{CONDITION_VARIABLES, Run, TEMPLATE_VARIABLES, scope};
 
-use node::Node;
+pub(crate) use node::{Node, child};
 use serde_json::{Map, Value};
 use serde_saphyr::{Location, Spanned};
 use std::collections::BTreeMap;
@@ -120,7 +122,8 @@ impl Template {
     pub fn render(&self, scope: &Scope) -> Result<Vec<Value>, TemplateError> {
         let mut objects = Vec::with_capacity(self.documents.len());
         for document in &self.documents {
-            objects.extend(document.render(&self.name, scope)?);
+            let object = document.render(&self.name, scope)?;
+            objects.extend(object.filter(|object| !object.is_null()));
         }
         Ok(objects)
     }
@@ -218,10 +221,10 @@ fn fold_map(entries: Vec<(Key, Part)>) -> Part {
 }
 
 impl Part {
-    /// The value; `None` where an expression gave null, or a document is empty.
+    /// The value; `None` where an expression gave null. A null that is written out stays, since
+    /// a merge patch deletes with it.
     fn render(&self, template: &str, scope: &Scope) -> Result<Option<Value>, TemplateError> {
         Ok(Some(match self {
-            Self::Constant(Value::Null) => return Ok(None),
             Self::Constant(value) => value.clone(),
             Self::Text(text, place) => {
                 return text.render(scope).map_err(|error| place.error(template, error));
@@ -281,6 +284,13 @@ impl Key {
 #[derive(Debug, Default)]
 pub struct Templates {
     templates: BTreeMap<String, Template>,
+}
+
+impl FromIterator<Template> for Templates {
+    fn from_iter<I: IntoIterator<Item = Template>>(templates: I) -> Self {
+        let named = templates.into_iter().map(|template| (template.name.clone(), template));
+        Self { templates: named.collect() }
+    }
 }
 
 impl Templates {

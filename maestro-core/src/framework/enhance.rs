@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Label with the UID of the instance, on objects that cannot have it as an owner.
 pub const OWNER_LABEL: &str = "maestro.dev/owner-uid";
+/// Label with the instance's name on pods of Jobs, which do not carry the recommended labels.
+pub const INSTANCE_LABEL: &str = "maestro.dev/instance";
 /// Annotation on pod templates over the ConfigMaps and Secrets that they read.
 pub const CONFIG_HASH: &str = "maestro.dev/config-hash";
 /// Annotation on Jobs and Pods with the plan, phase and step that made them.
@@ -97,7 +99,7 @@ fn place(metadata: &mut Map<String, Value>, identity: &Identity<'_>, cluster_sco
 }
 
 /// The recommended labels. `with_version` is false where a change of the label would be refused
-/// (claim templates and Jobs are immutable).
+/// (claim templates are immutable).
 fn add_labels(metadata: &mut Map<String, Value>, identity: &Identity<'_>, with_version: bool) {
     add(metadata, "labels", "app.kubernetes.io/name", &label_value(identity.framework));
     add(metadata, "labels", "app.kubernetes.io/instance", &label_value(identity.name));
@@ -125,7 +127,13 @@ fn enhance_pods(
             .filter_map(|key| hashes.get(key).map(|hash| format!("{}/{}={hash}", key.0, key.1)))
             .collect();
         if let Some(metadata) = object_at(template, "metadata") {
-            add_labels(metadata, identity, kind != "Job");
+            if matches!(kind, "Job" | "CronJob") {
+                // A Service or a budget that selects the instance must not find a Job's pods.
+                add(metadata, "labels", INSTANCE_LABEL, &label_value(identity.name));
+                add(metadata, "labels", "app.kubernetes.io/managed-by", "maestro");
+            } else {
+                add_labels(metadata, identity, true);
+            }
             if !sum.is_empty() {
                 add(metadata, "annotations", CONFIG_HASH, &hash(sum.join("\n").as_bytes()));
             }
@@ -292,6 +300,18 @@ mod tests {
         assert_eq!(role["metadata"]["labels"][OWNER_LABEL], "u-1");
         assert!(role["metadata"].get("ownerReferences").is_none());
         assert!(role["metadata"].get("namespace").is_none());
+    }
+
+    #[test]
+    fn no_selector_of_the_instance_finds_the_pods_of_a_job() {
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"},
+            "spec": {"template": {"spec": {"containers": []}}}});
+        let job = enhanced(job, &[]);
+        assert_eq!(job["metadata"]["labels"]["app.kubernetes.io/instance"], "main");
+        assert_eq!(job["metadata"]["annotations"][STEP], "deploy/one/two");
+        let labels = &job["spec"]["template"]["metadata"]["labels"];
+        let expected = json!({"app.kubernetes.io/managed-by": "maestro", INSTANCE_LABEL: "main"});
+        assert_eq!(labels, &expected);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 use std::fmt;
 
 /// A YAML node as it was written.
 #[derive(Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     /// Null, a boolean or a number.
     Plain(Value),
     Text(String),
@@ -18,6 +18,21 @@ pub(super) enum Node {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+/// The child of a map or a list by key or index, and where it is: a map's key, a list's item.
+pub(crate) fn child(node: Node, segment: &str) -> Option<(Location, Spanned<Node>)> {
+    match node {
+        Node::Map(entries) => {
+            let entry = entries.into_iter().find(|(key, _)| key.value == segment);
+            entry.map(|(key, value)| (key.referenced, value))
+        }
+        Node::List(items) => {
+            let item = items.into_iter().nth(segment.parse().ok()?)?;
+            Some((item.referenced, item))
+        }
+        Node::Plain(_) | Node::Text(_) => None,
     }
 }
 

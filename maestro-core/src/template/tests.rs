@@ -33,7 +33,7 @@ fn renders_typed_values() {
         json!([{"a": ["main-0", "main-1", "main-2"]}]),
     );
     check("a: ${duration('90s')}", json!([{"a": "1m30s"}]));
-    check("a: ~\nb: \"null\"", json!([{"b": "null"}]));
+    check("a: ~\nb: \"null\"", json!([{"a": null, "b": "null"}]));
 }
 
 #[test]

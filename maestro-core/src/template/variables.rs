@@ -1,0 +1,66 @@
+//! The variables that expressions of a Framework see.
+
+use super::Scope;
+use crate::framework::FrameworkSpec;
+use serde_json::{Value, json};
+
+/// What a template may refer to.
+///
+/// `params` the instance's parameters with defaults; `name`, `namespace`, `uid` and the whole
+/// `instance` as it is in the cluster; `framework`, `version` and `appVersion`; `plan`, `phase`
+/// and `step` that render it.
+pub const TEMPLATE_VARIABLES: [&str; 11] = [
+    "params",
+    "name",
+    "namespace",
+    "uid",
+    "instance",
+    "framework",
+    "version",
+    "appVersion",
+    "plan",
+    "phase",
+    "step",
+];
+
+/// What a condition (`when`, `ready`, `until`, triggers, health) may refer to besides: `objects`,
+/// every object of the instance as observed, and `pods`, the pods among or below them.
+pub const CONDITION_VARIABLES: [&str; 2] = ["objects", "pods"];
+
+/// Which step of which plan an expression belongs to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Run<'a> {
+    /// The plan; empty outside one.
+    pub plan: &'a str,
+    /// The phase.
+    pub phase: &'a str,
+    /// The step.
+    pub step: &'a str,
+}
+
+/// The variables of a template, for one instance and one step.
+#[must_use]
+pub fn scope(
+    framework: &str,
+    spec: &FrameworkSpec,
+    instance: &Value,
+    params: &Value,
+    run: Run<'_>,
+) -> Scope {
+    let metadata = &instance["metadata"];
+    let text = |field: &str| metadata[field].as_str().unwrap_or_default();
+    let mut scope = Scope::new();
+    scope
+        .set("params", params)
+        .set("name", &json!(text("name")))
+        .set("namespace", &json!(text("namespace")))
+        .set("uid", &json!(text("uid")))
+        .set("instance", instance)
+        .set("framework", &json!(framework))
+        .set("version", &json!(spec.version))
+        .set("appVersion", &json!(spec.app_version))
+        .set("plan", &json!(run.plan))
+        .set("phase", &json!(run.phase))
+        .set("step", &json!(run.step));
+    scope
+}
