@@ -8,6 +8,7 @@
 //! line in the list of built-in controllers.
 
 pub mod batch;
+pub mod deployment;
 pub mod expect;
 pub mod garbage;
 pub mod hash;
@@ -21,6 +22,9 @@ pub mod revision;
 pub mod shape;
 pub mod stateful_set;
 pub mod view;
+
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -4,6 +4,9 @@ pub mod claims;
 pub mod plan;
 pub mod pod;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use serde_json::json;
