@@ -3,10 +3,19 @@
 //! Namespaces, priority classes, the `kubernetes` Service and a default StorageClass; then the
 //! controllers, the scheduler and one kubelet a node, each on a link of its own.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::api::{Options, Request, Verb};
+use crate::controller::list;
+use crate::kubelet::agent::Kubelet;
+use crate::kubelet::node::NodeSpec;
+use crate::link::LinkId;
 use crate::object::GroupResource;
+use crate::scheduler::Scheduler;
+use crate::workload::control::Wake;
+use crate::workload::{Rule, WorkloadControl, Workloads};
 use crate::world::World;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
@@ -94,4 +103,71 @@ fn create(
     };
     let answer = world.direct(request);
     debug_assert!(answer.is_ok(), "{resource}: {answer:?}");
+}
+
+/// What a cluster is made of.
+#[derive(Clone, Debug)]
+pub struct ClusterSpec {
+    /// Number of nodes, `node-1` to `node-N`, in three zones.
+    pub nodes: u32,
+    /// How workloads behave.
+    pub workloads: Vec<Rule>,
+}
+
+/// The handles that faults need on a running cluster.
+#[derive(Clone)]
+pub struct Plant {
+    /// What the kubelets read of faults.
+    pub control: WorkloadControl,
+    /// Each node's name, kubelet (an actor) and link, in order.
+    pub nodes: Vec<PlantNode>,
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+pub struct PlantNode {
+    /// `metadata.name`.
+    pub name: String,
+    /// Its kubelet.
+    pub kubelet: usize,
+    /// Its kubelet's link.
+    pub link: LinkId,
+}
+
+/// Starts a whole cluster in an empty world: control plane content, controllers, scheduler,
+/// nodes.
+pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
+    bootstrap(world);
+    let manager = world.add_link("kube-controller-manager");
+    for controller in list::built_in() {
+        world.add_actor(controller, manager);
+    }
+    let scheduler = world.add_link("kube-scheduler");
+    world.add_actor(Box::new(Scheduler::default()), scheduler);
+    let workloads = Arc::new(Workloads::new(spec.workloads.clone(), world.seed()));
+    let control = WorkloadControl::default();
+    let nodes = (1..=spec.nodes)
+        .map(|index| {
+            let name = format!("node-{index}");
+            let mut node = NodeSpec::new(&name, index, "v1.37.2");
+            let zone = format!("zone-{}", (index - 1) % 3 + 1);
+            node.labels.insert("topology.kubernetes.io/zone".into(), zone.into());
+            let link = world.add_link(&format!("kubelet/{name}"));
+            let kubelet = Kubelet::new(node, Arc::clone(&workloads), control.clone());
+            let kubelet = world.add_actor(Box::new(kubelet), link);
+            PlantNode { name, kubelet, link }
+        })
+        .collect();
+    Plant { control, nodes }
+}
+
+impl Plant {
+    /// Lets kubelets feel what was just set on the control.
+    pub fn wake(&self, world: &mut World, wakes: &[Wake]) {
+        for wake in wakes {
+            if let Some(node) = self.nodes.iter().find(|n| n.name == wake.node) {
+                world.enqueue(node.kubelet, wake.pod.clone());
+            }
+        }
+    }
 }
