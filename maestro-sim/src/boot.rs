@@ -9,13 +9,10 @@ use serde_json::{Value, json};
 
 use crate::api::{Options, Request, Verb};
 use crate::controller::list;
-use crate::kubelet::agent::Kubelet;
-use crate::kubelet::node::NodeSpec;
+use crate::kubelet::{Kubelet, NodeSpec};
 use crate::link::LinkId;
 use crate::object::GroupResource;
-use crate::scheduler::Scheduler;
-use crate::workload::control::Wake;
-use crate::workload::{Rule, WorkloadControl, Workloads};
+use crate::workload::{Rule, Wake, WorkloadControl, Workloads};
 use crate::world::World;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
@@ -142,8 +139,6 @@ pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     for controller in list::built_in() {
         world.add_actor(controller, manager);
     }
-    let scheduler = world.add_link("kube-scheduler");
-    world.add_actor(Box::new(Scheduler::default()), scheduler);
     let workloads = Arc::new(Workloads::new(spec.workloads.clone(), world.seed()));
     let control = WorkloadControl::default();
     let nodes = (1..=spec.nodes)

@@ -17,7 +17,10 @@ fn smoke() {
         });
         let client = kube::client::ClientBuilder::new(cluster.service(link), "default").build();
         let api: Api<ConfigMap> = Api::default_namespaced(client.clone());
-        let cm: ConfigMap = serde_json::from_value(serde_json::json!({"metadata": {"name": "a"}, "data": {"x": "y"}})).unwrap();
+        let cm: ConfigMap = serde_json::from_value(
+            serde_json::json!({"metadata": {"name": "a"}, "data": {"x": "y"}}),
+        )
+        .unwrap();
         let made = api.create(&PostParams::default(), &cm).await.unwrap();
         println!("{made:?}");
         let list = api.list(&ListParams::default()).await.unwrap();

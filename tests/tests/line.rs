@@ -3,56 +3,132 @@
 use std::time::Duration;
 
 use maestro_core::operator::{self, OperatorOptions};
+use maestro_sim::api::{Request, Verb};
 use maestro_sim::boot::{self, ClusterSpec};
+use maestro_sim::object::{GroupResource, Key};
 use maestro_sim::sim::{Cluster, Options, run};
 use maestro_sim::trace::TraceLevel;
-use maestro_sim::api::{Request, Verb};
-use maestro_sim::object::{GroupResource, Key};
 
-fn create(cluster: &Cluster, group: &str, resource: &str, version: &'static str, namespace: &str, body: serde_json::Value) {
-    cluster.with(|w| w.direct(Request {
-        verb: Verb::Create, resource: GroupResource::owned(group, resource), version: version.into(),
-        namespace: namespace.into(), name: String::new(), subresource: "".into(), patch: None,
-        options: Default::default(), body, user_agent: "test".into(),
-    })).unwrap();
+fn create(
+    cluster: &Cluster,
+    group: &str,
+    resource: &str,
+    version: &'static str,
+    namespace: &str,
+    body: serde_json::Value,
+) {
+    cluster
+        .with(|w| {
+            w.direct(Request {
+                verb: Verb::Create,
+                resource: GroupResource::owned(group, resource),
+                version: version.into(),
+                namespace: namespace.into(),
+                name: String::new(),
+                subresource: "".into(),
+                patch: None,
+                options: Default::default(),
+                body,
+                user_agent: "test".into(),
+            })
+        })
+        .unwrap();
 }
 
 #[test]
 fn zookeeper() {
     let seed = std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
-    let options = Options { seed, trace: if std::env::var("TRACE").is_ok() { TraceLevel::Full } else { TraceLevel::Digest } };
+    let options = Options {
+        seed,
+        trace: if std::env::var("TRACE").is_ok() { TraceLevel::Full } else { TraceLevel::Digest },
+    };
     let began = std::time::Instant::now();
     let out = run(&options, |cluster: Cluster| async move {
         let link = cluster.with(|w| {
             boot::cluster(w, &ClusterSpec { nodes: 3, workloads: Vec::new() });
             w.add_link("operator/0")
         });
-        create(&cluster, "", "namespaces", "v1", "", serde_json::json!({"metadata": {"name": "maestro-system"}}));
+        create(
+            &cluster,
+            "",
+            "namespaces",
+            "v1",
+            "",
+            serde_json::json!({"metadata": {"name": "maestro-system"}}),
+        );
         let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/zookeeper");
         let loaded = maestro_core::load::load(std::path::Path::new(dir)).unwrap();
-        for crd in maestro_core::crds() {
-            create(&cluster, "apiextensions.k8s.io", "customresourcedefinitions", "v1", "", serde_json::to_value(crd).unwrap());
+        let mut crds = maestro_core::package::framework_crds();
+        crds.push(<maestro_core::execution::PlanExecution as kube::CustomResourceExt>::crd());
+        for crd in crds {
+            create(
+                &cluster,
+                "apiextensions.k8s.io",
+                "customresourcedefinitions",
+                "v1",
+                "",
+                serde_json::to_value(crd).unwrap(),
+            );
         }
         let client = kube::client::ClientBuilder::new(cluster.service(link), "default").build();
-        let task = tokio::spawn(operator::run(client, OperatorOptions {
-            identity: "operator-0".into(), namespace: None, lease: None, concurrency: 2,
-            shutdown: Box::pin(std::future::pending()), listen: None,
-        }));
+        let task = tokio::spawn(operator::run(
+            client,
+            OperatorOptions {
+                identity: "operator-0".into(),
+                namespace: None,
+                lease: None,
+                concurrency: 2,
+                shutdown: Box::pin(std::future::pending()),
+                listen: None,
+            },
+        ));
         tokio::time::sleep(Duration::from_secs(5)).await;
         let _ = &loaded;
-        create(&cluster, "maestro.dev", "frameworks", "v1alpha1", "", serde_json::to_value(&loaded.framework).unwrap());
+        create(
+            &cluster,
+            "maestro.dev",
+            "frameworks",
+            "v1alpha1",
+            "",
+            serde_json::json!({"metadata": {"name": loaded.name}, "spec": loaded.spec}),
+        );
         tokio::time::sleep(Duration::from_secs(5)).await;
-        create(&cluster, "packages.maestro.dev", "zookeepers", "v1alpha1", "default", serde_json::json!({"metadata": {"name": "main", "namespace": "default"}, "spec": {}}));
+        create(
+            &cluster,
+            "packages.maestro.dev",
+            "zookeepers",
+            "v1alpha1",
+            "default",
+            serde_json::json!({"metadata": {"name": "main", "namespace": "default"}, "spec": {}}),
+        );
         tokio::time::sleep(Duration::from_secs(600)).await;
         println!("operator finished: {}", task.is_finished());
         cluster.with(|w| {
-            for line in w.trace.lines() { println!("{line}"); }
-            for t in w.server.store.tables() {
-                println!("{}: {:?}", t.resource, t.objects.keys().map(|k: &Key| k.to_string()).collect::<Vec<_>>());
+            for line in w.trace.lines() {
+                println!("{line}");
             }
-            let zk = w.server.store.get(&GroupResource::new("packages.maestro.dev", "zookeepers"), &Key::new("default", "main")).unwrap();
+            for t in w.server.store.tables() {
+                println!(
+                    "{}: {:?}",
+                    t.resource,
+                    t.objects.keys().map(|k: &Key| k.to_string()).collect::<Vec<_>>()
+                );
+            }
+            let zk = w
+                .server
+                .store
+                .get(
+                    &GroupResource::new("packages.maestro.dev", "zookeepers"),
+                    &Key::new("default", "main"),
+                )
+                .unwrap();
             println!("{}", serde_json::to_string_pretty(&zk.value()["status"]).unwrap());
-            println!("rv {} requests {} digest {:x}", w.server.store.version(), w.link(link).requests, w.trace.digest());
+            println!(
+                "rv {} requests {} digest {:x}",
+                w.server.store.version(),
+                w.link(link).requests,
+                w.trace.digest()
+            );
         });
     });
     out.unwrap();
