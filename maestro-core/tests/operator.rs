@@ -111,8 +111,7 @@ impl Server {
                     "readyReplicas": wanted, "updatedReplicas": wanted});
             }
             "Job" => {
-                object["status"] =
-                    json!({"conditions": [{"type": "Complete", "status": "True"}]});
+                object["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
             }
             "Service" => object["spec"]["clusterIP"] = json!("10.0.0.1"),
             _ => {}
@@ -126,8 +125,11 @@ impl Server {
             path.strip_suffix(&format!("/{sub}")).unwrap_or(&path).to_owned()
         });
         let error = |code: u16, reason: &str| {
-            (code, json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
-                          "message": reason, "reason": reason, "code": code}))
+            (
+                code,
+                json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+                          "message": reason, "reason": reason, "code": code}),
+            )
         };
         match (method, name) {
             ("GET", None) => {
@@ -136,8 +138,11 @@ impl Server {
                     other == collection && (namespace.is_none() || space == namespace)
                 });
                 let items: Vec<_> = all.map(|(_, object)| object.clone()).collect();
-                (200, json!({"kind": "List", "apiVersion": "v1", "items": items,
-                             "metadata": {"resourceVersion": self.version.to_string()}}))
+                (
+                    200,
+                    json!({"kind": "List", "apiVersion": "v1", "items": items,
+                             "metadata": {"resourceVersion": self.version.to_string()}}),
+                )
             }
             ("GET", Some(_)) => match self.objects.get(&own) {
                 Some(object) => (200, object.clone()),
@@ -159,7 +164,9 @@ impl Server {
                 let old = self.objects.get(&own).cloned();
                 let given = &body["metadata"]["resourceVersion"];
                 match &old {
-                    Some(old) if given.is_string() && *given != old["metadata"]["resourceVersion"] => {
+                    Some(old)
+                        if given.is_string() && *given != old["metadata"]["resourceVersion"] =>
+                    {
                         return error(409, "Conflict");
                     }
                     None if method == "PUT" => return error(404, "NotFound"),
@@ -239,9 +246,9 @@ impl Fake {
             let live = live.filter_map(move |(other, event)| {
                 std::future::ready((other == collection).then_some(event))
             });
-            let frames = stream::iter(missed).chain(live).map(|event| {
-                Ok::<_, Infallible>(Frame::data(Bytes::from(format!("{event}\n"))))
-            });
+            let frames = stream::iter(missed)
+                .chain(live)
+                .map(|event| Ok::<_, Infallible>(Frame::data(Bytes::from(format!("{event}\n")))));
             return Response::new(StreamBody::new(frames).boxed_unsync());
         }
         server.log.push(line);
@@ -272,32 +279,32 @@ impl Fake {
 
 fn framework() -> Value {
     json!({"apiVersion": "maestro.dev/v1alpha1", "kind": "Framework",
-        "metadata": {"name": "zookeeper"},
-        "spec": {
-            "names": {"kind": "ZooKeeper", "plural": "zookeepers"},
-            "version": "1.0.0",
-            "parameters": [
-                {"name": "nodes", "type": "integer", "default": 3, "onChange": "resize"}],
-            "scale": {"parameter": "nodes", "selector": "app.kubernetes.io/instance=${name}"},
-            "connection": "name + ':2181'",
-            "templates": {
-                "service.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: '${name}'}\nspec: {ports: [{port: 2181}]}\n",
-                "set.yaml": "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: '${name}'}\nspec: {replicas: '${params.nodes}', template: {metadata: {}, spec: {containers: []}}}\n",
-                "smoke.yaml": "apiVersion: batch/v1\nkind: Job\nmetadata: {name: '${name}-smoke'}\nspec: {template: {spec: {containers: []}}}\n",
-            },
-            "tasks": {"network": {"apply": ["service.yaml"]}, "servers": {"apply": ["set.yaml"]},
-                      "smoke": {"job": {"template": "smoke.yaml"}}},
-            "plans": {
-                "deploy": {"phases": [{"name": "ensemble", "steps": [
-                    {"name": "network", "tasks": ["network"]},
-                    {"name": "servers", "tasks": ["servers"], "timeout": "15m"},
-                    {"name": "check", "tasks": ["smoke"]}]}]},
-                "resize": {"phases": [{"name": "ensemble", "steps": [
-                    {"name": "servers", "tasks": ["servers"]}]}]},
-                "cleanup": {"phases": [{"name": "all", "steps": [
-                    {"name": "wait", "tasks": []}]}]},
-            },
-        }})
+    "metadata": {"name": "zookeeper"},
+    "spec": {
+        "names": {"kind": "ZooKeeper", "plural": "zookeepers"},
+        "version": "1.0.0",
+        "parameters": [
+            {"name": "nodes", "type": "integer", "default": 3, "onChange": "resize"}],
+        "scale": {"parameter": "nodes", "selector": "app.kubernetes.io/instance=${name}"},
+        "connection": "name + ':2181'",
+        "templates": {
+            "service.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: '${name}'}\nspec: {ports: [{port: 2181}]}\n",
+            "set.yaml": "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: '${name}'}\nspec: {replicas: '${params.nodes}', template: {metadata: {}, spec: {containers: []}}}\n",
+            "smoke.yaml": "apiVersion: batch/v1\nkind: Job\nmetadata: {name: '${name}-smoke'}\nspec: {template: {spec: {containers: []}}}\n",
+        },
+        "tasks": {"network": {"apply": ["service.yaml"]}, "servers": {"apply": ["set.yaml"]},
+                  "smoke": {"job": {"template": "smoke.yaml"}}},
+        "plans": {
+            "deploy": {"phases": [{"name": "ensemble", "steps": [
+                {"name": "network", "tasks": ["network"]},
+                {"name": "servers", "tasks": ["servers"], "timeout": "15m"},
+                {"name": "check", "tasks": ["smoke"]}]}]},
+            "resize": {"phases": [{"name": "ensemble", "steps": [
+                {"name": "servers", "tasks": ["servers"]}]}]},
+            "cleanup": {"phases": [{"name": "all", "steps": [
+                {"name": "wait", "tasks": []}]}]},
+        },
+    }})
 }
 
 const FRAMEWORK: &str = "/apis/maestro.dev/v1alpha1/frameworks/zookeeper";
@@ -372,6 +379,7 @@ async fn a_whole_life() {
     assert_eq!(fake.get(FRAMEWORK), Value::Null);
     stop.send(()).expect("the operator listens");
     operator.await.expect("no panic").expect("a graceful end");
-    let lease = fake.get("/apis/coordination.k8s.io/v1/namespaces/maestro-system/leases/maestro-operator");
+    let lease =
+        fake.get("/apis/coordination.k8s.io/v1/namespaces/maestro-system/leases/maestro-operator");
     assert_eq!(lease["spec"]["holderIdentity"], "", "the lease is given away");
 }

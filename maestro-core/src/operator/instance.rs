@@ -258,7 +258,7 @@ async fn fire(
 }
 
 async fn begin(work: &mut Work<'_>, start: &Start) -> Result<(), Error> {
-    journal::create(work.core, &work.owner, start).await?;
+    journal::create(work.core, work.memory, &work.owner, start).await?;
     let note = format!("plan {} covers generation {}", start.plan, start.generation);
     let reason = format!("{:?}", start.cause);
     work.core.events.tell(&work.instance, EventType::Normal, &reason, &note).await;

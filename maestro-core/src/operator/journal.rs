@@ -68,7 +68,12 @@ pub(super) async fn history(
 }
 
 /// Creates the execution of a start. That it exists already is as good: its name says all.
-pub(super) async fn create(core: &Core, owner: &Owner<'_>, start: &Start) -> Result<(), Error> {
+pub(super) async fn create(
+    core: &Core,
+    memory: &mut Memory,
+    owner: &Owner<'_>,
+    start: &Start,
+) -> Result<(), Error> {
     let name = execution_name(&Identity {
         instance: owner.name,
         uid: owner.uid,
@@ -110,7 +115,10 @@ pub(super) async fn create(core: &Core, owner: &Owner<'_>, start: &Start) -> Res
     }))?]);
     let api = Api::<PlanExecution>::namespaced(core.client.clone(), owner.namespace);
     match api.create(&PostParams::default(), &execution).await {
-        Ok(created) => note(&core.world, &created),
+        Ok(created) => {
+            memory.confirmed.extend(created.metadata.uid.clone());
+            note(&core.world, &created)
+        }
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
             let key = key(owner.namespace, &name);
             core.world.read(&key).await.map(|_| ())

@@ -239,6 +239,12 @@ impl World {
     }
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 /// What one watch has gathered of a listing.
 struct Fresh {
     api_version: String,
