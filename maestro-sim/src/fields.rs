@@ -8,12 +8,12 @@
 //! field by name, `k:` a list item by its keys, `v:` a set item by its value, `i:` one by index
 //! (structured-merge-diff's serialisation, KEP-555).
 
-//MOD diff
-//MOD merge
-//MOD of
+pub(crate) mod diff;
+pub(crate) mod merge;
+pub(crate) mod of;
 pub(crate) mod path;
-//MOD remove
-//MOD shape
+pub(crate) mod remove;
+pub(crate) mod shape;
 
 use serde_json::{Map, Value};
 

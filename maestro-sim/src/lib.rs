@@ -15,6 +15,7 @@ pub mod facts;
 pub mod fields;
 pub mod kubelet;
 pub mod link;
+pub mod managed;
 pub mod object;
 pub mod patch;
 pub mod quantity;

@@ -1,0 +1,170 @@
+//! Who owns which field: the `managedFields` of every write, and server-side apply.
+//!
+//! Sources: KEP-555 and <https://kubernetes.io/docs/reference/using-api/server-side-apply/>.
+//! Ownership is compared in the schema of the version written; entries of other versions of the
+//! kind are taken to name the same fields.
+
+mod apply;
+mod entry;
+
+use serde_json::{Map, Value};
+
+pub use apply::{ApplyError, Conflict, apply};
+
+use crate::fields::FieldSet;
+use crate::fields::diff::{Diff, diff};
+use crate::fields::shape::{Ty, zero};
+use crate::schema::Schema;
+use entry::{Entry, Operation};
+
+/// Who writes, what and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Write<'a> {
+    /// The kind's schema, in the version written.
+    pub schema: &'a Schema,
+    /// Whether the kind is built in: its typed zero value then exists before it is created.
+    pub typed: bool,
+    /// The field manager's name.
+    pub manager: &'a str,
+    /// `apiVersion` of the version written.
+    pub api_version: &'a str,
+    /// The subresource written, empty for the object itself.
+    pub subresource: &'a str,
+    /// Top-level fields this endpoint resets, and so nobody comes to own by writing to it: see
+    /// [`reset_fields`].
+    pub reset: &'a [&'a str],
+    /// RFC 3339, whole seconds, UTC.
+    pub now: &'a str,
+}
+
+/// The top-level fields an endpoint resets: the status for the object itself if it has a status
+/// subresource, everything but the status for that subresource.
+pub fn reset_fields(typed: bool, has_status: bool, subresource: &str) -> &'static [&'static str] {
+    match subresource {
+        "" if has_status => &["status"],
+        // A typed status endpoint takes labels and annotations; a custom kind's does not.
+        "status" if typed => &["spec"],
+        "status" => &["metadata", "spec"],
+        _ => &[],
+    }
+}
+
+impl<'a> Write<'a> {
+    fn ty(&self) -> Ty<'a> {
+        Ty::root(self.schema)
+    }
+
+    fn diff(&self, old: &Value, new: &Value) -> Diff {
+        diff(self.ty(), old, new, self.reset)
+    }
+
+    /// What a create is compared with.
+    fn nothing(&self) -> Value {
+        if self.typed { zero(self.schema) } else { Value::Object(Map::new()) }
+    }
+}
+
+/// Brings `new`'s `managedFields` up to date after a create (`old` is none), an update or a
+/// patch: fields that are new or changed go to this manager, and from everyone else; fields that
+/// are gone leave every set.
+///
+/// The client's `managedFields` count if they can be read and are not empty, except on a
+/// subresource; `[{}]` resets them, and an object whose fields are not tracked stays so.
+pub fn update(write: &Write<'_>, old: Option<&Value>, new: &mut Value) {
+    let mut entries = client_entries(write, old, new);
+    set_managed_fields(new, Value::Null);
+    if entries.is_empty() && old.is_some() {
+        return;
+    }
+    let zero;
+    let before = match old {
+        Some(old) => old,
+        None => {
+            zero = write.nothing();
+            &zero
+        }
+    };
+    let Diff { changed, removed } = write.diff(before, new);
+    take(&mut entries, write, Operation::Update, &changed, &removed);
+    if !changed.is_empty() {
+        own(&mut entries, write, changed);
+    }
+    entry::cap(&mut entries);
+    set_managed_fields(new, entry::encode(entries));
+}
+
+/// The entries to start from: the client's own if they can be read, else the live ones.
+fn client_entries(write: &Write<'_>, old: Option<&Value>, new: &mut Value) -> Vec<Entry> {
+    let live = old.and_then(managed_fields);
+    let live_entries = || live.and_then(|v| entry::decode(v.clone(), true)).unwrap_or_default();
+    let sent = new.get_mut("metadata").and_then(|m| m.get_mut("managedFields"));
+    let sent = match sent {
+        Some(sent) if write.subresource.is_empty() => sent.take(),
+        _ => return live_entries(),
+    };
+    if sent
+        .as_array()
+        .is_some_and(|list| matches!(list.as_slice(), [Value::Object(only)] if only.is_empty()))
+    {
+        return Vec::new();
+    }
+    // What comes back as it was stored needs no second look.
+    let trusted = live == Some(&sent);
+    match entry::decode(sent, trusted) {
+        Some(entries) if !entries.is_empty() => entries,
+        _ => live_entries(),
+    }
+}
+
+/// Takes changed and removed fields from every entry but the writer's own.
+fn take(
+    entries: &mut Vec<Entry>,
+    write: &Write<'_>,
+    operation: Operation,
+    changed: &FieldSet,
+    removed: &FieldSet,
+) {
+    for entry in entries.iter_mut() {
+        let own = entry.is(write, operation);
+        if !own && !changed.is_empty() {
+            entry.fields.subtract(changed);
+        }
+        // An applier's own set is what it applied, whatever became of the object.
+        if !(own && operation == Operation::Apply) && !removed.is_empty() {
+            entry.fields.subtract(removed);
+        }
+    }
+    entries.retain(|entry| !entry.fields.is_empty());
+}
+
+/// Gives fields to the writer's update entry, dating it.
+fn own(entries: &mut Vec<Entry>, write: &Write<'_>, fields: FieldSet) {
+    if let Some(entry) = entries.iter_mut().find(|e| e.is(write, Operation::Update)) {
+        entry.fields.union(fields);
+        entry.time = Some(write.now.to_owned());
+    } else {
+        entries.push(Entry::new(write, Operation::Update, fields));
+    }
+}
+
+fn managed_fields(object: &Value) -> Option<&Value> {
+    object.get("metadata")?.get("managedFields").filter(|v| !v.is_null())
+}
+
+/// Writes `managedFields`; null removes them.
+fn set_managed_fields(object: &mut Value, value: Value) {
+    let Some(object) = object.as_object_mut() else { return };
+    if value.is_null() {
+        if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+            metadata.remove("managedFields");
+        }
+        return;
+    }
+    let metadata = object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(metadata) = metadata {
+        metadata.insert("managedFields".to_owned(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests;
