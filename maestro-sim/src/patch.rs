@@ -2,12 +2,12 @@
 //!
 //! Each is a pure function over trees. Server-side apply lives in [`crate::managed`].
 
-//MOD strategic
+mod strategic;
 
 use json_patch::{PatchErrorKind, PatchOperation, jsonptr};
 use serde_json::Value;
 
-//MOD pub use strategic::strategic;
+pub use strategic::strategic;
 
 /// The most operations a JSON patch may have.
 pub const MAX_OPERATIONS: usize = 10_000;
