@@ -239,7 +239,7 @@ fn clients_may_send_or_reset_managed_fields() {
               {{manager: z, operation: Update, apiVersion: v1, fieldsType: FieldsV1,
                 fieldsV1: {{f:spec: {{f:replicas: {{}}}}}}}}]}}}}]"
         ),
-        "{spec: {replicas: 1}, managers: {z Update @: .spec.replicas}}",
+        "{spec: {replicas: 1}, managers: {z Update @0: .spec.replicas}}",
     );
 }
 

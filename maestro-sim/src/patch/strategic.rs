@@ -357,16 +357,12 @@ properties:
     #[test]
     fn lists() {
         check("{plain: [{a: 1}]}", "{plain: [{b: 2}]}", Ok("{plain: [{b: 2}]}"));
-        check("{names: [a, b]}", "{names: [c, a]}", Ok("{names: [b, c, a]}"));
-        check(
-            "{names: [a, b, c]}",
-            "{$deleteFromPrimitiveList/names: [b]}",
-            Ok("{names: [a, c]}"),
-        );
+        check("{names: [a, b]}", "{names: [c, a]}", Ok("{names: [c, a, b]}"));
+        check("{names: [a, b, c]}", "{$deleteFromPrimitiveList/names: [b]}", Ok("{names: [a, c]}"));
         check(
             "{items: [{name: a, v: 1}, {name: b}]}",
             "{items: [{name: a, v: 2}, {name: c}]}",
-            Ok("{items: [{name: a, v: 2}, {name: b}, {name: c}]}"),
+            Ok("{items: [{name: a, v: 2}, {name: c}, {name: b}]}"),
         );
         check(
             "{items: [{name: a, v: 1}, {name: b}]}",
@@ -395,7 +391,7 @@ properties:
         check(
             "{names: [a, b]}",
             "{$setElementOrder/names: [c, b], names: [c]}",
-            Ok("{names: [a, c, b]}"),
+            Ok("{names: [c, a, b]}"),
         );
         check(
             "{items: []}",
@@ -412,8 +408,8 @@ properties:
         assert_eq!(
             merged,
             yaml(
-                "{metadata: {finalizers: [a, b], \
-                 ownerReferences: [{uid: '1', name: x}, {uid: '2', name: y}]}}"
+                "{metadata: {finalizers: [b, a], \
+                 ownerReferences: [{uid: '2', name: y}, {uid: '1', name: x}]}}"
             )
         );
     }

@@ -28,8 +28,7 @@ pub(super) fn arrange(
     named.sort_by_key(|item| position(key, wanted, item));
     others.sort_by_key(|item| position(key, server, item).unwrap_or(usize::MAX));
     let mut out = Vec::with_capacity(size);
-    let (mut named, mut others) =
-        (named.into_iter().peekable(), others.into_iter().peekable());
+    let (mut named, mut others) = (named.into_iter().peekable(), others.into_iter().peekable());
     loop {
         let other_first = match (others.peek(), named.peek()) {
             (None, None) => return out,
@@ -58,8 +57,7 @@ pub(super) fn require_same_order(
             return Err(PatchError::Internal(message.to_owned()));
         }
         if at < last {
-            let (items, wanted) =
-                (Value::from(items.to_vec()), Value::from(wanted.to_vec()));
+            let (items, wanted) = (Value::from(items.to_vec()), Value::from(wanted.to_vec()));
             return Err(PatchError::Internal(format!(
                 "The order in patch list:\n{items}\n doesn't match {}list:\n{wanted}\n",
                 super::SET_ORDER.trim_end_matches('/').to_owned() + " "
