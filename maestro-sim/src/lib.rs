@@ -9,6 +9,7 @@ pub mod api;
 pub mod body;
 pub mod boot;
 pub mod controller;
+mod crd;
 pub mod entropy;
 mod event;
 pub mod facts;

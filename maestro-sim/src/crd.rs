@@ -1,0 +1,70 @@
+//! CustomResourceDefinitions: what the server fills in, and the conditions it writes.
+//!
+//! Source: <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/>.
+
+use serde_json::{Value, json};
+
+use crate::object::{at, map_at};
+
+/// Fills in what a definition leaves out: singular and list kind, conversion.
+pub fn complete(crd: &mut Value) {
+    let kind = at(crd, &["spec", "names", "kind"]).and_then(Value::as_str).unwrap_or("").to_owned();
+    let names = map_at(crd, &["spec", "names"]);
+    let absent = |v: Option<&Value>| v.and_then(Value::as_str).is_none_or(str::is_empty);
+    if absent(names.get("singular")) {
+        names.insert("singular".into(), kind.to_lowercase().into());
+    }
+    if absent(names.get("listKind")) {
+        names.insert("listKind".into(), format!("{kind}List").into());
+    }
+    map_at(crd, &["spec"]).entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
+}
+
+/// The definition with its names accepted and established: conditions and stored versions.
+///
+/// Already established definitions keep their transition times.
+pub fn accepted(crd: &Value, now: &str) -> Value {
+    let mut out = crd.clone();
+    let names = at(crd, &["spec", "names"]).cloned().unwrap_or_default();
+    let storage = at(crd, &["spec", "versions"]).and_then(Value::as_array).into_iter().flatten();
+    let storage = storage
+        .filter(|v| v.get("storage").and_then(Value::as_bool) == Some(true))
+        .filter_map(|v| v.get("name").cloned())
+        .next();
+    let generation = at(crd, &["metadata", "generation"]).cloned();
+    let status = map_at(&mut out, &["status"]);
+    status.insert("acceptedNames".into(), names);
+    let stored = status.entry("storedVersions").or_insert_with(|| json!([]));
+    if let (Some(list), Some(version)) = (stored.as_array_mut(), storage)
+        && !list.contains(&version)
+    {
+        list.push(version);
+    }
+    let accepted = ("NamesAccepted", "NoConflicts", "no conflicts found");
+    let established =
+        ("Established", "InitialNamesAccepted", "the initial names have been accepted");
+    for condition in [accepted, established] {
+        set(status, condition, now, generation.as_ref());
+    }
+    out
+}
+
+fn set(
+    status: &mut serde_json::Map<String, Value>,
+    (kind, reason, message): (&str, &str, &str),
+    now: &str,
+    generation: Option<&Value>,
+) {
+    let conditions = status.entry("conditions").or_insert_with(|| json!([]));
+    let Some(list) = conditions.as_array_mut() else { return };
+    if list.iter().any(|c| c["type"] == kind && c["status"] == "True") {
+        return;
+    }
+    list.retain(|c| c["type"] != kind);
+    let mut condition = json!({"type": kind, "status": "True", "lastTransitionTime": now,
+                               "reason": reason, "message": message});
+    if let Some(generation) = generation {
+        condition["observedGeneration"] = generation.clone();
+    }
+    list.push(condition);
+}
