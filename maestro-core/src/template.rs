@@ -4,6 +4,7 @@
 //! the list item). Otherwise it is a string. There is no text pasting, so no indentation can go
 //! wrong and no value can break out of its place.
 
+pub mod cache;
 mod cel;
 mod convert;
 mod guard;

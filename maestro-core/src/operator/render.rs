@@ -12,7 +12,7 @@ use crate::parameters;
 use crate::plan::Plan;
 use crate::plan::compile::{Error, compile};
 use crate::task::ObjectKey;
-use crate::template::{Expression, Scope, Template};
+use crate::template::{self, Run, Scope, cache};
 
 /// What a plan is rendered for.
 pub(super) struct Subject<'a> {
@@ -36,14 +36,8 @@ impl Subject<'_> {
             parameters::resolve(&self.version.spec, &Value::Object(given)).map_err(|errors| {
                 errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
             })?;
-        let mut scope = Scope::new();
-        scope
-            .set("name", &json!(self.text("name")))
-            .set("namespace", &json!(self.text("namespace")))
-            .set("params", &params)
-            .set("framework", &json!(self.version.framework))
-            .set("version", &json!(self.version.version))
-            .set("appVersion", &json!(self.version.spec.app_version));
+        let (framework, spec) = (&self.version.framework, &self.version.spec);
+        let scope = template::scope(framework, spec, self.instance, &params, Run::default());
         Ok(scope)
     }
 
@@ -53,24 +47,14 @@ impl Subject<'_> {
         let mut scope = self.scope().map_err(failed)?;
         scope.set("plan", &json!(plan)).set("phase", &json!("")).set("step", &json!(""));
         let configs = self.configs(&scope);
-        let mut templates: BTreeMap<String, Template> = BTreeMap::new();
         compile(&self.version.spec, plan, &mut |place, name| {
-            if !templates.contains_key(name) {
-                let source = self
-                    .version
-                    .spec
-                    .templates
-                    .get(name)
-                    .ok_or_else(|| "the framework has no such template".to_owned())?;
-                let template =
-                    Template::compile(name, source).map_err(|error| error.to_string())?;
-                templates.insert(name.to_owned(), template);
-            }
+            let source = self.version.spec.templates.get(name);
+            let source = source.ok_or_else(|| "the framework has no such template".to_owned())?;
+            let template = cache::template(name, source).map_err(|error| error.to_string())?;
             scope
                 .set("plan", &json!(place.plan))
                 .set("phase", &json!(place.phase))
                 .set("step", &json!(place.step));
-            let Some(template) = templates.get(name) else { return Ok(Vec::new()) };
             let mut objects = template.render(&scope).map_err(|error| error.to_string())?;
             let step = StepInfo { plan: place.plan, phase: place.phase, step: place.step };
             enhance(&mut objects, &self.identity(), &step, &configs, &is_cluster_scoped);
@@ -83,7 +67,7 @@ impl Subject<'_> {
         let mut configs = Vec::new();
         for (name, source) in &self.version.spec.templates {
             // What does not render here fails where a step needs it, with its place.
-            let Ok(template) = Template::compile(name, source) else { continue };
+            let Ok(template) = cache::template(name, source) else { continue };
             let objects = template.render(scope).unwrap_or_default();
             configs.extend(objects.into_iter().filter(|object| {
                 object["apiVersion"] == "v1"
@@ -123,7 +107,7 @@ impl Subject<'_> {
         });
         let value = |text: &String| -> Result<Value, String> {
             let scope = scope.as_ref().map_err(Clone::clone)?;
-            let expression = Expression::compile(text).map_err(|error| error.to_string())?;
+            let expression = cache::expression(text).map_err(|error| error.to_string())?;
             let value = expression.evaluate(scope).map_err(|error| error.to_string())?;
             Ok(value.unwrap_or(Value::Null))
         };
@@ -162,7 +146,7 @@ pub(super) fn objects_of(plan: &Plan) -> Vec<ObjectKey> {
 /// Whether an expression looks at pods.
 pub(super) fn speaks_of_pods(expressions: &[String]) -> bool {
     expressions.iter().any(|text| {
-        Expression::compile(text)
+        cache::expression(text)
             .is_ok_and(|expression| expression.variables().any(|name| name == "pods"))
     })
 }

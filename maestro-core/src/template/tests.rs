@@ -84,3 +84,15 @@ fn finds_what_an_expression_refers_to() {
     assert_eq!(expression.variables().collect::<Vec<_>>(), ["name", "objects", "params"]);
     assert_eq!(expression.fields_of("params").collect::<Vec<_>>(), ["nodes", "tls"]);
 }
+
+#[test]
+fn the_cache_gives_what_was_compiled_and_no_mistake() {
+    let first = cache::expression("params.nodes + 1").expect("it compiles");
+    let second = cache::expression("params.nodes + 1").expect("it compiles");
+    assert!(std::sync::Arc::ptr_eq(&first, &second));
+    assert_eq!(first.integer(&scope()), Ok(4));
+    assert!(cache::expression("1 +").is_err() && cache::expression("1 +").is_err());
+    let named = |name| cache::template(name, "a: ${missing}").and_then(|t| t.render(&scope()));
+    assert_eq!(named("x.yaml").expect_err("no variable").template, "x.yaml");
+    assert_eq!(named("y.yaml").expect_err("no variable").template, "y.yaml");
+}

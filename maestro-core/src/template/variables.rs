@@ -24,8 +24,9 @@ pub const TEMPLATE_VARIABLES: [&str; 11] = [
 ];
 
 /// What a condition (`when`, `ready`, `until`, triggers, health) may refer to besides: `objects`,
-/// every object of the instance as observed, and `pods`, the pods among or below them.
-pub const CONDITION_VARIABLES: [&str; 2] = ["objects", "pods"];
+/// every object of the instance as observed; `pods`, the pods among or below them; and `self`, the
+/// instance.
+pub const CONDITION_VARIABLES: [&str; 3] = ["objects", "pods", "self"];
 
 /// Which step of which plan an expression belongs to.
 #[derive(Debug, Clone, Copy, Default)]
