@@ -24,6 +24,7 @@ use crate::workload::Behaviour;
 pub use agent::Kubelet;
 pub use needs::Missing;
 pub use node::NodeSpec;
+pub use spec::Role;
 pub use state::PodState;
 
 /// What a step knows of the world besides the pod.
@@ -91,3 +92,6 @@ pub fn step(
         state: pass.state,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ pub mod object;
 pub mod patch;
 pub mod quantity;
 pub mod rng;
+pub mod scheduler;
 pub mod schema;
 pub mod selector;
 pub mod service;

@@ -150,6 +150,11 @@ impl Container {
         }
     }
 
+    /// Whether its image failed to come before and is being tried again.
+    pub const fn pulls_again(&self) -> bool {
+        matches!(self.stage, Stage::Pulling { .. }) && !self.pull_back_off.is_zero()
+    }
+
     /// When something changes next, if nothing comes from outside.
     pub fn wake(&self, now: Duration) -> Option<Duration> {
         let moments: [Option<Duration>; 5] = match &self.stage {
@@ -281,7 +286,7 @@ fn one(
                 return true;
             }
             let Some((at, code)) = running.end.filter(|(at, _)| due(*at)) else { return false };
-            container.exit(spec, at, code, pass.state.stopping.is_none());
+            container.exit(spec, at, code, pass.may_restart(spec));
             true
         }
         _ => false,
@@ -361,7 +366,7 @@ fn start(c: &mut Container, pass: &mut Pass<'_>, spec: &ContainerSpec<'_>, since
 /// A run that began at `since`, with everything that is known to come.
 fn running(restart: u32, pass: &Pass<'_>, spec: &ContainerSpec<'_>, since: Duration) -> Stage {
     let forecast = probe::forecast(spec, pass.behaviour, restart, since);
-    let end = pass.behaviour.ending(spec.name, restart, spec.role == Role::Init);
+    let end = pass.behaviour.ending(spec.name, restart, spec.role);
     let end = end.map(|end| (since + end.after, end.exit_code));
     let asked = (pass.behaviour.has_quorum() && spec.role == Role::Main).then(|| {
         let probe = Probe::of(spec.value, "readinessProbe").unwrap_or(Probe::DEFAULT);

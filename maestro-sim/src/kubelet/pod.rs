@@ -214,6 +214,13 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Whether an exited container may start again: not once the pod ends, nor a sidecar whose
+    /// main containers are over.
+    pub fn may_restart(&self, spec: &ContainerSpec<'_>) -> bool {
+        let over = spec.role == Role::Sidecar && self.phase_of_containers().1;
+        self.state.stopping.is_none() && !over
+    }
+
     fn has_running_main(&self) -> bool {
         self.specs.iter().any(|spec| {
             spec.role != Role::Sidecar

@@ -82,7 +82,7 @@ fn container_status(pass: &Pass<'_>, spec: &ContainerSpec<'_>) -> Value {
     let run = if container.is_running() { container.restarts } else { run };
     let existed = container.is_running() || container.last.is_some();
     let (id, image_id) = if existed {
-        (container_id(pass, spec, run), image_id(pass, spec))
+        (container_id(pass, spec, run), image_id(spec))
     } else {
         (String::new(), String::new())
     };
@@ -126,9 +126,11 @@ fn states(pass: &Pass<'_>, spec: &ContainerSpec<'_>, container: &Container) -> (
         }
         Stage::Exited { .. } => return (last, before),
         Stage::PullFailed { retry: None, .. } => waiting("ErrImageNeverPull", None),
+        Stage::Pulling { .. } if container.pulls_again() => {
+            waiting("ImagePullBackOff", Some(pull_message(spec)))
+        }
         Stage::PullFailed { at, .. } if pull_backs_off(*at, pass.now) => {
-            let message = format!("Back-off pulling image \"{}\"", spec.image);
-            waiting("ImagePullBackOff", Some(message))
+            waiting("ImagePullBackOff", Some(pull_message(spec)))
         }
         Stage::PullFailed { .. } => waiting("ErrImagePull", Some(pull_error(spec.image))),
         Stage::Unconfigured { message } => {
@@ -140,6 +142,10 @@ fn states(pass: &Pass<'_>, spec: &ContainerSpec<'_>, container: &Container) -> (
         }
     };
     (state, last)
+}
+
+fn pull_message(spec: &ContainerSpec<'_>) -> String {
+    format!("Back-off pulling image \"{}\"", spec.image)
 }
 
 /// `PodInitializing` while init containers come first, else `ContainerCreating`.
@@ -184,7 +190,7 @@ fn container_id(pass: &Pass<'_>, spec: &ContainerSpec<'_>, run: u32) -> String {
     format!("containerd://{}", hex_id(&format!("{uid}/{}/{run}", spec.name)))
 }
 
-fn image_id(_pass: &Pass<'_>, spec: &ContainerSpec<'_>) -> String {
+fn image_id(spec: &ContainerSpec<'_>) -> String {
     let name = spec.image.split('@').next().unwrap_or(spec.image);
     let repository = match name.rsplit_once(':') {
         Some((before, tag)) if !tag.contains('/') => before,

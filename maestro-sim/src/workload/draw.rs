@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::kubelet::Role;
 use crate::object::at;
 use crate::workload::Rule;
 use crate::workload::control::PodFaults;
@@ -106,7 +107,7 @@ impl Behaviour {
     }
 
     /// When the started container ends by itself, if it does.
-    pub fn ending(&self, container: &str, restart: u32, init: bool) -> Option<Ending> {
+    pub fn ending(&self, container: &str, restart: u32, role: Role) -> Option<Ending> {
         if self.faults.failing {
             return None;
         }
@@ -114,7 +115,7 @@ impl Behaviour {
             let after = Span::millis(200, 2000).pick(self.number("crash", container, restart));
             return Some(Ending { after, exit_code });
         }
-        self.crash(container, restart).or_else(|| self.completion(container, restart, init))
+        self.crash(container, restart).or_else(|| self.completion(container, restart, role))
     }
 
     fn crash(&self, container: &str, restart: u32) -> Option<Ending> {
@@ -125,9 +126,12 @@ impl Behaviour {
         (may && does).then_some(Ending { after, exit_code: crash.exit_code })
     }
 
-    fn completion(&self, container: &str, restart: u32, init: bool) -> Option<Ending> {
+    fn completion(&self, container: &str, restart: u32, role: Role) -> Option<Ending> {
         let number = self.number("run", container, restart);
-        if init {
+        if role == Role::Sidecar {
+            return None;
+        }
+        if role == Role::Init {
             let span = self.rule.init.unwrap_or(Span::millis(500, 2000));
             return Some(Ending { after: self.slowed(span.pick(number)), exit_code: 0 });
         }

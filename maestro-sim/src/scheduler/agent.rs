@@ -1,0 +1,390 @@
+//! The scheduler as a controller: pending pods by priority, one decision per pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::api::Status;
+use crate::controller::{Change, Context, Controller, Next, Queue, View};
+use crate::object::{GroupResource, Key, Object};
+use crate::scheduler::Sight;
+use crate::scheduler::cluster::Cluster;
+use crate::scheduler::pick::{Unfit, pick};
+use crate::scheduler::pod::PodInfo;
+use crate::scheduler::preempt::preempt;
+use crate::scheduler::volumes::{CLAIMS, CLASSES, SELECTED_NODE, VOLUMES, claims, is_bound};
+
+const PODS: GroupResource = GroupResource::new("", "pods");
+const NODES: GroupResource = GroupResource::new("", "nodes");
+/// The scheduler that pods name in `spec.schedulerName` unless they say otherwise.
+const NAME: &str = "default-scheduler";
+/// How long one decision takes.
+const CYCLE: Duration = Duration::from_millis(1);
+/// The first back-off of a pod that could not be bound; it doubles.
+const BACK_OFF: Duration = Duration::from_secs(1);
+/// The longest back-off.
+const MAX_BACK_OFF: Duration = Duration::from_secs(10);
+
+/// A pod without a node.
+#[derive(Debug)]
+struct Pending {
+    pod: Arc<PodInfo>,
+    /// Whether something changed since it was last found unschedulable.
+    active: bool,
+    /// Not before this time.
+    not_before: Duration,
+    tries: u32,
+    /// When it came.
+    order: u64,
+    /// What was last reported, so that it is reported once.
+    reported: String,
+    /// The pods that were evicted for it, as far as they are not gone.
+    victims: BTreeSet<Key>,
+}
+
+/// The default scheduler.
+#[derive(Default)]
+pub struct Scheduler {
+    cluster: Cluster,
+    pending: BTreeMap<Key, Pending>,
+    /// Pods bound by this scheduler whose binding has not been seen yet, by UID.
+    assumed: BTreeMap<Key, String>,
+    arrivals: u64,
+}
+
+impl Scheduler {
+    /// A scheduler that has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn round() -> Key {
+        Key::new("", "schedule")
+    }
+
+    fn see_pod(&mut self, change: &Change) {
+        let Some(object) = change.object() else { return };
+        let key = object.key().clone();
+        let over = matches!(object.text(&["status", "phase"]), "Succeeded" | "Failed");
+        let node = object.text(&["spec", "nodeName"]).to_owned();
+        if change.new.is_none() || over {
+            self.drop_pending(&key);
+            self.assumed.remove(&key);
+            self.cluster.remove(&key);
+            self.pending.values_mut().for_each(|p| _ = p.victims.remove(&key));
+            self.wake_all();
+        } else if !node.is_empty() {
+            self.drop_pending(&key);
+            self.assumed.remove(&key);
+            let known = self.cluster.node_of(&key).is_some();
+            self.cluster.place(Arc::new(PodInfo::new(Arc::clone(object))), &node);
+            if !known || change.old.as_ref().is_none_or(|old| old.labels() != object.labels()) {
+                self.wake_all();
+            }
+        } else if self.assumed.get(&key).is_some_and(|uid| uid == object.uid()) {
+            // Bound already; the binding is on its way here.
+        } else {
+            self.assumed.remove(&key);
+            self.cluster.remove(&key);
+            self.queue_pod(key, object, change.old.as_ref());
+        }
+    }
+
+    fn queue_pod(&mut self, key: Key, object: &Arc<Object>, old: Option<&Arc<Object>>) {
+        let scheduler = object.text(&["spec", "schedulerName"]);
+        if object.is_deleting() || !(scheduler.is_empty() || scheduler == NAME) {
+            self.drop_pending(&key);
+            return;
+        }
+        let pod = Arc::new(PodInfo::new(Arc::clone(object)));
+        let same = |pending: &Pending| pending.pod.object.uid() == object.uid();
+        if let Some(pending) = self.pending.get_mut(&key).filter(|p| same(p)) {
+            let edited = old.is_none_or(|old| {
+                old.at(&["spec"]) != object.at(&["spec"]) || old.labels() != object.labels()
+            });
+            pending.pod = pod;
+            pending.active |= edited;
+            return;
+        }
+        self.arrivals += 1;
+        let pending = Pending {
+            pod,
+            active: true,
+            not_before: Duration::ZERO,
+            tries: 0,
+            order: self.arrivals,
+            reported: reported_before(object),
+            victims: BTreeSet::new(),
+        };
+        self.pending.insert(key, pending);
+    }
+
+    fn drop_pending(&mut self, key: &Key) {
+        self.pending.remove(key);
+        self.cluster.nominated.remove(key);
+    }
+
+    fn wake_all(&mut self) {
+        for pending in self.pending.values_mut() {
+            pending.active = true;
+        }
+    }
+
+    /// The pod whose turn it is: highest priority, then first come.
+    fn turn(&self, now: Duration) -> Option<Key> {
+        let ready = self.pending.iter().filter(|(_, p)| p.active && p.not_before <= now);
+        ready.min_by_key(|(_, p)| (-p.pod.priority, p.order)).map(|(key, _)| key.clone())
+    }
+
+    /// When the next pod may be tried.
+    fn next(&self, now: Duration) -> Next {
+        let times = self.pending.values().filter(|p| p.active).map(|p| p.not_before);
+        times.min().map_or(Next::Done, |at| Next::After(at.saturating_sub(now).max(CYCLE)))
+    }
+
+    fn schedule(&mut self, key: &Key, cx: &mut dyn Context) -> Result<(), Box<Status>> {
+        let Some(pending) = self.pending.get_mut(key) else { return Ok(()) };
+        pending.active = false;
+        pending.tries += 1;
+        let pod = Arc::clone(&pending.pod);
+        let gates = pod.items(&["spec", "schedulingGates"]);
+        if !gates.is_empty() {
+            let message = "Scheduling is blocked due to non-empty scheduling gates";
+            return self.report(key, "SchedulingGated", message, false, cx);
+        }
+        match self.decide(&pod, cx) {
+            Ok(node) => self.bind(key, &pod, &node, cx),
+            Err(unfit) => self.refuse(key, &pod, &unfit, cx),
+        }
+    }
+
+    fn decide(&self, pod: &PodInfo, cx: &mut dyn Context) -> Result<String, Unfit> {
+        // The view and the stream live in the same context, so the draw is taken first.
+        let number = cx.draw(u64::MAX);
+        let sight = Sight { pod, cluster: &self.cluster, view: cx.view() };
+        pick(&sight, &mut |bound| number % bound.max(1))
+    }
+
+    fn bind(
+        &mut self,
+        key: &Key,
+        pod: &Arc<PodInfo>,
+        node: &str,
+        cx: &mut dyn Context,
+    ) -> Result<(), Box<Status>> {
+        if !provision(pod, node, cx)? {
+            return Ok(());
+        }
+        let binding = json!({
+            "apiVersion": "v1", "kind": "Binding",
+            "metadata": {"name": &*key.name, "namespace": &*key.namespace,
+                         "uid": pod.object.uid()},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        });
+        self.cluster.place(Arc::clone(pod), node);
+        self.assumed.insert(key.clone(), pod.object.uid().to_owned());
+        match cx.create_sub(&PODS, key, "binding", binding) {
+            Ok(_) => {
+                self.drop_pending(key);
+                let message = format!("Successfully assigned {key} to {node}");
+                cx.event(&pod.object, "Normal", "Scheduled", &message);
+                Ok(())
+            }
+            Err(status) => self.unbind(key, status),
+        }
+    }
+
+    /// A binding that failed, or whose answer was lost: the pod is tried again.
+    fn unbind(&mut self, key: &Key, status: Box<Status>) -> Result<(), Box<Status>> {
+        self.assumed.remove(key);
+        self.cluster.remove(key);
+        if let Some(pending) = self.pending.get_mut(key) {
+            pending.active = status.reason != "NotFound";
+        }
+        if matches!(status.reason, "NotFound" | "Conflict") { Ok(()) } else { Err(status) }
+    }
+
+    fn refuse(
+        &mut self,
+        key: &Key,
+        pod: &Arc<PodInfo>,
+        unfit: &Unfit,
+        cx: &mut dyn Context,
+    ) -> Result<(), Box<Status>> {
+        let sight = Sight { pod, cluster: &self.cluster, view: cx.view() };
+        let awaited = self.pending.get(key).is_some_and(|p| !p.victims.is_empty());
+        let outcome = if awaited {
+            Err("not eligible due to a terminating pod on the nominated node.".to_owned())
+        } else {
+            preempt(&sight, unfit)
+        };
+        let message = match &outcome {
+            Err(why) => format!("{} preemption: {why}", unfit.message),
+            Ok(_) => unfit.message.clone(),
+        };
+        self.report(key, "Unschedulable", &message, true, cx)?;
+        let Ok(preemption) = outcome else { return Ok(()) };
+        let nominated = json!({"status": {"nominatedNodeName": preemption.node}});
+        cx.patch_status(&PODS, key, nominated)?;
+        if let Some(pending) = self.pending.get_mut(key) {
+            pending.victims = preemption.victims.iter().map(|v| v.key().clone()).collect();
+        }
+        let reservation = (Arc::clone(pod), preemption.node.clone());
+        self.cluster.nominated.insert(key.clone(), reservation);
+        for victim in preemption.victims.iter().filter(|v| !v.object.is_deleting()) {
+            evict(victim, pod, &preemption.node, cx)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the condition and the event, once per message.
+    fn report(
+        &mut self,
+        key: &Key,
+        reason: &str,
+        message: &str,
+        failed: bool,
+        cx: &mut dyn Context,
+    ) -> Result<(), Box<Status>> {
+        let Some(pending) = self.pending.get_mut(key) else { return Ok(()) };
+        let wait = BACK_OFF.saturating_mul(1 << (pending.tries.saturating_sub(1)).min(4));
+        pending.not_before = cx.now() + wait.min(MAX_BACK_OFF);
+        if pending.reported == message {
+            return Ok(());
+        }
+        let object = Arc::clone(&pending.pod.object);
+        let now = cx.timestamp();
+        let patch = json!({"status": {"conditions": conditions(&object, reason, message, &now)}});
+        match cx.patch_status(&PODS, key, patch) {
+            Err(status) if status.reason == "NotFound" => return Ok(()),
+            Err(status) => {
+                pending.active = true;
+                return Err(status);
+            }
+            Ok(_) => message.clone_into(&mut pending.reported),
+        }
+        if failed {
+            cx.event(&object, "Warning", "FailedScheduling", message);
+        }
+        Ok(())
+    }
+}
+
+impl Controller for Scheduler {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn watches(&self) -> Vec<GroupResource> {
+        vec![PODS, NODES, CLAIMS, VOLUMES, CLASSES]
+    }
+
+    fn observe(&mut self, change: &Change, _view: &View, queue: &mut Queue) {
+        let Some(object) = change.object() else { return };
+        match &*change.resource.resource {
+            "pods" => self.see_pod(change),
+            "nodes" => {
+                self.cluster.see_node(object.name(), change.new.as_ref());
+                if node_matters(change) {
+                    self.wake_all();
+                }
+            }
+            _ => self.wake_all(),
+        }
+        if self.pending.values().any(|p| p.active) {
+            queue.add(Self::round());
+        }
+    }
+
+    fn reconcile(&mut self, _key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
+        if let Some(key) = self.turn(cx.now()) {
+            self.schedule(&key, cx)?;
+        }
+        Ok(self.next(cx.now()))
+    }
+}
+
+/// Whether a node changed in what placement looks at; heartbeats do not.
+fn node_matters(change: &Change) -> bool {
+    let (Some(old), Some(new)) = (&change.old, &change.new) else { return true };
+    old.labels() != new.labels()
+        || old.at(&["spec"]) != new.at(&["spec"])
+        || old.at(&["status", "allocatable"]) != new.at(&["status", "allocatable"])
+}
+
+/// What an earlier scheduler reported of this pod.
+fn reported_before(pod: &Object) -> String {
+    let conditions = pod.items(&["status", "conditions"]);
+    let scheduled = conditions.iter().find(|c| c.get("type").is_some_and(|t| t == "PodScheduled"));
+    let message = scheduled.and_then(|c| c.get("message")).and_then(Value::as_str);
+    message.unwrap_or("").to_owned()
+}
+
+/// The pod's conditions with `PodScheduled` False.
+fn conditions(pod: &Object, reason: &str, message: &str, now: &str) -> Vec<Value> {
+    let is_own = |c: &&Value| c.get("type").is_some_and(|t| t == "PodScheduled");
+    let all = pod.items(&["status", "conditions"]);
+    let old = all.iter().find(is_own);
+    let since = old
+        .filter(|c| c.get("status").is_some_and(|s| s == "False"))
+        .and_then(|c| c.get("lastTransitionTime")?.as_str())
+        .unwrap_or(now);
+    let own = json!({
+        "type": "PodScheduled", "status": "False", "reason": reason, "message": message,
+        "lastProbeTime": null, "lastTransitionTime": since,
+        "observedGeneration": pod.generation(),
+    });
+    all.iter().filter(|c| !is_own(c)).cloned().chain([own]).collect()
+}
+
+/// Asks for the volumes of claims that wait for their first consumer. True once all are bound.
+fn provision(pod: &PodInfo, node: &str, cx: &mut dyn Context) -> Result<bool, Box<Status>> {
+    let mut bound = true;
+    let unbound: BTreeSet<(Key, bool)> = claims(pod, cx.view())
+        .into_iter()
+        .filter_map(|(_, claim)| claim)
+        .filter(|claim| !is_bound(claim))
+        .map(|claim| (claim.key().clone(), claim.annotation(SELECTED_NODE) == Some(node)))
+        .collect();
+    for (key, told) in unbound {
+        bound = false;
+        if !told {
+            let patch = json!({"metadata": {"annotations": {SELECTED_NODE: node}}});
+            cx.patch(&CLAIMS, &key, patch)?;
+        }
+    }
+    Ok(bound)
+}
+
+/// Makes a pod go: its condition says why, then it is deleted.
+fn evict(
+    victim: &PodInfo,
+    preemptor: &PodInfo,
+    node: &str,
+    cx: &mut dyn Context,
+) -> Result<(), Box<Status>> {
+    let object = &victim.object;
+    let message = format!("{NAME}: preempting to accommodate a higher priority pod");
+    let condition = json!({
+        "type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler",
+        "message": message, "lastProbeTime": null, "lastTransitionTime": cx.timestamp(),
+    });
+    let mut all = object.items(&["status", "conditions"]).to_vec();
+    all.retain(|c| c.get("type").is_none_or(|t| t != "DisruptionTarget"));
+    all.push(condition);
+    let gone = |status: &Status| matches!(status.reason, "NotFound" | "Conflict");
+    match cx.patch_status(&PODS, object.key(), json!({"status": {"conditions": all}})) {
+        Err(status) if !gone(&status) => return Err(status),
+        _ => {}
+    }
+    let options = json!({"preconditions": {"uid": object.uid()}});
+    match cx.delete(&PODS, object.key(), options) {
+        Err(status) if !gone(&status) => return Err(status),
+        _ => {}
+    }
+    let message = format!("Preempted by pod {} on node {node}", preemptor.object.uid());
+    cx.event(object, "Normal", "Preempted", &message);
+    Ok(())
+}

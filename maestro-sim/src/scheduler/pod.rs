@@ -1,0 +1,127 @@
+//! What the scheduler reads off a pod, once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::object::{Key, Object, at};
+use crate::quantity::Quantity;
+
+/// Amounts by resource name.
+pub type Amounts = BTreeMap<String, Quantity>;
+
+/// A pod as the scheduler sees it.
+#[derive(Clone, Debug)]
+pub struct PodInfo {
+    /// The object.
+    pub object: Arc<Object>,
+    /// What it asks for, init containers and overhead counted in.
+    pub requests: Amounts,
+    /// `spec.priority`.
+    pub priority: i64,
+    /// Host ports as (protocol, address, port).
+    pub ports: Vec<(String, String, i64)>,
+}
+
+impl PodInfo {
+    /// Reads a pod.
+    pub fn new(object: Arc<Object>) -> Self {
+        let requests = requests(object.value());
+        let priority = object.int(&["spec", "priority"]).unwrap_or(0);
+        let ports = ports(object.value());
+        Self { object, requests, priority, ports }
+    }
+
+    /// Namespace and name.
+    pub fn key(&self) -> &Key {
+        self.object.key()
+    }
+
+    /// The pod's labels.
+    pub fn labels(&self) -> Option<&Map<String, Value>> {
+        self.object.labels()
+    }
+
+    /// The elements of an array at a path.
+    pub fn items(&self, path: &[&str]) -> &[Value] {
+        self.object.items(path)
+    }
+}
+
+/// Reads a list of resources; malformed amounts count as absent (the API server refuses them).
+pub fn amounts(list: Option<&Value>) -> Amounts {
+    let entries = list.and_then(Value::as_object).into_iter().flatten();
+    entries.filter_map(|(name, value)| Some((name.clone(), quantity(value)?))).collect()
+}
+
+fn quantity(value: &Value) -> Option<Quantity> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => number.to_string().parse().ok(),
+        _ => None,
+    }
+}
+
+fn add(to: &mut Amounts, more: &Amounts) {
+    for (name, amount) in more {
+        let sum = to.entry(name.clone()).or_default();
+        *sum = *sum + *amount;
+    }
+}
+
+fn raise(to: &mut Amounts, other: &Amounts) {
+    for (name, amount) in other {
+        let most = to.entry(name.clone()).or_default();
+        *most = (*most).max(*amount);
+    }
+}
+
+/// The containers together, or the neediest moment of initialisation if that is more; sidecars
+/// count from their start on (KEP-753); plus overhead.
+fn requests(pod: &Value) -> Amounts {
+    let list = |name| at(pod, &["spec", name]).and_then(Value::as_array).into_iter().flatten();
+    let of = |container: &Value| {
+        let mut wanted = amounts(at(container, &["resources", "limits"]));
+        wanted.extend(amounts(at(container, &["resources", "requests"])));
+        wanted
+    };
+    let mut total = Amounts::new();
+    for container in list("containers") {
+        add(&mut total, &of(container));
+    }
+    let (mut sidecars, mut peak) = (Amounts::new(), Amounts::new());
+    for container in list("initContainers") {
+        let own = of(container);
+        if container.get("restartPolicy").is_some_and(|p| p == "Always") {
+            add(&mut total, &own);
+            add(&mut sidecars, &own);
+            raise(&mut peak, &sidecars);
+        } else {
+            let mut moment = sidecars.clone();
+            add(&mut moment, &own);
+            raise(&mut peak, &moment);
+        }
+    }
+    raise(&mut total, &peak);
+    // Requests of the pod as a whole replace those of its containers (KEP-2837).
+    total.extend(amounts(at(pod, &["spec", "resources", "requests"])));
+    add(&mut total, &amounts(at(pod, &["spec", "overhead"])));
+    total
+}
+
+fn ports(pod: &Value) -> Vec<(String, String, i64)> {
+    let lists = ["containers", "initContainers"].into_iter();
+    let containers = lists.filter_map(|list| at(pod, &["spec", list])?.as_array()).flatten();
+    let ports = containers.filter_map(|c| c.get("ports")?.as_array()).flatten();
+    ports
+        .filter_map(|port| {
+            let number = port.get("hostPort")?.as_i64().filter(|n| *n > 0)?;
+            let text = |field: &str, default: &str| {
+                let text = port.get(field).and_then(Value::as_str).filter(|t| !t.is_empty());
+                text.unwrap_or(default).to_owned()
+            };
+            Some((text("protocol", "TCP"), text("hostIP", "0.0.0.0"), number))
+        })
+        .collect()
+}

@@ -1,0 +1,236 @@
+//! Placement as a table: nodes, pods that run, a pod; the node it gets or why it gets none.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::cluster::Cluster;
+use super::pick::{filter, pick};
+use super::pod::PodInfo;
+use super::preempt::preempt;
+use super::{Sight, volumes};
+use crate::controller::View;
+use crate::object::{GroupResource, Key, Object};
+
+/// `nodes`, `pods` (with their node) and others as YAML; then what becomes of `pod`.
+fn check(world: &str, pod: &str) -> String {
+    let world: Value = serde_yaml::from_str(world).unwrap_or_default();
+    let (mut cluster, mut view) = (Cluster::default(), View::default());
+    for node in items(&world, "nodes") {
+        let node = Arc::new(Object::new(node_object(&node)));
+        cluster.see_node(node.name(), Some(&node));
+    }
+    for (list, resource) in
+        [("claims", volumes::CLAIMS), ("volumes", volumes::VOLUMES), ("classes", volumes::CLASSES)]
+    {
+        for value in items(&world, list) {
+            put(&mut view, &resource, value);
+        }
+    }
+    for value in items(&world, "pods") {
+        let pod = Arc::new(Object::new(pod_object(value)));
+        let node = pod.text(&["spec", "nodeName"]).to_owned();
+        cluster.place(Arc::new(PodInfo::new(pod)), &node);
+    }
+    let pod = pod_object(serde_yaml::from_str(pod).unwrap_or_default());
+    let pod = PodInfo::new(Arc::new(Object::new(pod)));
+    let sight = Sight { pod: &pod, cluster: &cluster, view: &view };
+    match pick(&sight, &mut |_| 0) {
+        Ok(node) => {
+            let fit = cluster.nodes().filter(|n| filter(&sight, n).is_ok());
+            format!("{node} of {}", fit.map(|n| n.name()).collect::<Vec<_>>().join(","))
+        }
+        Err(unfit) => match preempt(&sight, &unfit) {
+            Ok(found) => {
+                let gone: Vec<&str> = found.victims.iter().map(|v| v.object.name()).collect();
+                format!("{} after evicting {}", found.node, gone.join(","))
+            }
+            Err(why) => format!("{} preemption: {why}", unfit.message),
+        },
+    }
+}
+
+fn items(world: &Value, list: &str) -> Vec<Value> {
+    world.get(list).and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+fn put(view: &mut View, resource: &GroupResource, value: Value) {
+    let object = Arc::new(Object::new(value));
+    let key: Key = object.key().clone();
+    view.apply(resource, &key, Some(object));
+}
+
+/// `{name, labels, cpu, taints, unschedulable}` to a Node.
+fn node_object(short: &Value) -> Value {
+    let name = short["name"].as_str().unwrap_or("");
+    let mut labels = json!({"kubernetes.io/hostname": name});
+    if let (Some(all), Some(more)) = (labels.as_object_mut(), short["labels"].as_object()) {
+        all.extend(more.clone());
+    }
+    let cpu = short.get("cpu").cloned().unwrap_or(json!("4"));
+    json!({
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"taints": short["taints"], "unschedulable": short["unschedulable"]},
+        "status": {"allocatable": {"cpu": cpu, "memory": "8Gi", "pods": "3"}},
+    })
+}
+
+/// `{name, labels, node, cpu, priority, spec}` to a Pod in namespace `x`.
+fn pod_object(short: Value) -> Value {
+    let mut spec = short.get("spec").cloned().unwrap_or(json!({}));
+    if let Some(map) = spec.as_object_mut() {
+        map.entry("containers").or_insert(json!([
+            {"name": "c", "image": "i", "resources": {"requests": {"cpu": short["cpu"]}}}
+        ]));
+        map.insert("nodeName".into(), short["node"].clone());
+        map.insert("priority".into(), short["priority"].clone());
+    }
+    json!({
+        "metadata": {"name": short["name"], "namespace": "x", "uid": short["name"],
+                     "labels": short["labels"]},
+        "spec": spec,
+    })
+}
+
+const THREE: &str = "nodes: [{name: a}, {name: b}, {name: c}]";
+
+#[test]
+fn resources() {
+    assert_eq!(check(THREE, "{name: p, cpu: 1}"), "a of a,b,c");
+    assert_eq!(
+        check("nodes: [{name: a}, {name: b}]\npods: [{name: q, node: a, cpu: 2}]", "{cpu: 1}"),
+        "b of a,b"
+    );
+    assert_eq!(
+        check(THREE, "{name: p, cpu: 5}"),
+        "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: \
+         3 Preemption is not helpful for scheduling."
+    );
+    let init = "{spec: {containers: [{name: c, resources: {requests: {cpu: 1}}}],
+                 initContainers: [{name: i, resources: {requests: {cpu: 5}}}]}}";
+    assert!(check(THREE, init).contains("3 Insufficient cpu"));
+    let sidecar = "{spec: {containers: [{name: c, resources: {requests: {cpu: 3}}}],
+      initContainers: [{name: s, restartPolicy: Always, resources: {requests: {cpu: 2}}}]}}";
+    assert!(check(THREE, sidecar).contains("3 Insufficient cpu"));
+    let full = "nodes: [{name: a}]\npods: [{name: q, node: a}, {name: r, node: a}, \
+                {name: s, node: a}]";
+    assert_eq!(
+        check(full, "{name: p}"),
+        "0/1 nodes are available: 1 Too many pods. preemption: 0/1 nodes are available: \
+         1 No preemption victims found for incoming pod."
+    );
+    assert_eq!(
+        check("{}", "{name: p}"),
+        "no nodes available to schedule pods preemption: 0/0 nodes are available: ."
+    );
+}
+
+#[test]
+fn nodes_that_refuse() {
+    let world = "nodes:
+      - {name: a, taints: [{key: k, value: v, effect: NoSchedule}]}
+      - {name: b, unschedulable: true}
+      - {name: c, cpu: 1}";
+    assert_eq!(
+        check(world, "{name: p, cpu: 2}"),
+        "0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s), \
+         1 node(s) were unschedulable. preemption: 0/3 nodes are available: \
+         3 Preemption is not helpful for scheduling."
+    );
+    let tolerant = "{cpu: 2, spec: {tolerations: [{key: k, operator: Exists}]}}";
+    assert_eq!(check(world, tolerant), "a of a");
+    let selecting = "{spec: {nodeSelector: {disk: ssd}}}";
+    assert!(check(world, selecting).contains("didn't match Pod's node affinity/selector"));
+    let port = "containers: [{name: c, ports: [{hostPort: 80}]}]";
+    let taken = format!("nodes: [{{name: a}}]\npods: [{{name: q, node: a, spec: {{{port}}}}}]");
+    assert!(
+        check(&taken, &format!("{{spec: {{{port}}}}}"))
+            .contains("1 node(s) didn't have free ports for the requested pod ports")
+    );
+}
+
+#[test]
+fn affinity() {
+    let world = "nodes: [{name: a, labels: {zone: '1'}}, {name: b, labels: {zone: '1'}},
+      {name: c, labels: {zone: '2'}}]
+pods: [{name: q, node: a, labels: {app: db}}]";
+    let term = "[{topologyKey: zone, labelSelector: {matchLabels: {app: db}}}]";
+    let rule = |kind: &str| {
+        format!(
+            "{{labels: {{app: db}}, spec: {{affinity: {{{kind}: \
+             {{requiredDuringSchedulingIgnoredDuringExecution: {term}}}}}}}}}"
+        )
+    };
+    assert_eq!(check(world, &rule("podAffinity")), "b of a,b");
+    assert_eq!(check(world, &rule("podAntiAffinity")), "c of c");
+    assert_eq!(check(&world.replace("app: db", "app: x"), &rule("podAffinity")), "b of a,b,c");
+    let existing = world.replace(
+        "labels: {app: db}}]",
+        &format!(
+            "labels: {{app: q}}, spec: {{affinity: {{podAntiAffinity: \
+         {{requiredDuringSchedulingIgnoredDuringExecution: {term}}}}}}}}}]"
+        ),
+    );
+    assert_eq!(check(&existing, "{labels: {app: db}}"), "c of c");
+    let preferred = "{spec: {affinity: {nodeAffinity: \
+      {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 5, preference: \
+      {matchExpressions: [{key: zone, operator: In, values: ['2']}]}}]}}}}";
+    assert_eq!(check(world, preferred), "c of a,b,c");
+}
+
+#[test]
+fn spread() {
+    let world = "nodes: [{name: a}, {name: b}, {name: c, taints: [{key: k, effect: NoSchedule}]}]
+pods: [{name: q, node: a, labels: {app: w}}, {name: r, node: b, labels: {app: w}}]";
+    let pod = |when: &str| {
+        format!(
+            "{{labels: {{app: w}}, spec: {{topologySpreadConstraints: [{{maxSkew: 1, topologyKey: \
+             kubernetes.io/hostname, whenUnsatisfiable: {when}, \
+             labelSelector: {{matchLabels: {{app: w}}}}}}]}}}}"
+        )
+    };
+    assert_eq!(
+        check(world, &pod("DoNotSchedule")),
+        "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 node(s) didn't match pod \
+         topology spread constraints. preemption: 0/3 nodes are available: 1 Preemption is not \
+         helpful for scheduling, 2 No preemption victims found for incoming pod."
+    );
+    assert_eq!(check(world, &pod("ScheduleAnyway")), "a of a,b");
+}
+
+#[test]
+fn storage() {
+    let world = "nodes: [{name: a, labels: {zone: '1'}}, {name: b, labels: {zone: '2'}}]
+claims:
+- {metadata: {name: bound, namespace: x}, spec: {volumeName: v}, status: {phase: Bound}}
+- {metadata: {name: later, namespace: x}, spec: {storageClassName: wait}}
+- {metadata: {name: now, namespace: x}, spec: {storageClassName: now}}
+volumes: [{metadata: {name: v}, spec: {nodeAffinity: {required: {nodeSelectorTerms: \
+  [{matchExpressions: [{key: zone, operator: In, values: ['2']}]}]}}}}]
+classes:
+- {metadata: {name: wait}, provisioner: p, volumeBindingMode: WaitForFirstConsumer}
+- {metadata: {name: now}, provisioner: p, volumeBindingMode: Immediate}";
+    let pod = |claim: &str| {
+        format!(
+            "{{spec: {{volumes: [{{name: d, persistentVolumeClaim: {{claimName: {claim}}}}}]}}}}"
+        )
+    };
+    assert_eq!(check(world, &pod("bound")), "b of b");
+    assert_eq!(check(world, &pod("later")), "a of a,b");
+    assert!(check(world, &pod("now")).contains("pod has unbound immediate PersistentVolumeClaims"));
+    assert!(check(world, &pod("none")).contains("persistentvolumeclaim \"none\" not found"));
+}
+
+#[test]
+fn preemption_takes_the_least_important() {
+    let world = "nodes: [{name: a}, {name: b}]
+pods:
+- {name: low, node: a, cpu: 2, priority: 1}
+- {name: lower, node: a, cpu: 2, priority: 0}
+- {name: mid, node: b, cpu: 4, priority: 5}";
+    assert_eq!(check(world, "{cpu: 2, priority: 9}"), "a after evicting lower");
+    assert_eq!(check(world, "{cpu: 4, priority: 9}"), "a after evicting low,lower");
+    assert!(check(world, "{cpu: 2}").contains("2 No preemption victims found"));
+    let never = "{cpu: 2, priority: 9, spec: {preemptionPolicy: Never}}";
+    assert!(check(world, never).contains("preemptionPolicy=Never"));
+}
