@@ -129,6 +129,8 @@ pub struct Schema {
     pub required: Vec<Arc<str>>,
     /// Value of an absent field.
     pub default: Option<Value>,
+    /// Whether a typed server's zero value has this struct: a field that is not a pointer.
+    pub in_zero_value: bool,
     /// How a list merges.
     pub list_type: ListType,
     /// Whether a map or struct is replaced as a whole (`x-kubernetes-map-type: atomic`).

@@ -110,8 +110,13 @@ fn rest(map: &Map<String, Value>, without: &[&str]) -> Map<String, Value> {
             "items" | "additionalProperties" | "not" => strip(value),
             _ => value.clone(),
         };
-        // An empty default of a struct says nothing: absent structs stay absent.
-        if name == "default" && (value == Value::Object(Map::new()) || value == "") {
+        // An empty default of a struct only says that a typed server always has the field, which
+        // managed fields must know; absent structs stay absent.
+        if name == "default" && value == Value::Object(Map::new()) {
+            out.insert("x-in-zero-value".into(), true.into());
+            continue;
+        }
+        if name == "default" && value == "" {
             continue;
         }
         out.insert(name.clone(), value);

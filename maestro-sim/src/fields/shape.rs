@@ -201,13 +201,12 @@ fn text() -> &'static Schema {
 pub(crate) fn zero(schema: &Schema) -> Value {
     let mut out = Map::new();
     for (name, field) in &schema.properties {
-        let value = match &field.default {
-            Some(Value::Object(empty)) if empty.is_empty() && field.kind == Kind::Object => {
-                zero(field)
-            }
-            Some(default) => default.clone(),
-            None if schema.required.contains(name) => Value::Null,
-            None => continue,
+        let value = if field.in_zero_value {
+            zero(field)
+        } else if schema.required.contains(name) {
+            Value::Null
+        } else {
+            continue;
         };
         out.insert(name.to_string(), value);
     }

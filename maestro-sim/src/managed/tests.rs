@@ -13,10 +13,10 @@ type: object
 properties:
   apiVersion: {type: string, default: ''}
   kind: {type: string, default: ''}
-  metadata: {type: object, default: {}}
+  metadata: {type: object, x-in-zero-value: true}
   spec:
     type: object
-    default: {}
+    x-in-zero-value: true
     required: [containers]
     properties:
       replicas: {type: integer}
@@ -28,7 +28,7 @@ properties:
       tags: {type: array, items: {type: string}, x-kubernetes-list-type: set}
       strategy:
         type: object
-        default: {}
+        x-in-zero-value: true
         properties:
           type: {type: string}
           rolling: {type: object, properties: {surge: {type: integer}}}
@@ -55,7 +55,7 @@ properties:
       free: {type: object, x-kubernetes-preserve-unknown-fields: true}
   status:
     type: object
-    default: {}
+    x-in-zero-value: true
     properties: {ready: {type: integer}}
 "#;
 
@@ -416,4 +416,50 @@ fn configurations_that_do_not_fit() {
         "[{apply: a, metadata: {managedFields: [{}]}}]",
         "error: metadata.managedFields must be nil",
     );
+}
+
+/// A built-in kind of the facts table, created as a client would.
+#[test]
+fn a_deployment_is_owned_as_on_a_real_server() {
+    let schema = crate::facts::facts().schema("io.k8s.api.apps.v1.Deployment");
+    let write = Write {
+        schema: &schema,
+        typed: true,
+        manager: "kubectl-create",
+        api_version: "apps/v1",
+        subresource: "",
+        reset: reset_fields(true, true, ""),
+        now: "2026-01-01T00:00:00Z",
+    };
+    let mut object = yaml(
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d, labels: {app: d}},
+          spec: {replicas: 1, selector: {matchLabels: {app: d}},
+            strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 25%}},
+            template: {metadata: {labels: {app: d}}, spec: {containers: [
+              {name: c, image: i, resources: {}, ports: [{containerPort: 80, protocol: TCP}]}
+            ]}}}}",
+    );
+    update(&write, None, &mut object);
+    let port = "k:{\"containerPort\":80,\"protocol\":\"TCP\"}";
+    let expected = format!(
+        "f:metadata: {{f:labels: {{.: {{}}, f:app: {{}}}}}}
+f:spec:
+  f:replicas: {{}}
+  f:selector: {{}}
+  f:strategy: {{f:rollingUpdate: {{.: {{}}, f:maxSurge: {{}}}}, f:type: {{}}}}
+  f:template:
+    f:metadata: {{f:labels: {{.: {{}}, f:app: {{}}}}}}
+    f:spec:
+      f:containers:
+        'k:{{\"name\":\"c\"}}':
+          .: {{}}
+          f:image: {{}}
+          f:name: {{}}
+          f:ports:
+            .: {{}}
+            '{port}': {{.: {{}}, f:containerPort: {{}}, f:protocol: {{}}}}
+          f:resources: {{}}
+"
+    );
+    assert_eq!(object["metadata"]["managedFields"][0]["fieldsV1"], yaml(&expected));
 }

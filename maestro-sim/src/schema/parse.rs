@@ -28,6 +28,7 @@ pub fn parse(value: &Value) -> Schema {
         items: value.get("items").map(child),
         required: strings(value.get("required")),
         default: value.get("default").cloned(),
+        in_zero_value: flag("x-in-zero-value"),
         list_type: list_type(value),
         atomic_map: text(value, "x-kubernetes-map-type") == "atomic",
         patch_merge_key: value
