@@ -147,7 +147,7 @@ fn print(live: &Value) -> u64 {
 }
 
 /// Whether a live object has everything that was asked for, defaults of the server aside.
-fn covers(live: &Value, desired: &Value) -> bool {
+pub(super) fn covers(live: &Value, desired: &Value) -> bool {
     match (live, desired) {
         (Value::Object(live), Value::Object(desired)) => desired.iter().all(|(name, wanted)| {
             wanted.is_null() || live.get(name).is_some_and(|live| covers(live, wanted))

@@ -255,12 +255,23 @@ async fn take_snapshot(core: &Core, framework: &Framework) -> Result<Option<Stri
     }))
 }
 
-/// Applies the package's CRD; why it is refused, if it is.
+/// Applies the package's CRD where it differs; why it is refused, if it is.
 async fn apply_crd(core: &Core, framework: &Framework) -> Result<Result<Value, String>, Error> {
     let mut desired = crd_value(&framework.spec);
     desired["metadata"]["annotations"] = json!({FRAMEWORK: framework.name_any()});
-    let api = Api::<CustomResourceDefinition>::all(core.client.clone());
     let name = framework.spec.crd_name();
+    let key = crate::task::ObjectKey {
+        api_version: "apiextensions.k8s.io/v1".to_owned(),
+        kind: "CustomResourceDefinition".to_owned(),
+        namespace: String::new(),
+        name: name.clone(),
+    };
+    if let Some(live) = core.world.read(&key).await?
+        && super::drift::covers(&live, &desired)
+    {
+        return Ok(Ok((*live).clone()));
+    }
+    let api = Api::<CustomResourceDefinition>::all(core.client.clone());
     let params = PatchParams::apply(FIELD_MANAGER).force();
     match api.patch(&name, &params, &Patch::Apply(&desired)).await {
         Ok(applied) => {
