@@ -1,1 +1,14 @@
-//! x
+//! The proving kit: scenarios, properties, search and reports. Evidence that an operator
+//! converges, whatever goes wrong on the way.
+//!
+//! Flow: [`scenario`] (what to do) → the runner (a cluster, an operator, faults) → [`event`]s →
+//! [`property`] (what must hold) and reports, which only read.
+
+pub mod event;
+pub mod exit;
+pub mod outcome;
+pub mod property;
+pub mod report;
+pub mod scenario;
+
+pub use scenario::Scenario;

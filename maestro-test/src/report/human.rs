@@ -1,0 +1,137 @@
+//! What a person reads on the terminal.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use maestro_core::framework::GoDuration;
+
+use crate::outcome::{Outcome, Summary, Verdict};
+use crate::property::Violation;
+
+/// Colours, or none.
+#[derive(Clone, Copy, Debug)]
+pub struct Paint {
+    /// Whether to write escape codes.
+    pub on: bool,
+}
+
+impl Paint {
+    fn with(self, code: &str, text: &str) -> String {
+        if self.on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+    fn good(self, text: &str) -> String {
+        self.with("32", text)
+    }
+    fn bad(self, text: &str) -> String {
+        self.with("1;31", text)
+    }
+    fn faint(self, text: &str) -> String {
+        self.with("2", text)
+    }
+    fn strong(self, text: &str) -> String {
+        self.with("1", text)
+    }
+}
+
+/// One scenario's line, and its first failure.
+pub fn scenario(summary: &Summary, paint: Paint, verbose: bool) -> String {
+    let mut out = String::new();
+    let never = summary.never();
+    let failure = summary.first_failure();
+    let mark = if failure.is_none() && never.is_empty() {
+        paint.good("PASS")
+    } else {
+        paint.bad("FAIL")
+    };
+    let runs = summary.outcomes.len();
+    let virtual_time: Duration = summary.outcomes.iter().map(|o| o.virtual_time).sum();
+    let detail = format!(
+        "{}/{runs} seeds, median {} ms, {} of virtual time",
+        summary.passed(),
+        summary.wall_quantile(0.5).as_millis(),
+        round(virtual_time),
+    );
+    let _ = writeln!(out, "{mark} {}  {}", summary.scenario.name, paint.faint(&detail));
+    if let Some((outcome, verdict)) = failure {
+        out.push_str(&failure_block(summary, outcome, verdict, paint));
+    }
+    for what in never {
+        let _ = writeln!(out, "     {} {what} in {runs} runs", paint.bad("sometimes"));
+    }
+    if verbose {
+        let coverage = summary.coverage();
+        for (kind, count) in &coverage.faults {
+            let _ = writeln!(out, "     {}", paint.faint(&format!("fault {kind} × {count}")));
+        }
+        for (step, count) in &coverage.steps {
+            let _ = writeln!(out, "     {}", paint.faint(&format!("step {step}: {count}/{runs}")));
+        }
+    }
+    out
+}
+
+fn failure_block(summary: &Summary, outcome: &Outcome, verdict: Verdict, paint: Paint) -> String {
+    let mut out = String::new();
+    let rule = paint.faint("│");
+    let mut line = |text: String| {
+        let _ = writeln!(out, "   {rule} {text}");
+    };
+    match verdict {
+        Verdict::Harness => {
+            let what = outcome.harness.as_deref().unwrap_or("no reason given");
+            line(format!("{} {what}", paint.bad("the kit itself failed:")));
+        }
+        Verdict::Nondeterminism => line(format!(
+            "{} two runs of this seed differ: {:016x} and {:016x}",
+            paint.bad("nondeterminism"),
+            outcome.digest,
+            outcome.other_digest.unwrap_or_default(),
+        )),
+        Verdict::NotFound => {
+            let wanted = summary.scenario.spec.expect.fails.as_ref();
+            let wanted = wanted.map_or("", |name| name.as_str());
+            line(format!("{} was not found broken, and should be", paint.bad(wanted)));
+        }
+        _ => {}
+    }
+    for violation in &outcome.violations {
+        line(violation_line(violation, paint));
+        line(format!("{} {}", paint.faint("at"), round(violation.at)));
+    }
+    if !outcome.last_writes.is_empty() {
+        line(paint.faint("last writes"));
+        let wide = outcome.last_writes.iter().map(|w| w.actor.chars().count()).max().unwrap_or(0);
+        for write in &outcome.last_writes {
+            let at = format!("{:>10}", round(write.at).to_string());
+            line(format!("  {} {:<wide$}  {}", paint.faint(&at), write.actor, write.what));
+        }
+    }
+    let path = summary.scenario.path.display();
+    line(format!("{} maestro-test replay {path} --seed {}", paint.faint("replay"), outcome.seed));
+    out
+}
+
+fn violation_line(violation: &Violation, paint: Paint) -> String {
+    let object = if violation.object.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", paint.strong(&violation.object))
+    };
+    format!("{}{object} {}", paint.bad(violation.property), violation.detail)
+}
+
+/// The last line of a run.
+pub fn last_line(summaries: &[Summary], skipped: usize) -> String {
+    let passes = |s: &&Summary| s.first_failure().is_none() && s.never().is_empty();
+    let passed = summaries.iter().filter(passes).count();
+    format!("{passed} passed, {} failed, {skipped} skipped", summaries.len() - passed)
+}
+
+/// A duration as Go writes it, in whole milliseconds below a minute and whole seconds above.
+pub fn round(time: Duration) -> GoDuration {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    if millis < 60_000 {
+        return GoDuration(Duration::from_millis(millis));
+    }
+    GoDuration(Duration::from_secs(millis / 1000))
+}
