@@ -4,11 +4,14 @@
 //! Flow: [`scenario`] (what to do) → the runner (a cluster, an operator, faults) → [`event`]s →
 //! [`property`] (what must hold) and reports, which only read.
 
+pub mod cli;
+pub mod command;
 pub mod event;
 pub mod exit;
 pub mod outcome;
 pub mod property;
 pub mod report;
 pub mod scenario;
+pub mod select;
 
 pub use scenario::Scenario;

@@ -252,4 +252,4 @@ fn violation(property: &'static str, finding: Finding, at: Duration) -> Violatio
 }
 
 #[cfg(test)]
-pub mod testing;
+pub(crate) mod testing;

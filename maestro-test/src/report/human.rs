@@ -38,11 +38,8 @@ pub fn scenario(summary: &Summary, paint: Paint, verbose: bool) -> String {
     let mut out = String::new();
     let never = summary.never();
     let failure = summary.first_failure();
-    let mark = if failure.is_none() && never.is_empty() {
-        paint.good("PASS")
-    } else {
-        paint.bad("FAIL")
-    };
+    let mark =
+        if failure.is_none() && never.is_empty() { paint.good("PASS") } else { paint.bad("FAIL") };
     let runs = summary.outcomes.len();
     let virtual_time: Duration = summary.outcomes.iter().map(|o| o.virtual_time).sum();
     let detail = format!(

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use kube_cel::KubeCelExt;
 use kube_cel::cel::extractors::This;
 use kube_cel::cel::objects::Key;
 use kube_cel::cel::{Context, ExecutionError, Program, Value as Cel};
-use kube_cel::KubeCelExt;
 use serde_json::Value;
 
 use super::suggest::nearest;

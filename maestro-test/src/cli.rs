@@ -1,0 +1,94 @@
+//! The command line: what can be asked, and the code the process ends with.
+
+use std::io::IsTerminal as _;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::command::{list, schema};
+use crate::exit::{self, Exit};
+
+/// Proves that an operator converges, whatever goes wrong on the way.
+#[derive(Debug, Parser)]
+#[command(name = "maestro-test", version, after_help = exit::HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Colours: when standard output is a terminal, always or never.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Only failures and the last line.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Also what faults struck and which steps were met.
+    #[arg(long, short, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// When to write colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Cli {
+    /// Whether to write colours to standard output.
+    pub fn paints(&self) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => std::io::stdout().is_terminal(),
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Lists the scenarios that would run.
+    List(list::List),
+    /// Prints the JSON schema of scenario files, for editors.
+    Schema,
+}
+
+/// Which scenarios are meant.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Selection {
+    /// Scenario files, or directories that hold them (`*.yaml`, at any depth).
+    #[arg(default_value = "scenarios")]
+    pub paths: Vec<std::path::PathBuf>,
+    /// Only scenarios whose name contains one of these.
+    #[arg(long = "filter", short = 'f', value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Not the scenarios whose name contains one of these.
+    #[arg(long, value_name = "FILTER")]
+    pub skip: Vec<String>,
+    /// Filters are whole names.
+    #[arg(long)]
+    pub exact: bool,
+    /// Only one part of the scenarios, by a stable hash of their names; parts count from 1.
+    #[arg(long, value_name = "hash:M/N")]
+    pub partition: Option<crate::select::Partition>,
+}
+
+/// Reads the command line, does what it says and returns how to exit.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let is_help = !error.use_stderr();
+            // A closed pipe is the reader's choice.
+            let _ = error.print();
+            return if is_help { Exit::Passed } else { Exit::Usage };
+        }
+    };
+    match &cli.command {
+        Command::List(list) => list::run(&cli, list),
+        Command::Schema => schema::run(),
+    }
+}
