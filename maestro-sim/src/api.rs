@@ -9,6 +9,7 @@ pub mod discovery;
 mod failure;
 pub mod http;
 pub mod pending;
+mod proposal;
 pub mod read;
 pub mod registry;
 pub mod server;

@@ -1,6 +1,6 @@
 //! What a refused patch or apply answers.
 
-use crate::api::pending::managed::ApplyError;
+use crate::managed::ApplyError;
 use crate::api::{Cause, Status};
 use crate::object::GroupResource;
 use crate::patch::PatchError;

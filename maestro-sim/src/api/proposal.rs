@@ -1,0 +1,175 @@
+//! What a proposed tree may say, and what is put back from the live object.
+
+use serde_json::{Map, Value};
+
+use crate::api::registry::Served;
+use crate::api::{Request, Status};
+use crate::object::{Object, at, map_at};
+
+/// The body must be of the kind that the URL names; absent type fields are filled.
+pub(super) fn check_type(served: &Served, body: &mut Value) -> Result<(), Box<Status>> {
+    let Some(map) = body.as_object_mut() else {
+        let message = "the request body must be a JSON object";
+        return Err(Box::new(Status::bad_request(message)));
+    };
+    let wanted = [("apiVersion", served.api_version()), ("kind", served.kind.as_str())];
+    for (field, expected) in wanted {
+        match map.get(field).and_then(Value::as_str).filter(|v| !v.is_empty()) {
+            Some(given) if given != expected => {
+                let message = format!(
+                    "{} in version \"{}\" cannot be handled as a {}: the {field} of the body is \
+                     \"{given}\", expected \"{expected}\"",
+                    served.kind, served.version, served.kind
+                );
+                return Err(Box::new(Status::bad_request(message)));
+            }
+            Some(_) => {}
+            None => {
+                map.insert(field.into(), expected.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Name and namespace of the body must be those of the URL; the namespace is filled in.
+pub(super) fn check_place(
+    served: &Served,
+    request: &Request,
+    meta: &mut Map<String, Value>,
+) -> Result<(), Box<Status>> {
+    let given = meta.get("namespace").and_then(Value::as_str).unwrap_or("");
+    if !served.namespaced {
+        meta.remove("namespace");
+    } else if given.is_empty() {
+        meta.insert("namespace".into(), request.namespace.as_str().into());
+    } else if given != request.namespace {
+        let message = format!(
+            "the namespace of the provided object does not match the namespace sent on the \
+             request (expected {}, found {given})",
+            request.namespace
+        );
+        return Err(Box::new(Status::bad_request(message)));
+    }
+    let name = meta.get("name").and_then(Value::as_str).unwrap_or("");
+    if !request.name.is_empty() && name != request.name {
+        if name.is_empty() {
+            meta.insert("name".into(), request.name.as_str().into());
+            return Ok(());
+        }
+        let message = format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            request.name
+        );
+        return Err(Box::new(Status::bad_request(message)));
+    }
+    Ok(())
+}
+
+pub(super) fn preconditions(served: &Served, live: &Object, body: &Value) -> Result<(), Box<Status>> {
+    let text = |field: &str| at(body, &["metadata", field]).and_then(Value::as_str).unwrap_or("");
+    let version = text("resourceVersion");
+    if !version.is_empty()
+        && version != "0"
+        && version != live.text(&["metadata", "resourceVersion"])
+    {
+        return Err(Box::new(Status::modified(&served.resource, live.name())));
+    }
+    let uid = text("uid");
+    if !uid.is_empty() && uid != live.uid() {
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            live.uid()
+        );
+        return Err(Box::new(Status::conflict(&served.resource, live.name(), &why)));
+    }
+    Ok(())
+}
+
+/// Puts back what this endpoint may not change.
+pub(super) fn carry_over(
+    served: &Served,
+    request: &Request,
+    live: &Object,
+    body: &mut Value,
+) -> Result<(), Box<Status>> {
+    let old = live.value();
+    if request.subresource == "status" {
+        let fields = at(body, &["metadata", "managedFields"]).cloned();
+        let status = body.get("status").cloned();
+        let mut kept = old.clone();
+        served.merge_status_metadata(&mut kept, body);
+        set_or_remove(map_at(&mut kept, &[]), "status", status);
+        set_or_remove(map_at(&mut kept, &["metadata"]), "managedFields", fields);
+        *body = kept;
+    } else if served.status {
+        set_or_remove(map_at(body, &[]), "status", old.get("status").cloned());
+    }
+    let meta = map_at(body, &["metadata"]);
+    let fixed = [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "selfLink",
+    ];
+    for field in fixed {
+        set_or_remove(meta, field, at(old, &["metadata", field]).cloned());
+    }
+    if live.is_deleting() {
+        no_new_finalizers(served, live, body)?;
+    }
+    Ok(())
+}
+
+fn no_new_finalizers(served: &Served, live: &Object, body: &Value) -> Result<(), Box<Status>> {
+    let proposed = at(body, &["metadata", "finalizers"]).and_then(Value::as_array);
+    let new: Vec<&str> = proposed
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .filter(|f| !live.finalizers().any(|old| old == *f))
+        .collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let listed: Vec<String> = new.iter().map(|f| format!("\"{f}\"")).collect();
+    let message = format!(
+        "Forbidden: no new finalizers can be added if the object is being deleted, found new \
+         finalizers []string{{{}}}",
+        listed.join(", ")
+    );
+    let cause = crate::api::Cause::new("FieldValueForbidden", "metadata.finalizers", message);
+    let (group, kind) = (&served.resource.group, &served.kind);
+    Err(Box::new(Status::invalid(group, kind, live.name(), &[cause])))
+}
+
+/// Whether an object under deletion has nothing left that holds it.
+pub(super) fn is_finished(body: &Value) -> bool {
+    let holds = at(body, &["metadata", "finalizers"])
+        .and_then(Value::as_array)
+        .is_some_and(|finalizers| !finalizers.is_empty());
+    let grace = at(body, &["metadata", "deletionGracePeriodSeconds"]).and_then(Value::as_i64);
+    at(body, &["metadata", "deletionTimestamp"]).is_some() && !holds && grace.unwrap_or(0) == 0
+}
+
+pub(super) fn reset_status(served: &Served, body: &mut Value) {
+    // Custom objects lose the status they were sent with; built-in strategies keep none either,
+    // and defaulting puts the initial one.
+    if let (false, Some(map)) = (served.keeps_status_on_create(), body.as_object_mut()) {
+        map.remove("status");
+    }
+}
+
+pub(super) fn set_generation(body: &mut Value, generation: Option<i64>) {
+    let meta = map_at(body, &["metadata"]);
+    set_or_remove(meta, "generation", generation.map(Value::from));
+}
+
+fn set_or_remove(map: &mut Map<String, Value>, field: &str, value: Option<Value>) {
+    match value {
+        Some(value) => map.insert(field.into(), value),
+        None => map.remove(field),
+    };
+}
