@@ -91,7 +91,10 @@ fn the_arrows_hold() {
         assert!(!manifest("maestro-sim").contains(&format!("\n{other}")), "maestro-sim → {other}");
     }
     for other in ["maestro-sim.", "maestro-test."] {
-        assert!(!manifest("maestro-core").contains(&format!("\n{other}")), "maestro-core → {other}");
+        assert!(
+            !manifest("maestro-core").contains(&format!("\n{other}")),
+            "maestro-core → {other}"
+        );
     }
     assert!(!manifest("maestro-test").contains("\nmaestro-tests"));
 }

@@ -1,7 +1,7 @@
 //! What a refused patch or apply answers.
 
-use crate::managed::ApplyError;
 use crate::api::{Cause, Status};
+use crate::managed::ApplyError;
 use crate::object::GroupResource;
 use crate::patch::PatchError;
 

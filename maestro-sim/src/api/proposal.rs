@@ -66,7 +66,11 @@ pub(super) fn check_place(
     Ok(())
 }
 
-pub(super) fn preconditions(served: &Served, live: &Object, body: &Value) -> Result<(), Box<Status>> {
+pub(super) fn preconditions(
+    served: &Served,
+    live: &Object,
+    body: &Value,
+) -> Result<(), Box<Status>> {
     let text = |field: &str| at(body, &["metadata", field]).and_then(Value::as_str).unwrap_or("");
     let version = text("resourceVersion");
     if !version.is_empty()

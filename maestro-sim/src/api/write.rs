@@ -8,13 +8,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::api::failure;
-use crate::managed::{self, Write};
 use crate::api::proposal::{
     carry_over, check_place, check_type, is_finished, preconditions, reset_status, set_generation,
 };
 use crate::api::registry::{Generation, Served};
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{PatchType, Request, Status};
+use crate::managed::{self, Write};
 use crate::object::{Key, Object, at, map_at};
 use crate::patch;
 
