@@ -9,13 +9,20 @@
 
 pub mod batch;
 pub mod deployment;
+pub mod disruption;
+pub mod endpoint_slice;
 pub mod expect;
 pub mod garbage;
 pub mod hash;
+pub mod job;
 pub mod kinds;
+pub mod label_index;
 pub mod labels;
 pub mod list;
+pub mod namespace;
+pub mod node_lifecycle;
 pub mod own;
+pub mod pod_gc;
 pub mod pods;
 pub mod replica_set;
 pub mod revision;
@@ -23,6 +30,8 @@ pub mod shape;
 pub mod stateful_set;
 pub mod view;
 
+#[cfg(test)]
+mod disruption_tests;
 #[cfg(test)]
 mod testing;
 

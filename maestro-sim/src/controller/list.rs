@@ -2,7 +2,13 @@
 
 use crate::controller::Controller;
 use crate::controller::deployment::DeploymentController;
+use crate::controller::disruption::DisruptionController;
+use crate::controller::endpoint_slice::EndpointSliceController;
 use crate::controller::garbage::GarbageCollector;
+use crate::controller::job::JobController;
+use crate::controller::namespace::NamespaceController;
+use crate::controller::node_lifecycle::NodeLifecycleController;
+use crate::controller::pod_gc::PodGarbageCollector;
 use crate::controller::replica_set::ReplicaSetController;
 use crate::controller::stateful_set::StatefulSetController;
 
@@ -13,5 +19,11 @@ pub fn built_in() -> Vec<Box<dyn Controller>> {
         Box::new(DeploymentController),
         Box::new(ReplicaSetController::default()),
         Box::new(GarbageCollector::default()),
+        Box::new(JobController::default()),
+        Box::new(DisruptionController::default()),
+        Box::new(EndpointSliceController::default()),
+        Box::new(NamespaceController::default()),
+        Box::new(NodeLifecycleController::default()),
+        Box::new(PodGarbageCollector::default()),
     ]
 }

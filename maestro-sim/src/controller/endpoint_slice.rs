@@ -1,0 +1,247 @@
+//! EndpointSlices: the addresses behind a Service that selects pods.
+//!
+//! Source: `pkg/controller/endpointslice`, `k8s.io/endpointslice`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::api::Status;
+use crate::controller::kinds::{ENDPOINT_SLICES, NODES, PODS, SERVICES};
+use crate::controller::label_index::LabelIndex;
+use crate::controller::labels::Labels;
+use crate::controller::own::{absent_is_fine, controller_ref};
+use crate::controller::{Change, Context, Controller, Next, Queue, pods, shape};
+use crate::object::{GroupResource, Key, Object, map_at};
+
+const MOST: usize = 100;
+const MANAGED_BY: &str = "endpointslice-controller.k8s.io";
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// The EndpointSlice controller.
+#[derive(Debug, Default)]
+pub struct EndpointSliceController {
+    labels: LabelIndex,
+}
+
+impl Controller for EndpointSliceController {
+    fn name(&self) -> &str {
+        "endpointslice-controller"
+    }
+
+    fn watches(&self) -> Vec<GroupResource> {
+        [&SERVICES, &PODS, &ENDPOINT_SLICES, &NODES].map(Clone::clone).to_vec()
+    }
+
+    fn observe(&mut self, change: &Change, view: &crate::controller::View, queue: &mut Queue) {
+        let Some(object) = change.object() else { return };
+        if change.resource == SERVICES {
+            queue.add(object.key().clone());
+        } else if change.resource == ENDPOINT_SLICES {
+            let service = object.label(SERVICE_NAME).unwrap_or("");
+            queue.add(Key::new(object.namespace(), service));
+        } else if change.resource == PODS {
+            self.labels.apply(change);
+            for pod in change.old.iter().chain(&change.new) {
+                let services = view.list(&SERVICES, pod.namespace());
+                let selecting = services
+                    .filter(|s| Labels::of_map(s.at(&["spec", "selector"])).matches(pod.labels()));
+                queue.extend(selecting.map(|s| s.key().clone()));
+            }
+        }
+    }
+
+    fn reconcile(&mut self, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
+        let Some(service) = cx.view().get(&SERVICES, key).cloned() else { return Ok(Next::Done) };
+        let selector = Labels::of_map(service.at(&["spec", "selector"]));
+        let external = service.text(&["spec", "type"]) == "ExternalName";
+        if service.is_deleting() || external || selector == Labels::default() {
+            return Ok(Next::Done);
+        }
+        let chosen = self.labels.select(cx.view(), &PODS, service.namespace(), &selector);
+        let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+        for pod in chosen.iter().filter(|p| has_address(p)) {
+            let ports = ports_for(&service, pod);
+            let group = groups
+                .entry(ports.to_string())
+                .or_insert_with(|| Group { ports, endpoints: BTreeMap::new() });
+            let endpoint = endpoint(cx, &service, pod);
+            group.endpoints.insert(pod.uid().to_owned(), endpoint);
+        }
+        sync(cx, &service, groups)?;
+        Ok(Next::Done)
+    }
+}
+
+/// Endpoints that share their resolved ports.
+struct Group {
+    ports: Value,
+    endpoints: BTreeMap<String, Value>,
+}
+
+fn has_address(pod: &Object) -> bool {
+    !pod.text(&["status", "podIP"]).is_empty() && !pods::is_terminated(pod)
+}
+
+fn is_true(object: &Object, path: &[&str]) -> bool {
+    object.at(path).and_then(Value::as_bool) == Some(true)
+}
+
+fn endpoint(cx: &dyn Context, service: &Object, pod: &Object) -> Value {
+    let serving = pods::is_ready(pod);
+    let publish = is_true(service, &["spec", "publishNotReadyAddresses"]);
+    let ready = publish || (serving && !pod.is_deleting());
+    let node = pod.text(&["spec", "nodeName"]);
+    let mut endpoint = json!({
+        "addresses": [pod.text(&["status", "podIP"])],
+        "conditions": {"ready": ready, "serving": serving, "terminating": pod.is_deleting()},
+        "targetRef": {
+            "kind": "Pod", "namespace": pod.namespace(), "name": pod.name(), "uid": pod.uid(),
+        },
+    });
+    if !node.is_empty() {
+        endpoint["nodeName"] = node.into();
+        let zone = cx.view().get(&NODES, &Key::new("", node));
+        if let Some(zone) = zone.and_then(|n| n.label("topology.kubernetes.io/zone")) {
+            endpoint["zone"] = zone.into();
+        }
+    }
+    let host = pod.text(&["spec", "hostname"]);
+    if !host.is_empty() && pod.text(&["spec", "subdomain"]) == service.name() {
+        endpoint["hostname"] = host.into();
+    }
+    endpoint
+}
+
+/// The service's ports as this pod serves them: a named target port is looked up in the pod.
+fn ports_for(service: &Object, pod: &Object) -> Value {
+    let ports = service.items(&["spec", "ports"]).iter().filter_map(|port| {
+        let target = port.get("targetPort").unwrap_or(&port["port"]);
+        let number = match target.as_str() {
+            Some(name) => named_port(pod, name)?,
+            None if target == &json!(0) => port["port"].clone(),
+            None => target.clone(),
+        };
+        let protocol = port.get("protocol").cloned().unwrap_or_else(|| "TCP".into());
+        let mut found =
+            json!({"name": shape::text(port, &["name"]), "port": number, "protocol": protocol});
+        if let Some(app) = port.get("appProtocol") {
+            found["appProtocol"] = app.clone();
+        }
+        Some(found)
+    });
+    ports.collect()
+}
+
+fn named_port(pod: &Object, name: &str) -> Option<Value> {
+    let containers = pod.items(&["spec", "containers"]).iter();
+    let all = containers.filter_map(|c| c.get("ports")?.as_array()).flatten();
+    all.filter(|p| shape::text(p, &["name"]) == name).find_map(|p| p.get("containerPort").cloned())
+}
+
+/// Keeps endpoints in the slices they are in, fills slices that have room, then makes new ones.
+fn sync(
+    cx: &mut dyn Context,
+    service: &Object,
+    mut groups: BTreeMap<String, Group>,
+) -> Result<(), Box<Status>> {
+    if groups.is_empty() {
+        // A service without pods keeps one empty slice.
+        groups.insert(String::new(), Group { ports: json!([]), endpoints: BTreeMap::new() });
+    }
+    let owned = cx.view().owned(&ENDPOINT_SLICES, service.uid());
+    let ours = owned.into_iter().filter(|s| {
+        s.label("endpointslice.kubernetes.io/managed-by") == Some(MANAGED_BY) && !s.is_deleting()
+    });
+    let mut slices: Vec<Arc<Object>> = ours.collect();
+    let mut plans: Vec<(Option<Arc<Object>>, Value, Vec<Value>)> = Vec::new();
+    for group in groups.values_mut() {
+        let (same, others): (Vec<_>, Vec<_>) = slices
+            .into_iter()
+            .partition(|s| Value::from(s.items(&["ports"]).to_vec()) == group.ports);
+        slices = others;
+        let mut mine: Vec<_> = same
+            .into_iter()
+            .map(|slice| {
+                let uids = slice.items(&["endpoints"]).iter();
+                let uids = uids.map(|e| shape::text(e, &["targetRef", "uid"]));
+                let kept: Vec<_> = uids.filter_map(|uid| group.endpoints.remove(uid)).collect();
+                (Some(slice), group.ports.clone(), kept)
+            })
+            .collect();
+        let mut rest = std::mem::take(&mut group.endpoints).into_values();
+        for (_, _, endpoints) in &mut mine {
+            let room = MOST.saturating_sub(endpoints.len());
+            endpoints.extend(rest.by_ref().take(room));
+        }
+        let rest: Vec<Value> = rest.collect();
+        mine.extend(rest.chunks(MOST).map(|c| (None, group.ports.clone(), c.to_vec())));
+        if mine.is_empty() {
+            mine.push((None, group.ports.clone(), Vec::new()));
+        }
+        plans.extend(mine);
+    }
+    plans.extend(slices.into_iter().map(|s| (Some(s), json!([]), Vec::new())));
+    let filled = plans.iter().filter(|(_, _, e)| !e.is_empty()).count();
+    let mut spare = usize::from(filled == 0);
+    for (slice, ports, endpoints) in plans {
+        let keep = !endpoints.is_empty() || std::mem::take(&mut spare) == 1;
+        write(cx, service, slice.as_deref(), (ports, endpoints), keep)?;
+    }
+    Ok(())
+}
+
+fn write(
+    cx: &mut dyn Context,
+    service: &Object,
+    slice: Option<&Object>,
+    (ports, endpoints): (Value, Vec<Value>),
+    keep: bool,
+) -> Result<(), Box<Status>> {
+    let Some(slice) = slice else {
+        return if keep { create(cx, service, &ports, &endpoints) } else { Ok(()) };
+    };
+    if !keep {
+        return absent_is_fine(cx.delete(&ENDPOINT_SLICES, slice.key(), Value::Null)).map(drop);
+    }
+    let mut body = slice.value().clone();
+    let map = map_at(&mut body, &[]);
+    map.insert("ports".into(), ports);
+    map.insert("endpoints".into(), endpoints.into());
+    map_at(&mut body, &["metadata", "labels"]).extend(labels(service));
+    if body == *slice.value() {
+        return Ok(());
+    }
+    cx.update(&ENDPOINT_SLICES, body).map(drop)
+}
+
+fn create(
+    cx: &mut dyn Context,
+    service: &Object,
+    ports: &Value,
+    endpoints: &[Value],
+) -> Result<(), Box<Status>> {
+    let family = service.items(&["spec", "ipFamilies"]).first().and_then(Value::as_str);
+    let body = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {
+            "generateName": format!("{}-", service.name()), "namespace": service.namespace(),
+            "labels": Value::Object(labels(service)),
+            "ownerReferences": [controller_ref(&SERVICES, service)],
+        },
+        "addressType": family.unwrap_or("IPv4"), "ports": ports, "endpoints": endpoints,
+    });
+    cx.create(&ENDPOINT_SLICES, body).map(drop)
+}
+
+fn labels(service: &Object) -> serde_json::Map<String, Value> {
+    let mut labels = service.labels().cloned().unwrap_or_default();
+    labels.insert(SERVICE_NAME.into(), service.name().into());
+    labels.insert("endpointslice.kubernetes.io/managed-by".into(), MANAGED_BY.into());
+    let ip = service.text(&["spec", "clusterIP"]);
+    if ip.is_empty() || ip == "None" {
+        labels.insert("service.kubernetes.io/headless".into(), "".into());
+    }
+    labels
+}

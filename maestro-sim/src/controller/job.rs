@@ -1,0 +1,125 @@
+//! Job: pods that run to completion, each counted exactly once.
+//!
+//! A pod keeps the finalizer `batch.kubernetes.io/job-tracking` until it stands in the Job's
+//! status. Source: `pkg/controller/job`, KEP-2307, KEP-3329, KEP-3850.
+
+pub mod indexes;
+pub mod pods;
+pub mod policy;
+pub mod status;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::api::Status;
+use crate::controller::expect::Expectations;
+use crate::controller::kinds::{JOBS, PODS};
+use crate::controller::labels::Labels;
+use crate::controller::own::{self, Claim, controlled_by};
+use crate::controller::{Change, Context, Controller, Next, Queue, View, shape};
+use crate::object::{GroupResource, Key, Object};
+
+/// The finalizer of pods that are not counted yet.
+pub const TRACKING: &str = "batch.kubernetes.io/job-tracking";
+
+/// The Job controller, with the collector of finished Jobs.
+#[derive(Debug, Default)]
+pub struct JobController {
+    expected: Expectations,
+}
+
+impl Controller for JobController {
+    fn name(&self) -> &str {
+        "job-controller"
+    }
+
+    fn watches(&self) -> Vec<GroupResource> {
+        vec![JOBS.clone(), PODS.clone()]
+    }
+
+    fn observe(&mut self, change: &Change, view: &View, queue: &mut Queue) {
+        let Some(object) = change.object() else { return };
+        if change.resource == JOBS {
+            queue.add(object.key().clone());
+            return;
+        }
+        let Some(job) = controlled_by(view, &JOBS, object) else { return };
+        if change.old.is_none() {
+            self.expected.created(&job);
+        }
+        let untracked = object.finalizers().all(|f| f != TRACKING);
+        if change.new.is_none() || object.is_deleting() || untracked {
+            self.expected.deleted(&job, object.key());
+        }
+        queue.add(job);
+    }
+
+    fn reconcile(&mut self, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
+        let Some(job) = cx.view().get(&JOBS, key).cloned() else {
+            self.expected.forget(key);
+            return Ok(Next::Done);
+        };
+        if status::is_finished(&job) {
+            self.untrack_all(cx, &job)?;
+            return expire(cx, &job);
+        }
+        let selector = Labels::of(job.at(&["spec", "selector"]));
+        let claim = Claim { resource: &JOBS, owner: &job, selector: &selector };
+        let pods = claim.run(cx, &PODS, |_| true)?;
+        let settled = self.expected.satisfied(key, cx.now());
+        status::Pass::new(cx, Arc::clone(&job), pods, settled).run(cx, &mut self.expected)
+    }
+}
+
+impl JobController {
+    /// Pods left over when a Job finished lose the finalizer uncounted.
+    fn untrack_all(&mut self, cx: &mut dyn Context, job: &Object) -> Result<(), Box<Status>> {
+        for pod in cx.view().owned(&PODS, job.uid()) {
+            untrack(cx, &pod)?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes the tracking finalizer off a pod.
+pub fn untrack(cx: &mut dyn Context, pod: &Object) -> Result<(), Box<Status>> {
+    if pod.finalizers().all(|f| f != TRACKING) {
+        return Ok(());
+    }
+    let left: Vec<&str> = pod.finalizers().filter(|f| *f != TRACKING).collect();
+    let patch = json!({"metadata": {"uid": pod.uid(), "finalizers": left}});
+    own::absent_is_fine(cx.patch(&PODS, pod.key(), patch)).map(drop)
+}
+
+/// Deletes a finished Job `spec.ttlSecondsAfterFinished` after it finished.
+fn expire(cx: &mut dyn Context, job: &Object) -> Result<Next, Box<Status>> {
+    let Some(ttl) = job.int(&["spec", "ttlSecondsAfterFinished"]) else { return Ok(Next::Done) };
+    if job.is_deleting() {
+        return Ok(Next::Done);
+    }
+    let conditions = job.items(&["status", "conditions"]);
+    let done = ["Complete", "Failed"].iter().find_map(|kind| shape::find(conditions, kind));
+    let at = done.map_or("", |c| shape::text(c, &["lastTransitionTime"]));
+    let left = cx.unix_seconds(at).unwrap_or(0) + ttl - crate::controller::pods::now_unix(cx);
+    if left > 0 {
+        return Ok(Next::After(Duration::from_secs(left.unsigned_abs())));
+    }
+    let options = json!({"preconditions": {"uid": job.uid()}, "propagationPolicy": "Foreground"});
+    own::absent_is_fine(cx.delete(&JOBS, job.key(), options))?;
+    Ok(Next::Done)
+}
+
+/// Whether the Job is Indexed.
+pub fn is_indexed(job: &Object) -> bool {
+    job.text(&["spec", "completionMode"]) == "Indexed"
+}
+
+/// `spec.suspend`.
+pub fn is_suspended(job: &Object) -> bool {
+    job.at(&["spec", "suspend"]).and_then(Value::as_bool) == Some(true)
+}
