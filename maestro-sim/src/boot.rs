@@ -12,6 +12,7 @@ use crate::controller::list;
 use crate::kubelet::{Kubelet, NodeSpec};
 use crate::link::LinkId;
 use crate::object::GroupResource;
+use crate::scheduler::Scheduler;
 use crate::workload::{Rule, Wake, WorkloadControl, Workloads};
 use crate::world::World;
 
@@ -139,6 +140,8 @@ pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     for controller in list::built_in() {
         world.add_actor(controller, manager);
     }
+    let scheduler = world.add_link("kube-scheduler");
+    world.add_actor(Box::new(Scheduler::new()), scheduler);
     let workloads = Arc::new(Workloads::new(spec.workloads.clone(), world.seed()));
     let control = WorkloadControl::default();
     let nodes = (1..=spec.nodes)

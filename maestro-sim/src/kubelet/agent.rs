@@ -23,6 +23,14 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How often the node's status is reported when nothing changes in it.
 const STATUS_REPORT: Duration = Duration::from_secs(300);
 
+/// The longest wait after a lease that could not be renewed
+/// (`k8s.io/component-helpers/apimachinery/lease`).
+const LEASE_RETRY: Duration = Duration::from_secs(7);
+/// The first wait after a pod's status could not be written; it doubles.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+/// The longest: the status manager's sync period.
+const SYNC: Duration = Duration::from_secs(10);
+
 /// One pod on the node.
 #[derive(Debug)]
 struct Held {
@@ -33,6 +41,8 @@ struct Held {
     /// The number of its address.
     address: u32,
     missing: Option<Missing>,
+    /// Failed passes in a row.
+    failures: u32,
 }
 
 /// The kubelet of one node.
@@ -138,6 +148,7 @@ impl Kubelet {
             latest: Arc::clone(&seen),
             address: free,
             missing: None,
+            failures: 0,
         });
         if seen.resource_version() > held.latest.resource_version() {
             held.latest = seen;
@@ -259,7 +270,15 @@ impl Controller for Kubelet {
     }
 
     fn reconcile(&mut self, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
-        if key.namespace.is_empty() { self.beat(cx) } else { self.run(key, cx) }
+        // A kubelet that was cut off is back soon after the link is: its retries are bounded.
+        if key.namespace.is_empty() {
+            return Ok(self.beat(cx).unwrap_or(Next::After(LEASE_RETRY)));
+        }
+        let outcome = self.run(key, cx);
+        let Some(held) = self.pods.get_mut(key) else { return Ok(Next::Done) };
+        held.failures = if outcome.is_ok() { 0 } else { held.failures.saturating_add(1) };
+        let retry = FIRST_RETRY.saturating_mul(1 << held.failures.min(7)).min(SYNC);
+        Ok(outcome.unwrap_or(Next::After(retry)))
     }
 }
 

@@ -44,6 +44,13 @@ struct Pending {
     victims: BTreeSet<Key>,
 }
 
+impl Pending {
+    fn back_off(&mut self, now: Duration) {
+        let wait = BACK_OFF.saturating_mul(1 << self.tries.saturating_sub(1).min(4));
+        self.not_before = now + wait.min(MAX_BACK_OFF);
+    }
+}
+
 /// The default scheduler.
 #[derive(Default)]
 pub struct Scheduler {
@@ -124,6 +131,13 @@ impl Scheduler {
     fn drop_pending(&mut self, key: &Key) {
         self.pending.remove(key);
         self.cluster.nominated.remove(key);
+    }
+
+    fn retry(&mut self, key: &Key, now: Duration) {
+        if let Some(pending) = self.pending.get_mut(key) {
+            pending.active = true;
+            pending.back_off(now);
+        }
     }
 
     fn wake_all(&mut self) {
@@ -249,8 +263,7 @@ impl Scheduler {
         cx: &mut dyn Context,
     ) -> Result<(), Box<Status>> {
         let Some(pending) = self.pending.get_mut(key) else { return Ok(()) };
-        let wait = BACK_OFF.saturating_mul(1 << (pending.tries.saturating_sub(1)).min(4));
-        pending.not_before = cx.now() + wait.min(MAX_BACK_OFF);
+        pending.back_off(cx.now());
         if pending.reported == message {
             return Ok(());
         }
@@ -259,10 +272,7 @@ impl Scheduler {
         let patch = json!({"status": {"conditions": conditions(&object, reason, message, &now)}});
         match cx.patch_status(&PODS, key, patch) {
             Err(status) if status.reason == "NotFound" => return Ok(()),
-            Err(status) => {
-                pending.active = true;
-                return Err(status);
-            }
+            Err(status) => return Err(status),
             Ok(_) => message.clone_into(&mut pending.reported),
         }
         if failed {
@@ -300,7 +310,10 @@ impl Controller for Scheduler {
 
     fn reconcile(&mut self, _key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
         if let Some(key) = self.turn(cx.now()) {
-            self.schedule(&key, cx)?;
+            // The failure of one pod holds up no other: it backs off by itself.
+            if self.schedule(&key, cx).is_err() {
+                self.retry(&key, cx.now());
+            }
         }
         Ok(self.next(cx.now()))
     }

@@ -234,3 +234,67 @@ pods:
     let never = "{cpu: 2, priority: 9, spec: {preemptionPolicy: Never}}";
     assert!(check(world, never).contains("preemptionPolicy=Never"));
 }
+
+fn run(world: &mut crate::world::World, until: u64) {
+    let until = std::time::Duration::from_secs(until);
+    while let Some(at) = world.next().filter(|at| *at <= until) {
+        world.advance(at);
+    }
+    world.advance(until);
+}
+
+/// A whole cluster of one world, at `now` seconds.
+fn pods_at(world: &mut crate::world::World, now: u64) -> Vec<String> {
+    run(world, now);
+    let table = world.server.store.table_id(&GroupResource::new("", "pods"));
+    let pods = world.server.store.table(table).objects.values();
+    pods.map(|pod| {
+        let mut conditions = pod.items(&["status", "conditions"]).iter();
+        let ready = conditions.any(|c| c["type"] == "Ready" && c["status"] == "True");
+        let placed = !pod.text(&["spec", "nodeName"]).is_empty();
+        let mut conditions = pod.items(&["status", "conditions"]).iter();
+        let scheduled = conditions.find(|c| c["type"] == "PodScheduled");
+        let why = scheduled.and_then(|c| c["message"].as_str()).unwrap_or("");
+        let why = why.split(" preemption").next().unwrap_or("");
+        format!("{} placed={placed} ready={ready} {why}", pod.name())
+    })
+    .collect()
+}
+
+#[test]
+fn a_cluster_brings_pods_up_and_lets_them_go() {
+    use crate::api::{Options, Request, Verb};
+    let mut world = crate::world::World::new(3, crate::trace::TraceLevel::Digest);
+    let spec = crate::boot::ClusterSpec { nodes: 3, workloads: Vec::new() };
+    crate::boot::cluster(&mut world, &spec);
+    run(&mut world, 5);
+    let request = |verb, name: &str, body| Request {
+        verb,
+        resource: GroupResource::new("", "pods"),
+        version: "v1".into(),
+        namespace: "default".into(),
+        name: name.into(),
+        subresource: "".into(),
+        patch: None,
+        options: Options::default(),
+        body,
+        user_agent: "test".into(),
+    };
+    let pod = |name: &str, cpu: &str| {
+        json!({"apiVersion": "v1", "kind": "Pod",
+               "metadata": {"name": name, "namespace": "default"},
+               "spec": {"containers": [{"name": "c", "image": "i:1",
+                        "resources": {"requests": {"cpu": cpu}}}]}})
+    };
+    for (name, cpu) in [("fits", "1"), ("huge", "9")] {
+        let created = world.direct(request(Verb::Create, "", pod(name, cpu)));
+        assert!(created.is_ok(), "{created:?}");
+    }
+    let refused = "0/3 nodes are available: 3 Insufficient cpu.";
+    let huge = format!("huge placed=false ready=false {refused}");
+    let up = ["fits placed=true ready=true ".to_owned(), huge];
+    assert_eq!(pods_at(&mut world, 30), up);
+    let gone = world.direct(request(Verb::Delete, "fits", Value::Null));
+    assert!(gone.is_ok(), "{gone:?}");
+    assert_eq!(pods_at(&mut world, 60), up[1..]);
+}
