@@ -21,6 +21,8 @@ enum Happening {
     Well,
     /// One of the waiting objects fails for good.
     Ill,
+    /// Somebody deletes an object.
+    Vanish,
     /// The next effects are refused.
     Refuse,
     /// The next effects are hindered.
@@ -40,6 +42,7 @@ fn happening() -> impl Strategies<Value = Happening> {
         4 => (0u16..400).prop_map(Happening::Wait),
         8 => Just(Happening::Well),
         1 => Just(Happening::Ill),
+        1 => Just(Happening::Vanish),
         1 => Just(Happening::Refuse),
         1 => Just(Happening::Hinder),
         1 => Just(Happening::Crash),
@@ -191,6 +194,9 @@ impl Cluster {
                     object["status"] =
                         json!({"conditions": [{"type": "Failed", "status": "True"}]});
                 }
+            }
+            Happening::Vanish => {
+                self.observed.objects.pop_last();
             }
             Happening::Refuse => self.refuse = true,
             Happening::Hinder => self.hinder = true,
