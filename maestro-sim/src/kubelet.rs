@@ -15,6 +15,7 @@ pub mod state;
 mod status;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -33,7 +34,7 @@ pub struct Around {
     /// Objects the pod refers to that are not there.
     pub missing: Missing,
     /// Images on the node.
-    pub images: BTreeSet<String>,
+    pub images: Arc<BTreeSet<String>>,
     /// Containers killed from outside since the last step; an empty name means all.
     pub kills: BTreeSet<String>,
     /// The address that the node would give to this pod.

@@ -52,7 +52,7 @@ pub struct Kubelet {
     workloads: Arc<Workloads>,
     control: WorkloadControl,
     pods: BTreeMap<Key, Held>,
-    images: BTreeSet<String>,
+    images: Arc<BTreeSet<String>>,
     ready_since: Option<String>,
     reported: Option<Duration>,
     lease: Option<Arc<Object>>,
@@ -67,7 +67,7 @@ impl Kubelet {
             workloads,
             control,
             pods: BTreeMap::new(),
-            images: BTreeSet::new(),
+            images: Arc::default(),
             ready_since: None,
             reported: None,
             lease: None,
@@ -141,12 +141,12 @@ impl Kubelet {
         if self.pods.get(key).is_some_and(|held| held.uid != seen.uid()) {
             self.forget(key);
         }
-        let free = self.free_address();
+        let free = if self.pods.contains_key(key) { 0 } else { self.free_address() };
         let held = self.pods.entry(key.clone()).or_insert_with(|| Held {
             uid: seen.uid().to_owned(),
             state: PodState::adopt(seen.value()),
             latest: Arc::clone(&seen),
-            address: free,
+            address: NodeSpec::address_number(seen.text(&["status", "podIP"])).unwrap_or(free),
             missing: None,
             failures: 0,
         });
@@ -180,7 +180,9 @@ impl Kubelet {
             let kind = if note.warning { "Warning" } else { "Normal" };
             cx.event(&latest, kind, note.reason, &note.message);
         }
-        self.images.extend(decided.pulled);
+        if !decided.pulled.is_empty() {
+            Arc::make_mut(&mut self.images).extend(decided.pulled);
+        }
         if let Some(status) = &decided.status {
             let written = report(&latest, status, key, cx)?;
             if let (Some(held), Some(written)) = (self.pods.get_mut(key), written) {
@@ -215,7 +217,7 @@ impl Kubelet {
         let behaviour = self.workloads.behaviour(pod, &control);
         let around = Around {
             missing: held.missing.clone().unwrap_or_default(),
-            images: self.images.clone(),
+            images: Arc::clone(&self.images),
             kills: control.take_kills(key),
             pod_ip: self.node.pod_address(held.address),
             host_ip: self.node.address(),

@@ -57,6 +57,12 @@ impl NodeSpec {
         format!("10.{}.{}.{}", (net >> 8) & 255, net & 255, 2 + n % 253)
     }
 
+    /// The number behind an address that [`Self::pod_address`] gave out.
+    pub fn address_number(address: &str) -> Option<u32> {
+        let last: u32 = address.rsplit('.').next()?.parse().ok()?;
+        last.checked_sub(2)
+    }
+
     /// How many distinct pod addresses the node has.
     pub const fn pod_addresses() -> u32 {
         253

@@ -1,5 +1,6 @@
 //! Pods on a script: a spec, a behaviour and what happens when; the lines that are observed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ fn check(spec: &str, rule: Rule, script: &[(u64, Act)], until: u64) -> String {
         }
         let done = step(&pod, &state, &behaviour, &around, Duration::from_secs(EPOCH) + now);
         around.kills.clear();
-        around.images.extend(done.pulled.clone());
+        Arc::make_mut(&mut around.images).extend(done.pulled.clone());
         state = done.state.clone();
         if let Some(status) = done.status {
             lines.push(line(now, &status));
