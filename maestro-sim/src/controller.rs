@@ -8,6 +8,8 @@
 //! line in the list of built-in controllers.
 
 pub mod batch;
+pub mod cron_job;
+pub mod daemon_set;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoint_slice;
@@ -29,9 +31,12 @@ pub mod revision;
 pub mod shape;
 pub mod stateful_set;
 pub mod view;
+pub mod volume;
 
 #[cfg(test)]
 mod disruption_tests;
+#[cfg(test)]
+mod rest_tests;
 #[cfg(test)]
 mod testing;
 

@@ -1,6 +1,8 @@
 //! The built-in controllers, one line each.
 
 use crate::controller::Controller;
+use crate::controller::cron_job::CronJobController;
+use crate::controller::daemon_set::DaemonSetController;
 use crate::controller::deployment::DeploymentController;
 use crate::controller::disruption::DisruptionController;
 use crate::controller::endpoint_slice::EndpointSliceController;
@@ -11,6 +13,7 @@ use crate::controller::node_lifecycle::NodeLifecycleController;
 use crate::controller::pod_gc::PodGarbageCollector;
 use crate::controller::replica_set::ReplicaSetController;
 use crate::controller::stateful_set::StatefulSetController;
+use crate::controller::volume::VolumeController;
 
 /// Every controller of a cluster's controller manager, fresh.
 pub fn built_in() -> Vec<Box<dyn Controller>> {
@@ -25,5 +28,8 @@ pub fn built_in() -> Vec<Box<dyn Controller>> {
         Box::new(NamespaceController::default()),
         Box::new(NodeLifecycleController::default()),
         Box::new(PodGarbageCollector::default()),
+        Box::new(VolumeController::default()),
+        Box::new(CronJobController),
+        Box::new(DaemonSetController::default()),
     ]
 }
