@@ -2,7 +2,11 @@
 //!
 //! Source: <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/>.
 
+mod check;
+
 use serde_json::{Value, json};
+
+pub use check::check;
 
 use crate::object::{at, map_at};
 

@@ -8,6 +8,7 @@ mod actor;
 pub mod api;
 pub mod body;
 pub mod boot;
+mod builtin;
 pub mod controller;
 mod crd;
 pub mod entropy;

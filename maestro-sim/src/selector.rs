@@ -6,7 +6,7 @@
 mod field;
 mod label;
 mod lex;
-mod validate;
+pub(crate) mod validate;
 
 pub use field::{FieldRequirement, FieldSelector};
 pub use label::{LabelSelector, Operator, Requirement};

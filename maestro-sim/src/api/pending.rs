@@ -18,28 +18,6 @@ pub mod defaults {
     use serde_json::Value;
     pub fn apply(_: &GroupResource, _: &mut Value) {}
 }
-pub mod builtin {
-    use crate::api::Cause;
-    use crate::object::GroupResource;
-    use serde_json::Value;
-    pub fn metadata(_: &GroupResource, _: &Value) -> Vec<Cause> {
-        Vec::new()
-    }
-    pub fn validate(_: &GroupResource, _: &Value, _: Option<&Value>) -> Vec<Cause> {
-        Vec::new()
-    }
-}
-pub mod crd {
-    use crate::api::Cause;
-    use serde_json::Value;
-    pub fn complete(_: &mut Value) {}
-    pub fn check(_: &Value) -> Vec<Cause> {
-        Vec::new()
-    }
-    pub fn accepted(v: &Value, _: &str) -> Value {
-        v.clone()
-    }
-}
 pub mod managed {
     use crate::schema::Schema;
     use serde_json::Value;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::api::pending::{builtin, crd as crd_check, defaults, structural};
+use crate::api::pending::{defaults, structural};
 use crate::api::registry::{Generation, Served};
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
+use crate::builtin;
 use crate::crd;
 use crate::object::{GroupResource, Object, at, map_at};
 
@@ -45,7 +46,7 @@ impl Served {
             builtin::validate(&self.resource, body, old)
         };
         if self.resource == CRDS && request.subresource.is_empty() {
-            causes.extend(crd_check::check(body));
+            causes.extend(crd::check(body));
         }
         if causes.is_empty() {
             return Ok(());

@@ -36,7 +36,7 @@ fn is_subdomain(text: &str) -> bool {
 }
 
 /// What is wrong with a label key (an optional DNS prefix, a slash, a name), if anything.
-pub(super) fn key_problem(key: &str) -> Option<String> {
+pub(crate) fn key_problem(key: &str) -> Option<String> {
     let parts: Vec<&str> = key.split('/').collect();
     let name = match parts.as_slice() {
         [name] => name,
@@ -57,7 +57,7 @@ pub(super) fn key_problem(key: &str) -> Option<String> {
 }
 
 /// What is wrong with a label value, if anything.
-pub(super) fn value_problem(value: &str) -> Option<String> {
+pub(crate) fn value_problem(value: &str) -> Option<String> {
     if value.len() > 63 {
         return Some("must be no more than 63 bytes".to_owned());
     }

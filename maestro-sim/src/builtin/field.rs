@@ -1,0 +1,107 @@
+//! Field paths, and the words of `field.Error` in the API server.
+//!
+//! Source: `k8s.io/apimachinery/pkg/util/validation/field`.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::api::Cause;
+
+/// Where in a tree something stands. Text is made only when there is something to say.
+#[derive(Clone, Copy, Debug)]
+pub enum Path<'a> {
+    /// The tree itself.
+    Root,
+    /// A field of an object.
+    Field(&'a Path<'a>, &'a str),
+    /// An item of a list.
+    Index(&'a Path<'a>, usize),
+    /// A value in a map.
+    Key(&'a Path<'a>, &'a str),
+}
+
+impl<'a> Path<'a> {
+    /// The path of a field below this one.
+    pub fn field(&'a self, name: &'a str) -> Path<'a> {
+        Path::Field(self, name)
+    }
+
+    /// The path of a list item below this one.
+    pub fn index(&'a self, index: usize) -> Path<'a> {
+        Path::Index(self, index)
+    }
+
+    /// The path of a map's value below this one.
+    pub fn key(&'a self, key: &'a str) -> Path<'a> {
+        Path::Key(self, key)
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Root => Ok(()),
+            Path::Field(Path::Root, name) => f.write_str(name),
+            Path::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Path::Index(parent, index) => write!(f, "{parent}[{index}]"),
+            Path::Key(parent, key) => write!(f, "{parent}[{key}]"),
+        }
+    }
+}
+
+/// A value as the server quotes it in a message.
+pub fn quoted(value: &Value) -> String {
+    match value {
+        Value::Null => "\"null\"".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn at(path: &impl fmt::Display, reason: &str, message: String) -> Cause {
+    let path = path.to_string();
+    let field = if path.is_empty() { "<nil>" } else { &path };
+    Cause::new(reason, field, message)
+}
+
+/// `field.Invalid`.
+pub fn invalid(path: &impl fmt::Display, value: &Value, detail: &str) -> Cause {
+    at(path, "FieldValueInvalid", format!("Invalid value: {}: {detail}", quoted(value)))
+}
+
+/// `field.Required`.
+pub fn required(path: &impl fmt::Display, detail: &str) -> Cause {
+    let message = match detail {
+        "" => "Required value".to_owned(),
+        detail => format!("Required value: {detail}"),
+    };
+    at(path, "FieldValueRequired", message)
+}
+
+/// `field.Forbidden`.
+pub fn forbidden(path: &impl fmt::Display, detail: &str) -> Cause {
+    at(path, "FieldValueForbidden", format!("Forbidden: {detail}"))
+}
+
+/// `field.Duplicate`.
+pub fn duplicate(path: &impl fmt::Display, value: &Value) -> Cause {
+    at(path, "FieldValueDuplicate", format!("Duplicate value: {}", quoted(value)))
+}
+
+/// `field.TooLong`.
+pub fn too_long(path: &impl fmt::Display, max: u64) -> Cause {
+    at(path, "FieldValueTooLong", format!("Too long: may not be more than {max} bytes"))
+}
+
+/// `field.NotSupported`.
+pub fn not_supported(path: &impl fmt::Display, value: &Value, allowed: &[&str]) -> Cause {
+    let allowed: Vec<String> = allowed.iter().map(|a| format!("{a:?}")).collect();
+    let list = allowed.join(", ");
+    let message = format!("Unsupported value: {}: supported values: {list}", quoted(value));
+    at(path, "FieldValueNotSupported", message)
+}
+
+/// `field.NotFound`.
+pub fn not_found(path: &impl fmt::Display, value: &Value) -> Cause {
+    at(path, "FieldValueNotFound", format!("Not found: {}", quoted(value)))
+}

@@ -1,0 +1,115 @@
+//! Names, labels, annotations and finalizers: rules of every kind.
+
+use serde_json::{Map, Value};
+
+use super::field::{self, Path};
+use crate::api::Cause;
+use crate::object::{GroupResource, at};
+use crate::selector::validate::{key_problem, value_problem};
+
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+    characters, '-' or '.', and must start and end with an alphanumeric character (e.g. \
+    'example.com', regex used for validation is \
+    '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric \
+    characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  \
+    or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const LABEL_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or \
+    '-', start with an alphabetic character, and end with an alphanumeric character (e.g. \
+    'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+
+/// What is wrong with an object's metadata.
+pub fn metadata(resource: &GroupResource, object: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let root = Path::Root;
+    let path = root.field("metadata");
+    let name = at(object, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
+    if name.is_empty() {
+        let detail = "name or generateName is required";
+        causes.push(field::required(&path.field("name"), detail));
+    } else if let Some(problem) = name_problem(resource, name) {
+        causes.push(field::invalid(&path.field("name"), &name.into(), &problem));
+    }
+    if let Some(labels) = at(object, &["metadata", "labels"]).and_then(Value::as_object) {
+        check_labels(labels, &path.field("labels"), &mut causes);
+    }
+    if let Some(notes) = at(object, &["metadata", "annotations"]).and_then(Value::as_object) {
+        annotations(notes, &path.field("annotations"), &mut causes);
+    }
+    let finalizers = at(object, &["metadata", "finalizers"]).and_then(Value::as_array);
+    for finalizer in finalizers.into_iter().flatten().filter_map(Value::as_str) {
+        if let Some(problem) = key_problem(finalizer) {
+            causes.push(field::invalid(&path.field("finalizers"), &finalizer.into(), &problem));
+        }
+    }
+    causes
+}
+
+/// What is wrong with the labels at `path`.
+pub(super) fn check_labels(labels: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    for (key, value) in labels {
+        if let Some(problem) = key_problem(key) {
+            causes.push(field::invalid(path, &key.as_str().into(), &problem));
+        }
+        if let Some(problem) = value.as_str().and_then(value_problem) {
+            causes.push(field::invalid(path, value, &problem));
+        }
+    }
+}
+
+/// Annotations together have at most 256 KiB.
+fn annotations(notes: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    const MOST: usize = 256 << 10;
+    for key in notes.keys() {
+        if let Some(problem) = key_problem(&key.to_lowercase()) {
+            causes.push(field::invalid(path, &key.as_str().into(), &problem));
+        }
+    }
+    let size: usize = notes.iter().map(|(k, v)| k.len() + v.as_str().map_or(0, str::len)).sum();
+    if size > MOST {
+        causes.push(field::too_long(path, MOST as u64));
+    }
+}
+
+fn name_problem(resource: &GroupResource, name: &str) -> Option<String> {
+    match (&*resource.group, &*resource.resource) {
+        ("", "services") => label_1035_problem(name),
+        ("", "namespaces") => label_problem(name),
+        ("rbac.authorization.k8s.io", _) => segment_problem(name),
+        _ => subdomain_problem(name),
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    text.bytes().all(|b| inner(b) || b == b'-')
+        && text.bytes().next().is_some_and(inner)
+        && text.bytes().next_back().is_some_and(inner)
+}
+
+fn too_long(name: &str, most: usize) -> Option<String> {
+    (name.len() > most).then(|| format!("must be no more than {most} bytes"))
+}
+
+/// What keeps a name from being an RFC 1123 label.
+pub(super) fn label_problem(name: &str) -> Option<String> {
+    too_long(name, 63).or_else(|| (!is_label(name)).then(|| LABEL.to_owned()))
+}
+
+fn label_1035_problem(name: &str) -> Option<String> {
+    let fits = is_label(name) && name.starts_with(|c: char| c.is_ascii_lowercase());
+    too_long(name, 63).or_else(|| (!fits).then(|| LABEL_1035.to_owned()))
+}
+
+fn subdomain_problem(name: &str) -> Option<String> {
+    let fits = name.split('.').all(is_label);
+    too_long(name, 253).or_else(|| (!fits).then(|| SUBDOMAIN.to_owned()))
+}
+
+fn segment_problem(name: &str) -> Option<String> {
+    if name == "." || name == ".." {
+        return Some(format!("may not be '{name}'"));
+    }
+    let bad = ['/', '%'].into_iter().find(|c| name.contains(*c));
+    bad.map(|c| format!("may not contain '{c}'"))
+}

@@ -1,0 +1,252 @@
+//! What the server refuses in a definition: names, versions, and schemas that are not structural.
+//!
+//! Source: `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use kube_cel::cel::parser::Parser;
+use serde_json::{Map, Value};
+
+use crate::api::Cause;
+use crate::builtin::field::{self, Path};
+use crate::object::at;
+
+/// What is wrong with a complete definition.
+pub fn check(crd: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let root = Path::Root;
+    let spec = root.field("spec");
+    let text = |path: &[&str]| at(crd, path).and_then(Value::as_str).unwrap_or("");
+    let (group, plural) = (text(&["spec", "group"]), text(&["spec", "names", "plural"]));
+    let name = text(&["metadata", "name"]);
+    let wanted = format!("{plural}.{group}");
+    if name != wanted {
+        let detail = format!("must be spec.names.plural+\".\"+spec.group, not {wanted:?}");
+        causes.push(field::invalid(&"metadata.name", &name.into(), &detail));
+    }
+    if group.is_empty() {
+        causes.push(field::required(&spec.field("group"), ""));
+    } else if !group.contains('.') {
+        let detail = "should be a domain with at least one dot";
+        causes.push(field::invalid(&spec.field("group"), &group.into(), detail));
+    }
+    match text(&["spec", "scope"]) {
+        "Namespaced" | "Cluster" => {}
+        "" => causes.push(field::required(&spec.field("scope"), "")),
+        other => {
+            let allowed = ["Cluster", "Namespaced"];
+            causes.push(field::not_supported(&spec.field("scope"), &other.into(), &allowed));
+        }
+    }
+    check_names(crd, &spec.field("names"), &mut causes);
+    check_approval(crd, group, &mut causes);
+    check_versions(crd, &spec, &mut causes);
+    causes
+}
+
+fn check_names(crd: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    for name in ["plural", "singular", "kind", "listKind"] {
+        let found = at(crd, &["spec", "names", name]).and_then(Value::as_str).unwrap_or("");
+        let is_kind = name.ends_with("ind");
+        if found.is_empty() {
+            causes.push(field::required(&path.field(name), ""));
+        } else if !is_label(&found.to_lowercase()) || (!is_kind && !is_label(found)) {
+            let detail = "a DNS-1035 label must consist of lower case alphanumeric characters or \
+                          '-', start with an alphabetic character, and end with an alphanumeric \
+                          character (e.g. 'my-name',  or 'abc-123', regex used for validation is \
+                          '[a-z]([-a-z0-9]*[a-z0-9])?')";
+            causes.push(field::invalid(&path.field(name), &found.into(), detail));
+        }
+    }
+    let text = |name: &str| at(crd, &["spec", "names", name]).and_then(Value::as_str);
+    if let (Some(kind), true) = (text("kind"), text("kind") == text("listKind")) {
+        let detail = "kind and listKind may not be the same";
+        causes.push(field::invalid(&path.field("listKind"), &kind.into(), detail));
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    text.len() <= 63
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && edge(text.chars().next_back())
+        && text.chars().all(|c| c == '-' || c.is_ascii_lowercase() || c.is_ascii_digit())
+}
+
+/// Groups of the Kubernetes project need its approval (KEP-1111).
+fn check_approval(crd: &Value, group: &str, causes: &mut Vec<Cause>) {
+    const APPROVAL: &str = "api-approved.kubernetes.io";
+    let protected = ["k8s.io", "kubernetes.io"]
+        .iter()
+        .any(|g| group == *g || group.strip_suffix(g).is_some_and(|rest| rest.ends_with('.')));
+    let annotations = at(crd, &["metadata", "annotations"]);
+    if protected && annotations.and_then(|a| a.get(APPROVAL)).is_none() {
+        let detail = "protected groups must have approval annotation \
+                      \"api-approved.kubernetes.io\", see https://github.com/kubernetes/enhancements/pull/1111";
+        causes.push(field::required(&format!("metadata.annotations[{APPROVAL}]"), detail));
+    }
+}
+
+fn check_versions(crd: &Value, spec: &Path<'_>, causes: &mut Vec<Cause>) {
+    let path = spec.field("versions");
+    let none = Vec::new();
+    let versions = at(crd, &["spec", "versions"]).and_then(Value::as_array).unwrap_or(&none);
+    let mut seen: Vec<&str> = Vec::new();
+    for (i, version) in versions.iter().enumerate() {
+        let here = path.index(i);
+        let name = version.get("name").and_then(Value::as_str).unwrap_or("");
+        if !is_label(name) {
+            let detail = "a DNS-1035 label must consist of lower case alphanumeric characters or \
+                          '-', start with an alphabetic character, and end with an alphanumeric \
+                          character (e.g. 'my-name',  or 'abc-123', regex used for validation is \
+                          '[a-z]([-a-z0-9]*[a-z0-9])?')";
+            causes.push(field::invalid(&here.field("name"), &name.into(), detail));
+        }
+        if seen.contains(&name) {
+            causes.push(field::duplicate(&here.field("name"), &name.into()));
+        }
+        seen.push(name);
+        let holder = here.field("schema");
+        let schema_path = holder.field("openAPIV3Schema");
+        match at(version, &["schema", "openAPIV3Schema"]) {
+            None => causes.push(field::required(&schema_path, "schemas are required")),
+            Some(schema) => {
+                if schema.get("type").and_then(Value::as_str) != Some("object") {
+                    let found = schema.get("type").cloned().unwrap_or_else(|| "".into());
+                    let at = schema_path.field("type");
+                    causes.push(if found == "" {
+                        field::required(&at, "must not be empty at the root")
+                    } else {
+                        field::invalid(&at, &found, "must be object at the root")
+                    });
+                }
+                check_schema(schema, &schema_path, true, causes);
+            }
+        }
+    }
+    let storage = |v: &&Value| v.get("storage").and_then(Value::as_bool) == Some(true);
+    if versions.iter().filter(storage).count() != 1 {
+        let detail = "must have exactly one version marked as storage version";
+        causes.push(field::invalid(&path, &Value::from(versions.clone()), detail));
+    }
+}
+
+/// The rules of a structural schema: a type everywhere, no open and closed fields at once, and
+/// CEL that parses.
+fn check_schema(schema: &Value, path: &Path<'_>, root: bool, causes: &mut Vec<Cause>) {
+    let Some(map) = schema.as_object() else { return };
+    let flag = |name: &str| map.get(name).and_then(Value::as_bool) == Some(true);
+    let typeless = map.get("type").and_then(Value::as_str).unwrap_or("").is_empty();
+    let free = flag("x-kubernetes-int-or-string") || flag("x-kubernetes-preserve-unknown-fields");
+    if !root && typeless && !free {
+        let detail = "must not be empty for specified object fields";
+        causes.push(field::required(&path.field("type"), detail));
+    }
+    let has_map = map.get("additionalProperties").is_some_and(|a| a != false);
+    if has_map && map.get("properties").and_then(Value::as_object).is_some_and(|p| !p.is_empty()) {
+        let detail = "additionalProperties and properties are mutual exclusive";
+        causes.push(field::forbidden(&path.field("additionalProperties"), detail));
+    }
+    if flag("uniqueItems") {
+        let detail = "uniqueItems cannot be set to true since the runtime complexity becomes \
+                      quadratic";
+        causes.push(field::forbidden(&path.field("uniqueItems"), detail));
+    }
+    check_list(map, path, causes);
+    check_rules(map, path, causes);
+    if let Some(properties) = map.get("properties").and_then(Value::as_object) {
+        let below = path.field("properties");
+        for (name, child) in properties {
+            check_schema(child, &below.key(name), false, causes);
+        }
+    }
+    for nested in ["items", "additionalProperties"] {
+        if let Some(child) = map.get(nested).filter(|c| c.is_object()) {
+            check_schema(child, &path.field(nested), false, causes);
+        }
+    }
+}
+
+fn check_list(map: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let is_array = map.get("type").and_then(Value::as_str) == Some("array");
+    if is_array && !map.contains_key("items") {
+        causes.push(field::required(&path.field("items"), "must be specified"));
+    }
+    if map.get("x-kubernetes-list-type").and_then(Value::as_str) != Some("map") {
+        return;
+    }
+    let keys = map.get("x-kubernetes-list-map-keys").and_then(Value::as_array);
+    if keys.is_none_or(Vec::is_empty) {
+        let detail = "must not be empty if x-kubernetes-list-type is map";
+        causes.push(field::required(&path.field("x-kubernetes-list-map-keys"), detail));
+    }
+}
+
+fn check_rules(map: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let rules = map.get("x-kubernetes-validations").and_then(Value::as_array);
+    let all = path.field("x-kubernetes-validations");
+    for (i, rule) in rules.into_iter().flatten().enumerate() {
+        let here = all.index(i);
+        let text = rule.get("rule").and_then(Value::as_str).unwrap_or("").trim();
+        if text.is_empty() {
+            causes.push(field::required(&here.field("rule"), "rule is not specified"));
+        } else if let Some(why) = rule_problem(text) {
+            let detail = format!("compilation failed: {why}");
+            causes.push(field::invalid(&here.field("rule"), rule, &detail));
+        }
+    }
+}
+
+/// Why a CEL expression cannot be parsed, if it cannot.
+fn rule_problem(source: &str) -> Option<String> {
+    let parser = Parser::new().enable_optional_syntax(true).max_recursion_depth(64);
+    // The parser is generated code; a panic in it must not become one of ours.
+    match catch_unwind(AssertUnwindSafe(|| parser.parse(source))) {
+        Ok(Ok(_)) => None,
+        Ok(Err(errors)) => Some(errors.to_string()),
+        Err(_) => Some("the parser gave up on it".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn definition() -> Value {
+        json!({"metadata": {"name": "cats.example.com"}, "spec": {"group": "example.com",
+            "scope": "Namespaced", "names": {"plural": "cats", "kind": "Cat"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object"}}}]}})
+    }
+
+    #[track_caller]
+    fn check_fields(change: impl FnOnce(&mut Value), expected: &[&str]) {
+        let mut crd = definition();
+        crate::crd::complete(&mut crd);
+        change(&mut crd);
+        let found: Vec<String> =
+            check(&crd).into_iter().map(|c| format!("{} {}", c.reason, c.field)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_definition_is_completed_and_checked() {
+        check_fields(|_| {}, &[]);
+        check_fields(
+            |crd| crd["metadata"]["name"] = "dogs.example.com".into(),
+            &["FieldValueInvalid metadata.name"],
+        );
+        check_fields(
+            |crd| crd["spec"]["versions"][0]["storage"] = false.into(),
+            &["FieldValueInvalid spec.versions"],
+        );
+        check_fields(
+            |crd| {
+                crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"] =
+                    json!({"spec": {}});
+            },
+            &["FieldValueRequired spec.versions[0].schema.openAPIV3Schema.properties[spec].type"],
+        );
+    }
+}
