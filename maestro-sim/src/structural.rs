@@ -1,0 +1,24 @@
+//! What a structural schema does to an object on its way in: defaults, pruning, validation.
+//!
+//! The order on a write is the server's: [`prune`], [`default`], then [`validate`]. Everything
+//! here is a pure function of the schema and the object; nothing is allocated for a valid object
+//! except what CEL rules need.
+
+mod cache;
+mod cel;
+mod constraint;
+mod default;
+mod format;
+mod list;
+mod path;
+mod problem;
+mod prune;
+mod validate;
+
+pub use default::default;
+pub use path::Path;
+pub use problem::Problem;
+pub use prune::{prune, unknown_fields};
+pub use validate::validate;
+
+pub use cel::compile_problem;

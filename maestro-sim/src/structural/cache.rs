@@ -1,0 +1,51 @@
+//! Things compiled from text, kept for the whole process.
+//!
+//! Simulations run on many short-lived threads, so a per-thread cache would compile everything
+//! again for each; one map behind a lock that is held for a look-up is shared by all.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use regex::Regex;
+
+/// A map from text to what was compiled from it.
+pub(super) struct Cache<T> {
+    entries: Mutex<BTreeMap<String, Arc<T>>>,
+}
+
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Self { entries: Mutex::new(BTreeMap::new()) }
+    }
+}
+
+/// Entries above which the cache starts afresh: texts come from users, memory does not grow with
+/// them for ever.
+const MOST: usize = 8192;
+
+impl<T> Cache<T> {
+    /// The entry for `text`, made now if it is not there.
+    pub(super) fn get(&self, text: &str, make: impl FnOnce(&str) -> T) -> Arc<T> {
+        {
+            let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(found) = entries.get(text) {
+                return Arc::clone(found);
+            }
+        }
+        // Compiling takes long; another thread may do the same meanwhile, with an equal result.
+        let made = Arc::new(make(text));
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= MOST {
+            entries.clear();
+        }
+        entries.insert(text.to_owned(), Arc::clone(&made));
+        made
+    }
+}
+
+/// Whether `text` matches `pattern` somewhere; a pattern that does not compile matches nothing.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
+    static PATTERNS: LazyLock<Cache<Option<Regex>>> = LazyLock::new(Cache::default);
+    let regex = PATTERNS.get(pattern, |p| Regex::new(p).ok());
+    regex.as_ref().as_ref().is_some_and(|r| r.is_match(text))
+}

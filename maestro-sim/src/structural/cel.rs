@@ -1,0 +1,197 @@
+//! CEL rules of a schema (`x-kubernetes-validations`), each compiled once in a process.
+//!
+//! Source: <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules>.
+
+mod convert;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock};
+
+use kube_cel::KubeCelExt;
+use kube_cel::cel::objects::OptionalValue;
+use kube_cel::cel::parser::Parser;
+use kube_cel::cel::{Context, IdedExpr, Value as CelValue};
+use serde_json::Value;
+
+use super::cache::Cache;
+use super::list;
+use super::path::Path;
+use super::problem::Problem;
+use crate::api::status::Cause;
+use crate::schema::{Kind, Rule, Schema};
+
+/// An expression, or why it is none.
+struct Compiled {
+    tree: Result<IdedExpr, String>,
+    uses_old: bool,
+}
+
+fn base() -> &'static Context<'static> {
+    static BASE: LazyLock<Context<'static>> = LazyLock::new(|| Context::default().with_all());
+    &BASE
+}
+
+fn compile(source: &str) -> Arc<Compiled> {
+    static RULES: LazyLock<Cache<Compiled>> = LazyLock::new(Cache::default);
+    RULES.get(source, |source| {
+        let parser = Parser::new().enable_optional_syntax(true).max_recursion_depth(64);
+        // The parser gives up on some texts by panicking; a user's rule must not end the server.
+        let tree = match catch_unwind(AssertUnwindSafe(|| parser.parse(source))) {
+            Ok(Ok(tree)) => Ok(tree),
+            Ok(Err(errors)) => Err(errors.to_string()),
+            Err(_) => Err("the expression cannot be parsed".to_owned()),
+        };
+        let uses_old = tree.as_ref().is_ok_and(|t| t.references().variables().contains(&"oldSelf"));
+        Compiled { tree, uses_old }
+    })
+}
+
+/// Why a rule's expression does not compile, if it does not.
+pub fn compile_problem(source: &str) -> Option<String> {
+    compile(source).tree.as_ref().err().cloned()
+}
+
+fn evaluate(tree: &IdedExpr, scope: &Context) -> Result<CelValue, String> {
+    match catch_unwind(AssertUnwindSafe(|| scope.resolve(tree))) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the expression cannot be evaluated".to_owned()),
+    }
+}
+
+/// Runs the rules of `value` and all below it. `old` is the node's value before an update.
+pub(super) fn check(
+    schema: &Schema,
+    value: &Value,
+    old: Option<&Value>,
+    path: &Path,
+    out: &mut Vec<Cause>,
+) {
+    if !schema.rules.is_empty() && !(value.is_null() && schema.nullable) {
+        rules(schema, value, old, path, out);
+    }
+    match value {
+        Value::Object(map) => {
+            for (name, field) in map {
+                let before = old.and_then(|o| o.get(name));
+                if let Some(child) = schema.properties.get(name.as_str()) {
+                    check(child, field, before, &path.field(name), out);
+                } else if let Some(child) = &schema.additional {
+                    check(child, field, before, &path.key(name), out);
+                }
+            }
+        }
+        Value::Array(items) => {
+            let Some(child) = schema.items.as_ref().filter(|child| has_rules(child)) else {
+                return;
+            };
+            for (index, item) in items.iter().enumerate() {
+                let before = list::before(schema, old, item);
+                check(child, item, before, &path.index(index), out);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether the node or anything right below it has rules: most lists have none at all, and
+/// finding the old item of each would be in vain.
+fn has_rules(schema: &Schema) -> bool {
+    !schema.rules.is_empty()
+        || schema.properties.values().any(|child| has_rules(child))
+        || schema.additional.as_ref().is_some_and(|child| has_rules(child))
+        || schema.items.as_ref().is_some_and(|child| has_rules(child))
+}
+
+fn rules(schema: &Schema, value: &Value, old: Option<&Value>, path: &Path, out: &mut Vec<Cause>) {
+    let unchanged = old == Some(value);
+    let mut scope = base().new_inner_scope();
+    scope.add_variable_from_value("self", convert::to_cel(schema, value));
+    let before = old.map(|o| convert::to_cel(schema, o));
+    for rule in &schema.rules {
+        let compiled = compile(&rule.rule);
+        if compiled.uses_old {
+            let variable = match (&before, rule.optional_old_self) {
+                (Some(before), false) => before.clone(),
+                (None, false) => continue,
+                (Some(before), true) => {
+                    CelValue::Opaque(Arc::new(OptionalValue::of(before.clone())))
+                }
+                (None, true) => CelValue::Opaque(Arc::new(OptionalValue::none())),
+            };
+            scope.add_variable_from_value("oldSelf", variable);
+        } else if unchanged {
+            continue;
+        }
+        if let Some(cause) = verdict(schema, rule, &compiled, &scope, value, path) {
+            out.push(cause);
+        }
+    }
+}
+
+fn verdict(
+    schema: &Schema,
+    rule: &Rule,
+    compiled: &Compiled,
+    scope: &Context,
+    value: &Value,
+    path: &Path,
+) -> Option<Cause> {
+    let kind = Value::from(kind_name(schema.kind));
+    let tree = match &compiled.tree {
+        Ok(tree) => tree,
+        Err(error) => {
+            return Some(Problem::invalid(path, &kind, &format!("rule compile error: {error}")));
+        }
+    };
+    match evaluate(tree, scope) {
+        Ok(CelValue::Bool(true)) => None,
+        Ok(CelValue::Bool(false)) => Some(refusal(rule, scope, value, path)),
+        Ok(_) => Some(Problem::invalid(path, &kind, "rule must evaluate to a bool")),
+        Err(error) => {
+            let text = match rule.message.as_str() {
+                "" => format!("{error} evaluating rule: {}", rule.rule),
+                message => format!("{error} evaluating rule: {message}"),
+            };
+            Some(Problem::invalid(path, &kind, &text))
+        }
+    }
+}
+
+fn refusal(rule: &Rule, scope: &Context, value: &Value, path: &Path) -> Cause {
+    let from_expression = (!rule.message_expression.is_empty())
+        .then(|| compile(&rule.message_expression))
+        .and_then(|compiled| evaluate(compiled.tree.as_ref().ok()?, scope).ok())
+        .and_then(|found| match found {
+            CelValue::String(text) if !text.trim().is_empty() && !text.contains('\n') => {
+                Some(text.to_string())
+            }
+            _ => None,
+        });
+    let detail = from_expression.unwrap_or_else(|| match rule.message.trim() {
+        "" => format!("failed rule: {}", rule.rule.trim()),
+        message => message.to_owned(),
+    });
+    let below = rule.field_path.trim_start_matches('.');
+    let field = path.field(below);
+    let path = if below.is_empty() { path } else { &field };
+    match rule.reason.as_str() {
+        "FieldValueForbidden" => Problem::forbidden(path, &detail),
+        "FieldValueRequired" => Problem::required(path, &detail),
+        "FieldValueDuplicate" => Problem::duplicate(path, value),
+        _ if value.is_object() || value.is_array() => Problem::invalid_unshown(path, &detail),
+        _ => Problem::invalid(path, value, &detail),
+    }
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Any | Kind::IntOrString => "",
+        Kind::Object => "object",
+        Kind::Array => "array",
+        Kind::String => "string",
+        Kind::Boolean => "boolean",
+        Kind::Number => "number",
+        Kind::Integer => "integer",
+    }
+}

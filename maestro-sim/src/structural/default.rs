@@ -1,0 +1,88 @@
+//! Defaults from a schema, and the nulls they replace.
+
+use serde_json::Value;
+
+use crate::schema::Schema;
+
+/// Fills absent fields that have a default, at every level, and drops nulls where null is not a
+/// value (a null with a default becomes the default).
+pub fn default(schema: &Schema, value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (name, child) in &schema.properties {
+                let null = match map.get(name.as_ref()) {
+                    None => false,
+                    Some(Value::Null) if !child.nullable => true,
+                    Some(_) => continue,
+                };
+                match &child.default {
+                    Some(value) => {
+                        map.insert(name.to_string(), value.clone());
+                    }
+                    None if null => {
+                        map.remove(name.as_ref());
+                    }
+                    None => {}
+                }
+            }
+            if let Some(child) = &schema.additional
+                && !child.nullable
+                && map.values().any(Value::is_null)
+            {
+                let known = &schema.properties;
+                match &child.default {
+                    Some(value) => map
+                        .iter_mut()
+                        .filter(|(name, v)| v.is_null() && !known.contains_key(name.as_str()))
+                        .for_each(|(_, v)| *v = value.clone()),
+                    None => map.retain(|name, v| !v.is_null() || known.contains_key(name.as_str())),
+                }
+            }
+            for (name, field) in map.iter_mut() {
+                if let Some(child) = schema.field(name) {
+                    default(child, field);
+                }
+            }
+        }
+        Value::Array(list) => {
+            if let Some(items) = &schema.items {
+                list.iter_mut().for_each(|item| default(items, item));
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    #[track_caller]
+    fn check(schema: &str, before: &str, after: &str) {
+        let schema: Value = serde_yaml::from_str(schema).unwrap();
+        let mut value: Value = serde_yaml::from_str(before).unwrap();
+        super::default(&crate::schema::parse::parse(&schema), &mut value);
+        assert_eq!(value, serde_yaml::from_str::<Value>(after).unwrap());
+    }
+
+    #[test]
+    fn defaults_reach_every_level() {
+        let schema = "
+type: object
+properties:
+  a: {type: object, default: {}, properties: {n: {type: integer, default: 3}}}
+  l: {type: array, items: {type: object, properties: {x: {type: string, default: y}}}}
+  m: {type: object, additionalProperties: {type: object, properties: {z: {default: true}}}}
+  n: {type: string, nullable: true, default: d}
+  p: {type: string}
+  q: {type: object, additionalProperties: {type: string}}
+";
+        check(schema, "{}", "{a: {n: 3}, n: d}");
+        check(
+            schema,
+            "{a: {n: 4}, l: [{}, {x: v}], m: {k: {}}, n: null, p: null, q: {a: null, b: c}}",
+            "{a: {n: 4}, l: [{x: y}, {x: v}], m: {k: {z: true}}, n: null, q: {b: c}}",
+        );
+        check(schema, "{a: null}", "{a: {n: 3}, n: d}");
+    }
+}

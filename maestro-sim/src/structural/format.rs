@@ -1,0 +1,125 @@
+//! The string formats that the server checks; formats it does not know are not checked.
+//!
+//! Source: the "format" list in the Kubernetes documentation of structural schemas and
+//! `k8s.io/kube-openapi/pkg/validation/strfmt`.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Whether `text` has the form that `format` names.
+pub(super) fn accepts(format: &str, text: &str) -> bool {
+    match format {
+        "date-time" => text.parse::<jiff::Timestamp>().is_ok(),
+        "date" => text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok(),
+        "ipv4" => text.parse::<Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<Ipv6Addr>().is_ok(),
+        "cidr" => is_cidr(text),
+        "mac" => is_mac(text),
+        "uuid" | "uuid3" | "uuid4" | "uuid5" => is_uuid(format, text),
+        "byte" => is_base64(text),
+        "duration" => is_duration(text),
+        "email" => text
+            .split_once('@')
+            .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && is_hostname(host)),
+        "hostname" => is_hostname(text),
+        "uri" => text.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme)),
+        "hexcolor" => text
+            .strip_prefix('#')
+            .is_some_and(|h| matches!(h.len(), 3 | 6) && h.bytes().all(|b| b.is_ascii_hexdigit())),
+        _ => true,
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+}
+
+fn is_cidr(text: &str) -> bool {
+    let Some((address, bits)) = text.split_once('/') else { return false };
+    let Ok(bits) = bits.parse::<u8>() else { return false };
+    (address.parse::<Ipv4Addr>().is_ok() && bits <= 32)
+        || (address.parse::<Ipv6Addr>().is_ok() && bits <= 128)
+}
+
+fn is_mac(text: &str) -> bool {
+    let parts = text.split([':', '-']);
+    parts.clone().count() == 6
+        && parts.into_iter().all(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+fn is_uuid(format: &str, text: &str) -> bool {
+    let hex: Vec<u8> = text.bytes().filter(|b| *b != b'-').collect();
+    let version = format.strip_prefix("uuid").unwrap_or("");
+    hex.len() == 32
+        && hex.iter().all(u8::is_ascii_hexdigit)
+        && (version.is_empty() || hex.get(12) == version.as_bytes().first())
+}
+
+/// Standard base64 with padding, as `Secret.data` has it.
+pub(crate) fn is_base64(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    text.len() % 4 == 0
+        && text.len() - body.len() <= 2
+        && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+}
+
+/// Go's duration syntax: `1h30m`, `-1.5s`, `0`.
+fn is_duration(text: &str) -> bool {
+    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if rest == "0" {
+        return true;
+    }
+    if rest.is_empty() {
+        return false;
+    }
+    while !rest.is_empty() {
+        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (digits, tail) = rest.split_at(number);
+        if !digits.bytes().any(|b| b.is_ascii_digit()) || digits.matches('.').count() > 1 {
+            return false;
+        }
+        let units = ["ns", "us", "µs", "μs", "ms", "s", "m", "h"];
+        let Some(tail) = units.iter().find_map(|u| tail.strip_prefix(u)) else { return false };
+        rest = tail;
+    }
+    true
+}
+
+fn is_hostname(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 255
+        && text.trim_end_matches('.').split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::accepts;
+
+    #[track_caller]
+    fn check(format: &str, good: &[&str], bad: &[&str]) {
+        for text in good {
+            assert!(accepts(format, text), "{text:?} is {format}");
+        }
+        for text in bad {
+            assert!(!accepts(format, text), "{text:?} is not {format}");
+        }
+    }
+
+    #[test]
+    fn formats() {
+        check("date-time", &["2024-01-01T00:00:00Z", "2024-01-01T00:00:00.5+02:00"], &["x", ""]);
+        check("date", &["2024-02-29"], &["2023-02-29", "2024-1-1"]);
+        check("ipv4", &["10.0.0.1"], &["10.0.0", "::1"]);
+        check("cidr", &["10.0.0.0/8", "fd00::/64"], &["10.0.0.0", "10.0.0.0/33"]);
+        check("duration", &["1h30m", "0", "-1.5s", "10ms"], &["", "1", "h", "1d", "1..5s"]);
+        check("byte", &["", "YQ==", "YWI="], &["a", "a===", "%%%%"]);
+        check("uuid", &["123e4567-e89b-12d3-a456-426614174000"], &["123", ""]);
+        check("unheard-of", &["anything"], &[]);
+    }
+}

@@ -1,0 +1,160 @@
+//! Fields that the schema does not know: dropped on a write, or named for strict validation.
+
+use serde_json::{Map, Value};
+
+use super::path::Path;
+use crate::schema::Schema;
+
+/// Drops every field that the schema does not know. The root and embedded resources keep
+/// `apiVersion`, `kind` and `metadata`.
+pub fn prune(schema: &Schema, value: &mut Value) {
+    node(schema, value, true);
+}
+
+fn node(schema: &Schema, value: &mut Value, object: bool) {
+    match value {
+        Value::Object(map) => {
+            let object = object || schema.embedded_resource;
+            if map.keys().any(|name| !is_known(schema, name, object)) {
+                map.retain(|name, _| is_known(schema, name, object));
+            }
+            for (name, field) in map.iter_mut() {
+                if let Some(child) = child(schema, name, object) {
+                    node(child, field, false);
+                }
+            }
+        }
+        Value::Array(list) => {
+            if let Some(items) = &schema.items {
+                list.iter_mut().for_each(|item| node(items, item, false));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_type_meta(name: &str) -> bool {
+    matches!(name, "apiVersion" | "kind" | "metadata")
+}
+
+fn is_known(schema: &Schema, name: &str, object: bool) -> bool {
+    schema.preserve_unknown || schema.field(name).is_some() || (object && is_type_meta(name))
+}
+
+/// The schema to go on with; the metadata of whole objects follows its own rules.
+fn child<'a>(schema: &'a Schema, name: &str, object: bool) -> Option<&'a Schema> {
+    if object && is_type_meta(name) {
+        return None;
+    }
+    schema.field(name).map(AsRef::as_ref)
+}
+
+/// The paths of all fields that [`prune`] would drop, such as `spec.list[0].x`, and those in the
+/// root's metadata that no object has.
+pub fn unknown_fields(schema: &Schema, value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let root = Path::root("");
+    if let Some(Value::Object(meta)) = value.get("metadata") {
+        metadata(meta, &root.field("metadata"), &mut found);
+    }
+    collect(schema, value, &root, true, &mut found);
+    found
+}
+
+fn collect(schema: &Schema, value: &Value, path: &Path, object: bool, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            let object = object || schema.embedded_resource;
+            for (name, field) in map {
+                let path = path.field(name);
+                if !is_known(schema, name, object) {
+                    found.push(path.to_string());
+                } else if let Some(child) = child(schema, name, object) {
+                    collect(child, field, &path, false, found);
+                }
+            }
+        }
+        Value::Array(list) => {
+            let Some(items) = &schema.items else { return };
+            for (index, item) in list.iter().enumerate() {
+                collect(items, item, &path.index(index), false, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The fields of `metav1.ObjectMeta`.
+const METADATA: [&str; 15] = [
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+fn metadata(meta: &Map<String, Value>, path: &Path, found: &mut Vec<String>) {
+    for name in meta.keys().filter(|name| !METADATA.contains(&name.as_str())) {
+        found.push(path.field(name).to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    #[track_caller]
+    fn check(schema: &str, before: &str, after: &str, unknown: &[&str]) {
+        let schema: Value = serde_yaml::from_str(schema).unwrap();
+        let schema = crate::schema::parse::parse(&schema);
+        let mut value: Value = serde_yaml::from_str(before).unwrap();
+        assert_eq!(super::unknown_fields(&schema, &value), unknown);
+        super::prune(&schema, &mut value);
+        assert_eq!(value, serde_yaml::from_str::<Value>(after).unwrap());
+    }
+
+    #[test]
+    fn unknown_fields_go() {
+        let schema = "
+type: object
+properties:
+  spec:
+    type: object
+    properties:
+      a: {type: integer}
+      l: {type: array, items: {type: object, properties: {x: {type: string}}}}
+      m: {type: object, additionalProperties: {type: object, properties: {z: {type: string}}}}
+      any: {type: object, x-kubernetes-preserve-unknown-fields: true,
+            properties: {known: {type: object}}}
+      pod: {type: object, x-kubernetes-embedded-resource: true, properties: {spec: {type: object}}}
+";
+        check(
+            schema,
+            "{apiVersion: v1, kind: K, metadata: {name: n, odd: 1}, extra: 1, spec: {a: 1, b: 2,
+              l: [{x: s, y: t}], m: {k: {z: s, w: 1}}, any: {u: {v: 1}, known: {gone: 1}},
+              pod: {kind: Pod, metadata: {name: x}, other: 1}}}",
+            "{apiVersion: v1, kind: K, metadata: {name: n, odd: 1}, spec: {a: 1,
+              l: [{x: s}], m: {k: {z: s}}, any: {u: {v: 1}, known: {}},
+              pod: {kind: Pod, metadata: {name: x}}}}",
+            &[
+                "metadata.odd",
+                "extra",
+                "spec.any.known.gone",
+                "spec.b",
+                "spec.l[0].y",
+                "spec.m.k.w",
+                "spec.pod.other",
+            ],
+        );
+    }
+}

@@ -1,0 +1,205 @@
+//! A whole object against its schema: types, constraints, lists, then CEL rules.
+//!
+//! The valid case walks once and allocates nothing. Only when an update has errors is it walked
+//! again with the old object beside it, because errors in unchanged parts are let pass
+//! (KEP-4008, ratcheting).
+
+use serde_json::Value;
+
+use super::path::Path;
+use super::problem::Problem;
+use super::{cel, constraint, list};
+use crate::api::status::Cause;
+use crate::schema::{Kind, Schema};
+
+/// Everything wrong with `value`; on an update, `old` is what is stored. `root` is the path of
+/// `value` itself, empty for a whole object.
+pub fn validate(schema: &Schema, value: &Value, old: Option<&Value>, root: &str) -> Vec<Cause> {
+    let path = Path::root(root);
+    let mut out = Vec::new();
+    shape(schema, value, &path, &mut out);
+    lists(schema, value, &path, &mut out);
+    if let (false, Some(old)) = (out.is_empty(), old) {
+        out.clear();
+        changed(schema, value, Some(old), &path, &mut out, &shape_here);
+        changed(schema, value, Some(old), &path, &mut out, &lists_here);
+    }
+    if out.iter().any(is_blocking) {
+        let text = "some validation rules were not checked because the object was invalid; \
+                    correct the existing errors to complete validation";
+        out.push(Problem::invalid(&Path::root("<nil>"), &Value::Null, text));
+    } else {
+        cel::check(schema, value, old, &path, &mut out);
+    }
+    out
+}
+
+/// Errors after which CEL could not rely on types and sizes.
+fn is_blocking(cause: &Cause) -> bool {
+    matches!(
+        cause.reason.as_str(),
+        "FieldValueRequired" | "FieldValueTooLong" | "FieldValueTooMany" | "FieldValueTypeInvalid"
+    )
+}
+
+/// Types and constraints of `value` and all below it.
+pub(super) fn shape(schema: &Schema, value: &Value, path: &Path, out: &mut Vec<Cause>) {
+    if !shape_here(schema, value, path, out) {
+        return;
+    }
+    match value {
+        Value::Object(map) => {
+            for (name, field) in map {
+                if let Some(child) = schema.field(name) {
+                    shape(child, field, &path.field(name), out);
+                }
+            }
+        }
+        Value::Array(items) => {
+            let Some(child) = &schema.items else { return };
+            for (index, item) in items.iter().enumerate() {
+                shape(child, item, &path.index(index), out);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Checks one node; whether it makes sense to look below it.
+fn shape_here(schema: &Schema, value: &Value, path: &Path, out: &mut Vec<Cause>) -> bool {
+    if value.is_null() && schema.nullable {
+        return false;
+    }
+    if !has_type(schema.kind, value) {
+        let actual = type_name(value);
+        let text = format!(
+            "{path} in body must be of type {wanted}: \"{actual}\"",
+            wanted = kind_name(schema.kind)
+        );
+        out.push(Problem::wrong_type(path, &actual.into(), &text));
+        return false;
+    }
+    if let Value::Object(map) = value {
+        for name in schema.required.iter().filter(|name| !map.contains_key(name.as_ref())) {
+            out.push(Problem::required(&path.field(name), ""));
+        }
+    }
+    if let Some(limits) = &schema.constraints {
+        constraint::check(limits, value, path, out);
+    }
+    true
+}
+
+fn has_type(kind: Kind, value: &Value) -> bool {
+    match kind {
+        Kind::Any => true,
+        Kind::Object => value.is_object(),
+        Kind::Array => value.is_array(),
+        Kind::String => value.is_string(),
+        Kind::Boolean => value.is_boolean(),
+        Kind::Number => value.is_number(),
+        Kind::Integer => is_integer(value),
+        Kind::IntOrString => value.is_string() || is_integer(value),
+    }
+}
+
+/// `3.0` is an integer, as in JSON schema.
+fn is_integer(value: &Value) -> bool {
+    match value {
+        Value::Number(n) => {
+            n.is_i64() || n.is_u64() || n.as_f64().is_some_and(|f| f.fract() == 0.0)
+        }
+        _ => false,
+    }
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Any => "",
+        Kind::Object => "object",
+        Kind::Array => "array",
+        Kind::String => "string",
+        Kind::Boolean => "boolean",
+        Kind::Number => "number",
+        Kind::Integer => "integer",
+        Kind::IntOrString => "integer,string",
+    }
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) if is_integer(value) => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// Items that repeat, in `value` and all below it.
+fn lists(schema: &Schema, value: &Value, path: &Path, out: &mut Vec<Cause>) {
+    match value {
+        Value::Object(map) => {
+            for (name, field) in map {
+                if let Some(child) = schema.properties.get(name.as_str()) {
+                    lists(child, field, &path.field(name), out);
+                } else if let Some(child) = &schema.additional {
+                    lists(child, field, &path.key(name), out);
+                }
+            }
+        }
+        Value::Array(items) => {
+            list::duplicates(schema, items, path, out);
+            let Some(child) = &schema.items else { return };
+            for (index, item) in items.iter().enumerate() {
+                lists(child, item, &path.index(index), out);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn lists_here(schema: &Schema, value: &Value, path: &Path, out: &mut Vec<Cause>) -> bool {
+    if let Value::Array(items) = value {
+        list::duplicates(schema, items, path, out);
+    }
+    true
+}
+
+type Check<'c> = &'c dyn Fn(&Schema, &Value, &Path, &mut Vec<Cause>) -> bool;
+
+/// Runs a check on every node that an update changed.
+fn changed(
+    schema: &Schema,
+    value: &Value,
+    old: Option<&Value>,
+    path: &Path,
+    out: &mut Vec<Cause>,
+    check: Check,
+) {
+    if old == Some(value) || !check(schema, value, path, out) {
+        return;
+    }
+    match value {
+        Value::Object(map) => {
+            for (name, field) in map {
+                let Some(child) = schema.field(name) else { continue };
+                let before = old.and_then(|o| o.get(name));
+                changed(child, field, before, &path.field(name), out, check);
+            }
+        }
+        Value::Array(items) => {
+            let Some(child) = &schema.items else { return };
+            for (index, item) in items.iter().enumerate() {
+                let before = list::before(schema, old, item);
+                changed(child, item, before, &path.index(index), out, check);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;
