@@ -1,23 +1,5 @@
 //! Interfaces of the parts that land next.
 #![allow(missing_docs)]
-pub mod structural {
-    use crate::api::Cause;
-    use crate::schema::Schema;
-    use serde_json::Value;
-    pub fn prune(_: &Schema, _: &mut Value) {}
-    pub fn default(_: &Schema, _: &mut Value) {}
-    pub fn validate(_: &Schema, _: &Value, _: Option<&Value>) -> Vec<Cause> {
-        Vec::new()
-    }
-    pub fn unknown_fields(_: &Schema, _: &Value) -> Vec<String> {
-        Vec::new()
-    }
-}
-pub mod defaults {
-    use crate::object::GroupResource;
-    use serde_json::Value;
-    pub fn apply(_: &GroupResource, _: &mut Value) {}
-}
 pub mod managed {
     use crate::schema::Schema;
     use serde_json::Value;

@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::api::pending::{defaults, structural};
 use crate::api::registry::{Generation, Served};
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
-use crate::builtin;
-use crate::crd;
 use crate::object::{GroupResource, Object, at, map_at};
+use crate::{builtin, crd, defaults, structural};
 
 const NODES: GroupResource = GroupResource::new("", "nodes");
 const CRDS: GroupResource = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
@@ -38,7 +36,7 @@ impl Served {
     ) -> Result<(), Box<Status>> {
         let mut causes = if self.is_custom() {
             let mut causes = builtin::metadata(&self.resource, body);
-            causes.extend(structural::validate(self.schema(), body, old));
+            causes.extend(structural::validate(self.schema(), body, old, ""));
             causes
         } else if request.subresource == "status" {
             Vec::new()

@@ -1,0 +1,57 @@
+//! What the server fills in for its own kinds, one file per group of kinds.
+//!
+//! Source: the `SetDefaults_*` functions of `k8s.io/kubernetes/pkg/apis/*/v1` and the creation
+//! strategies of `pkg/registry`, as the API reference documents their results.
+
+mod batch;
+mod core;
+mod fill;
+mod network;
+mod pod;
+mod volume;
+mod workload;
+
+use serde_json::Value;
+
+use crate::object::GroupResource;
+
+type Defaulter = fn(&mut Value);
+
+/// Every built-in collection with defaults: group, resource, what fills it in.
+const ALL: &[(&str, &str, Defaulter)] = &[
+    ("", "namespaces", core::namespace),
+    ("", "nodes", core::node),
+    ("", "persistentvolumeclaims", volume::claim),
+    ("", "persistentvolumes", volume::volume),
+    ("", "pods", pod::pod),
+    ("", "podtemplates", pod::template_of_root),
+    ("", "replicationcontrollers", workload::replication_controller),
+    ("", "secrets", core::secret),
+    ("", "services", network::service),
+    ("apps", "daemonsets", workload::daemon_set),
+    ("apps", "deployments", workload::deployment),
+    ("apps", "replicasets", workload::replica_set),
+    ("apps", "statefulsets", workload::stateful_set),
+    ("autoscaling", "horizontalpodautoscalers", core::autoscaler),
+    ("batch", "cronjobs", batch::cron_job),
+    ("batch", "jobs", batch::job),
+    ("networking.k8s.io", "ingresses", network::ingress),
+    ("networking.k8s.io", "networkpolicies", network::policy),
+    ("rbac.authorization.k8s.io", "clusterrolebindings", core::role_binding),
+    ("rbac.authorization.k8s.io", "rolebindings", core::role_binding),
+    ("storage.k8s.io", "storageclasses", volume::class),
+];
+
+/// Fills in what the server would, on a create or an update of a built-in kind. Fields that are
+/// set stay as they are, so applying it twice changes nothing.
+pub fn apply(resource: &GroupResource, object: &mut Value) {
+    let found = ALL.iter().find(|(group, name, _)| {
+        *name == resource.resource.as_ref() && *group == resource.group.as_ref()
+    });
+    if let Some((_, _, defaulter)) = found {
+        defaulter(object);
+    }
+}
+
+#[cfg(test)]
+mod tests;

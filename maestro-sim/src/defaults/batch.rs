@@ -1,0 +1,78 @@
+//! Jobs and CronJobs.
+
+use serde_json::{Map, Value, json};
+
+use super::fill::{get, inside, made, set, spec, text};
+use super::pod;
+
+/// A Job; one with a uid gets the selector and labels that tie its pods to it.
+pub(super) fn job(object: &mut Value) {
+    let meta = object.get("metadata");
+    let field = |name: &str| {
+        meta.and_then(|m| m.get(name)).and_then(Value::as_str).unwrap_or("").to_owned()
+    };
+    let (uid, name) = (field("uid"), field("name"));
+    let Some(spec) = spec(object) else { return };
+    job_spec(spec);
+    set(spec, "suspend", false);
+    set(spec, "manualSelector", false);
+    let generated = spec.get("manualSelector") == Some(&Value::Bool(false));
+    if generated && spec.get("selector").is_none_or(Value::is_null) && !uid.is_empty() {
+        generate_selector(spec, &uid, &name);
+    }
+}
+
+fn job_spec(spec: &mut Map<String, Value>) {
+    let absent = |name: &str| spec.get(name).is_none_or(Value::is_null);
+    let (no_completions, no_parallelism) = (absent("completions"), absent("parallelism"));
+    if no_parallelism {
+        spec.insert("parallelism".to_owned(), 1.into());
+        if no_completions {
+            spec.insert("completions".to_owned(), 1.into());
+        }
+    }
+    let unlimited = i64::from(i32::MAX);
+    let limit = if absent_in(spec, "backoffLimitPerIndex") { 6 } else { unlimited };
+    set(spec, "backoffLimit", limit);
+    text(spec, "completionMode", "NonIndexed");
+    let policy = if absent_in(spec, "podFailurePolicy") { "TerminatingOrFailed" } else { "Failed" };
+    text(spec, "podReplacementPolicy", policy);
+    pod::template(spec);
+}
+
+fn absent_in(spec: &Map<String, Value>, name: &str) -> bool {
+    spec.get(name).is_none_or(Value::is_null)
+}
+
+/// Source: the labels documented at
+/// <https://kubernetes.io/docs/reference/labels-annotations-taints/#batchkubernetesio-controller-uid>.
+fn generate_selector(spec: &mut Map<String, Value>, uid: &str, name: &str) {
+    let labels = made(spec, "template").and_then(|t| made(t, "metadata"));
+    if let Some(labels) = labels.and_then(|m| made(m, "labels")) {
+        for (key, value) in [
+            ("batch.kubernetes.io/controller-uid", uid),
+            ("batch.kubernetes.io/job-name", name),
+            ("controller-uid", uid),
+            ("job-name", name),
+        ] {
+            labels.insert(key.to_owned(), value.into());
+        }
+    }
+    let selector = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
+    spec.insert("selector".to_owned(), selector);
+}
+
+/// A CronJob.
+pub(super) fn cron_job(object: &mut Value) {
+    let Some(spec) = spec(object) else { return };
+    if get(spec, "concurrencyPolicy").is_empty() {
+        text(spec, "concurrencyPolicy", "Allow");
+    }
+    set(spec, "suspend", false);
+    set(spec, "successfulJobsHistoryLimit", 3);
+    set(spec, "failedJobsHistoryLimit", 1);
+    if let Some(job) = inside(spec, "jobTemplate").and_then(|t| inside(t, "spec")) {
+        // A template stays open; its Job gets the rest when it is created.
+        pod::template(job);
+    }
+}

@@ -1,0 +1,93 @@
+//! Namespaces, Nodes, Secrets, bindings of roles, autoscalers.
+
+use serde_json::{Map, Value, json};
+
+use super::fill::{each, get, inside, made, set, spec, text};
+
+/// A Namespace: its name as a label, its finalizer, its phase.
+pub(super) fn namespace(object: &mut Value) {
+    let Some(root) = object.as_object_mut() else { return };
+    if let Some(meta) = made(root, "metadata") {
+        let name = get(meta, "name").to_owned();
+        if !name.is_empty()
+            && let Some(labels) = made(meta, "labels")
+        {
+            labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
+        }
+    }
+    let deleting = root.get("metadata").and_then(|m| m.get("deletionTimestamp")).is_some();
+    if !deleting && let Some(spec) = made(root, "spec") {
+        set(spec, "finalizers", json!(["kubernetes"]));
+    }
+    if let Some(status) = made(root, "status") {
+        text(status, "phase", "Active");
+    }
+}
+
+/// A Node: what can be allocated is its capacity unless it says otherwise.
+pub(super) fn node(object: &mut Value) {
+    let Some(root) = object.as_object_mut() else { return };
+    set(root, "spec", Map::new());
+    let Some(status) = inside(root, "status") else { return };
+    if let Some(capacity) = status.get("capacity").cloned() {
+        set(status, "allocatable", capacity);
+    }
+}
+
+/// A Secret: `stringData` becomes `data`.
+pub(super) fn secret(object: &mut Value) {
+    let Some(root) = object.as_object_mut() else { return };
+    text(root, "type", "Opaque");
+    let Some(plain) = root.remove("stringData") else { return };
+    let (Value::Object(plain), Some(data)) = (plain, made(root, "data")) else { return };
+    for (name, value) in plain {
+        if let Value::String(value) = value {
+            data.insert(name, base64(value.as_bytes()).into());
+        }
+    }
+}
+
+/// Standard base64 with padding.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let digit = (bits >> (18 - 6 * place) & 63) as usize;
+            let shown = if place <= chunk.len() { DIGITS[digit] } else { b'=' };
+            out.push(char::from(shown));
+        }
+    }
+    out
+}
+
+/// A RoleBinding or ClusterRoleBinding.
+pub(super) fn role_binding(object: &mut Value) {
+    let Some(root) = object.as_object_mut() else { return };
+    let group = "rbac.authorization.k8s.io";
+    if let Some(role) = inside(root, "roleRef") {
+        text(role, "apiGroup", group);
+    }
+    for subject in each(root, "subjects") {
+        if matches!(get(subject, "kind"), "User" | "Group") {
+            text(subject, "apiGroup", group);
+        }
+    }
+}
+
+/// A HorizontalPodAutoscaler of version 2.
+pub(super) fn autoscaler(object: &mut Value) {
+    if object.get("apiVersion").and_then(Value::as_str) != Some("autoscaling/v2") {
+        return;
+    }
+    let Some(spec) = spec(object) else { return };
+    set(spec, "minReplicas", 1);
+    let empty = spec.get("metrics").and_then(Value::as_array).is_none_or(Vec::is_empty);
+    if empty {
+        let target = json!({"type": "Utilization", "averageUtilization": 80});
+        let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": target}});
+        spec.insert("metrics".to_owned(), Value::Array(vec![metric]));
+    }
+}

@@ -1,0 +1,65 @@
+//! Services, Ingresses, NetworkPolicies.
+
+use serde_json::{Map, Value, json};
+
+use super::fill::{each, get, made, set, spec, text};
+
+/// A Service. Its addresses are given out elsewhere.
+pub(super) fn service(object: &mut Value) {
+    let Some(root) = object.as_object_mut() else { return };
+    let Some(fields) = made(root, "spec") else { return };
+    text(fields, "type", "ClusterIP");
+    text(fields, "sessionAffinity", "None");
+    if get(fields, "sessionAffinity") == "ClientIP" {
+        set(fields, "sessionAffinityConfig", json!({"clientIP": {"timeoutSeconds": 10800}}));
+    }
+    for port in each(fields, "ports") {
+        text(port, "protocol", "TCP");
+        let number = port.get("port").cloned().unwrap_or(Value::Null);
+        let unset = matches!(port.get("targetPort"), None | Some(Value::Null))
+            || port.get("targetPort").and_then(Value::as_str) == Some("")
+            || port.get("targetPort").and_then(Value::as_i64) == Some(0);
+        // A headless Service's port may be absent; then there is nothing to copy.
+        if unset && !number.is_null() {
+            port.insert("targetPort".to_owned(), number);
+        }
+    }
+    families(fields);
+    set(root, "status", json!({"loadBalancer": {}}));
+}
+
+fn families(spec: &mut Map<String, Value>) {
+    let kind = get(spec, "type").to_owned();
+    if kind == "ExternalName" {
+        return;
+    }
+    text(spec, "internalTrafficPolicy", "Cluster");
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+        text(spec, "externalTrafficPolicy", "Cluster");
+    }
+    if kind == "LoadBalancer" {
+        set(spec, "allocateLoadBalancerNodePorts", true);
+    }
+    text(spec, "ipFamilyPolicy", "SingleStack");
+    set(spec, "ipFamilies", json!(["IPv4"]));
+}
+
+/// An Ingress.
+pub(super) fn ingress(object: &mut Value) {
+    if let Some(root) = object.as_object_mut() {
+        set(root, "status", json!({"loadBalancer": {}}));
+    }
+}
+
+/// A NetworkPolicy: ingress always, egress where it has rules for it.
+pub(super) fn policy(object: &mut Value) {
+    let Some(spec) = spec(object) else { return };
+    let has_egress = spec.get("egress").and_then(Value::as_array).is_some_and(|l| !l.is_empty());
+    let types = if has_egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
+    set(spec, "policyTypes", types);
+    for direction in ["ingress", "egress"] {
+        for port in each(spec, direction).flat_map(|rule| each(rule, "ports")) {
+            text(port, "protocol", "TCP");
+        }
+    }
+}

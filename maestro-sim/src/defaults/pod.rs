@@ -1,0 +1,205 @@
+//! Pods and the pod templates of every workload.
+
+use serde_json::{Map, Value, json};
+
+use super::fill::{each, get, inside, made, set, spec, text};
+
+/// A Pod; a new one is Pending, with the quality of service its resources give it.
+pub(super) fn pod(object: &mut Value) {
+    let Some(fields) = spec(object) else { return };
+    pod_spec(fields);
+    // Templates leave this open; only a Pod itself gets it.
+    set(fields, "enableServiceLinks", true);
+    let class = quality(fields);
+    if let Some(status) = object.as_object_mut().and_then(|o| made(o, "status")) {
+        text(status, "phase", "Pending");
+        text(status, "qosClass", class);
+    }
+}
+
+/// A PodTemplate, whose template stands at its root.
+pub(super) fn template_of_root(object: &mut Value) {
+    if let Some(root) = object.as_object_mut() {
+        template(root);
+    }
+}
+
+/// The `template` of a workload's spec.
+pub(super) fn template(parent: &mut Map<String, Value>) {
+    if let Some(fields) = inside(parent, "template").and_then(|t| inside(t, "spec")) {
+        pod_spec(fields);
+    }
+}
+
+/// A pod spec.
+pub(super) fn pod_spec(spec: &mut Map<String, Value>) {
+    text(spec, "dnsPolicy", "ClusterFirst");
+    text(spec, "restartPolicy", "Always");
+    text(spec, "schedulerName", "default-scheduler");
+    set(spec, "securityContext", Map::new());
+    set(spec, "terminationGracePeriodSeconds", 30);
+    if spec.get("hostNetwork") == Some(&Value::Bool(true)) {
+        host_ports(spec);
+    }
+    // The old name of the account is kept equal to the new one.
+    let account = match get(spec, "serviceAccountName") {
+        "" => get(spec, "serviceAccount"),
+        name => name,
+    };
+    if !account.is_empty() {
+        let account = account.to_owned();
+        text(spec, "serviceAccountName", &account);
+        spec.insert("serviceAccount".to_owned(), account.into());
+    }
+    for name in ["containers", "initContainers", "ephemeralContainers"] {
+        each(spec, name).for_each(container);
+    }
+    each(spec, "volumes").for_each(volume);
+}
+
+fn host_ports(spec: &mut Map<String, Value>) {
+    for name in ["containers", "initContainers"] {
+        for port in each(spec, name).flat_map(|c| each(c, "ports")) {
+            if let Some(number) = port.get("containerPort").cloned() {
+                set(port, "hostPort", number);
+            }
+        }
+    }
+}
+
+fn container(container: &mut Map<String, Value>) {
+    let policy = match tag(get(container, "image")) {
+        "latest" => "Always",
+        _ => "IfNotPresent",
+    };
+    text(container, "imagePullPolicy", policy);
+    text(container, "terminationMessagePath", "/dev/termination-log");
+    text(container, "terminationMessagePolicy", "File");
+    if let Some(resources) = made(container, "resources") {
+        requests(resources);
+    }
+    each(container, "ports").for_each(|port| text(port, "protocol", "TCP"));
+    for variable in each(container, "env") {
+        let source = inside(variable, "valueFrom").and_then(|v| inside(v, "fieldRef"));
+        if let Some(field) = source {
+            text(field, "apiVersion", "v1");
+        }
+    }
+    for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        if let Some(found) = inside(container, name) {
+            probe(found);
+        }
+    }
+    if let Some(lifecycle) = inside(container, "lifecycle") {
+        for name in ["postStart", "preStop"] {
+            if let Some(get) = inside(lifecycle, name).and_then(|h| inside(h, "httpGet")) {
+                http_get(get);
+            }
+        }
+    }
+}
+
+/// The tag of an image, `latest` when it has neither tag nor digest.
+fn tag(image: &str) -> &str {
+    if image.contains('@') {
+        return "";
+    }
+    let last = image.rsplit('/').next().unwrap_or(image);
+    last.split_once(':').map_or("latest", |(_, tag)| tag)
+}
+
+/// A limit without a request is the request, too.
+fn requests(resources: &mut Map<String, Value>) {
+    let Some(limits) = resources.get("limits").and_then(Value::as_object) else { return };
+    let known = resources.get("requests").and_then(Value::as_object);
+    let missing: Vec<(String, Value)> = limits
+        .iter()
+        .filter(|(name, _)| known.is_none_or(|k| !k.contains_key(name.as_str())))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if !missing.is_empty()
+        && let Some(requests) = made(resources, "requests")
+    {
+        requests.extend(missing);
+    }
+}
+
+fn http_get(get: &mut Map<String, Value>) {
+    text(get, "path", "/");
+    text(get, "scheme", "HTTP");
+}
+
+fn probe(probe: &mut Map<String, Value>) {
+    set_positive(probe, "timeoutSeconds", 1);
+    set_positive(probe, "periodSeconds", 10);
+    set_positive(probe, "successThreshold", 1);
+    set_positive(probe, "failureThreshold", 3);
+    if let Some(get) = inside(probe, "httpGet") {
+        http_get(get);
+    }
+    if let Some(grpc) = inside(probe, "grpc") {
+        set(grpc, "service", "");
+    }
+}
+
+/// Sets a number that is absent or 0.
+fn set_positive(map: &mut Map<String, Value>, name: &str, value: i64) {
+    if map.get(name).and_then(Value::as_i64).unwrap_or(0) == 0 {
+        map.insert(name.to_owned(), value.into());
+    }
+}
+
+fn volume(volume: &mut Map<String, Value>) {
+    for name in ["configMap", "secret", "downwardAPI", "projected"] {
+        let Some(source) = inside(volume, name) else { continue };
+        set(source, "defaultMode", 420);
+        each(source, "items").for_each(field_item);
+        for part in each(source, "sources") {
+            if let Some(token) = inside(part, "serviceAccountToken") {
+                set(token, "expirationSeconds", 3600);
+            }
+            if let Some(downward) = inside(part, "downwardAPI") {
+                each(downward, "items").for_each(field_item);
+            }
+        }
+    }
+    if let Some(host) = inside(volume, "hostPath") {
+        set(host, "type", "");
+    }
+    if let Some(claim) = inside(volume, "ephemeral")
+        .and_then(|e| inside(e, "volumeClaimTemplate"))
+        .and_then(|t| inside(t, "spec"))
+    {
+        text(claim, "volumeMode", "Filesystem");
+    }
+    let sources = volume.keys().filter(|name| *name != "name").count();
+    if sources == 0 {
+        volume.insert("emptyDir".to_owned(), json!({}));
+    }
+}
+
+fn field_item(item: &mut Map<String, Value>) {
+    if let Some(field) = inside(item, "fieldRef") {
+        text(field, "apiVersion", "v1");
+    }
+}
+
+/// Guaranteed, Burstable or BestEffort, as the requests and limits of all containers say.
+fn quality(spec: &Map<String, Value>) -> &'static str {
+    let mut any = false;
+    let mut guaranteed = true;
+    let lists = ["containers", "initContainers"].into_iter().filter_map(|n| spec.get(n));
+    for container in lists.filter_map(Value::as_array).flatten() {
+        for name in ["cpu", "memory"] {
+            let of = |kind: &str| container.get("resources")?.get(kind)?.get(name);
+            let (request, limit) = (of("requests"), of("limits"));
+            any |= request.is_some() || limit.is_some();
+            guaranteed &= limit.is_some() && request == limit;
+        }
+    }
+    match (any, guaranteed) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}

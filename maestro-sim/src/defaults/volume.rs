@@ -1,0 +1,44 @@
+//! Claims, volumes and their classes.
+
+use serde_json::{Map, Value};
+
+use super::fill::{inside, made, set, text};
+
+/// A PersistentVolumeClaim, Pending until it is bound.
+pub(super) fn claim(object: &mut Value) {
+    let Some(root) = object.as_object_mut() else { return };
+    if let Some(spec) = inside(root, "spec") {
+        claim_spec(spec);
+    }
+    if let Some(status) = made(root, "status") {
+        text(status, "phase", "Pending");
+    }
+}
+
+/// The spec of a claim or of a claim template.
+pub(super) fn claim_spec(spec: &mut Map<String, Value>) {
+    text(spec, "volumeMode", "Filesystem");
+    set(spec, "resources", Map::new());
+}
+
+/// A PersistentVolume.
+pub(super) fn volume(object: &mut Value) {
+    let Some(root) = object.as_object_mut() else { return };
+    if let Some(spec) = inside(root, "spec") {
+        text(spec, "persistentVolumeReclaimPolicy", "Retain");
+        text(spec, "volumeMode", "Filesystem");
+        if let Some(host) = inside(spec, "hostPath") {
+            set(host, "type", "");
+        }
+    }
+    if let Some(status) = made(root, "status") {
+        text(status, "phase", "Pending");
+    }
+}
+
+/// A StorageClass.
+pub(super) fn class(object: &mut Value) {
+    let Some(root) = object.as_object_mut() else { return };
+    text(root, "reclaimPolicy", "Delete");
+    text(root, "volumeBindingMode", "Immediate");
+}

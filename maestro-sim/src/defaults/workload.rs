@@ -1,0 +1,88 @@
+//! Deployments, StatefulSets, DaemonSets, ReplicaSets.
+
+use serde_json::{Map, Value};
+
+use super::fill::{each, inside, made, set, spec, text};
+use super::{pod, volume};
+
+/// A Deployment.
+pub(super) fn deployment(object: &mut Value) {
+    let Some(spec) = spec(object) else { return };
+    set(spec, "replicas", 1);
+    set(spec, "revisionHistoryLimit", 10);
+    set(spec, "progressDeadlineSeconds", 600);
+    if let Some(strategy) = made(spec, "strategy") {
+        text(strategy, "type", "RollingUpdate");
+        rolling(strategy, &[("maxSurge", "25%".into()), ("maxUnavailable", "25%".into())]);
+    }
+    pod::template(spec);
+}
+
+/// Fills in `rollingUpdate` where the strategy's type asks for it.
+fn rolling(strategy: &mut Map<String, Value>, values: &[(&str, Value)]) {
+    if strategy.get("type").and_then(Value::as_str) != Some("RollingUpdate") {
+        return;
+    }
+    let Some(update) = made(strategy, "rollingUpdate") else { return };
+    for (name, value) in values {
+        set(update, name, value.clone());
+    }
+}
+
+/// A StatefulSet.
+pub(super) fn stateful_set(object: &mut Value) {
+    let Some(spec) = spec(object) else { return };
+    set(spec, "replicas", 1);
+    set(spec, "revisionHistoryLimit", 10);
+    text(spec, "podManagementPolicy", "OrderedReady");
+    if let Some(strategy) = made(spec, "updateStrategy") {
+        text(strategy, "type", "RollingUpdate");
+        rolling(strategy, &[("partition", 0.into())]);
+    }
+    if let Some(policy) = made(spec, "persistentVolumeClaimRetentionPolicy") {
+        text(policy, "whenDeleted", "Retain");
+        text(policy, "whenScaled", "Retain");
+    }
+    for claim in each(spec, "volumeClaimTemplates") {
+        text(claim, "apiVersion", "v1");
+        text(claim, "kind", "PersistentVolumeClaim");
+        if let Some(spec) = inside(claim, "spec") {
+            volume::claim_spec(spec);
+        }
+        if let Some(status) = made(claim, "status") {
+            text(status, "phase", "Pending");
+        }
+    }
+    pod::template(spec);
+}
+
+/// A DaemonSet.
+pub(super) fn daemon_set(object: &mut Value) {
+    let Some(spec) = spec(object) else { return };
+    set(spec, "revisionHistoryLimit", 10);
+    if let Some(strategy) = made(spec, "updateStrategy") {
+        text(strategy, "type", "RollingUpdate");
+        rolling(strategy, &[("maxSurge", 0.into()), ("maxUnavailable", 1.into())]);
+    }
+    pod::template(spec);
+}
+
+/// A ReplicaSet.
+pub(super) fn replica_set(object: &mut Value) {
+    let Some(spec) = spec(object) else { return };
+    set(spec, "replicas", 1);
+    pod::template(spec);
+}
+
+/// A ReplicationController, whose selector and labels follow its template's labels.
+pub(super) fn replication_controller(object: &mut Value) {
+    replica_set(object);
+    let labels = object.pointer("/spec/template/metadata/labels").cloned();
+    let (Some(labels), Some(root)) = (labels, object.as_object_mut()) else { return };
+    if let Some(spec) = inside(root, "spec") {
+        set(spec, "selector", labels.clone());
+    }
+    if let Some(meta) = made(root, "metadata") {
+        set(meta, "labels", labels);
+    }
+}
