@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::command::{list, schema};
+use crate::command::{list, replay, run, schema};
 use crate::exit::{self, Exit};
 
 /// Proves that an operator converges, whatever goes wrong on the way.
@@ -50,6 +50,10 @@ impl Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Runs scenarios with many seeds.
+    Run(run::Run),
+    /// Replays one run, bit for bit.
+    Replay(replay::Replay),
     /// Lists the scenarios that would run.
     List(list::List),
     /// Prints the JSON schema of scenario files, for editors.
@@ -88,6 +92,8 @@ pub fn main() -> Exit {
         }
     };
     match &cli.command {
+        Command::Run(run) => run::run(&cli, run),
+        Command::Replay(replay) => replay::run(&cli, replay),
         Command::List(list) => list::run(&cli, list),
         Command::Schema => schema::run(),
     }

@@ -11,7 +11,10 @@ pub mod exit;
 pub mod outcome;
 pub mod property;
 pub mod report;
+pub mod runner;
 pub mod scenario;
 pub mod select;
 
+pub use outcome::Outcome;
+pub use runner::run_scenario;
 pub use scenario::Scenario;

@@ -1,0 +1,165 @@
+//! One run: a scenario, a seed, a simulated cluster and the operator, joined.
+//!
+//! Steps are driven under faults; then the faults stop, and everything must settle in time and
+//! stay so. What happens goes to the properties as one stream; the answer is an [`Outcome`].
+
+mod act;
+mod faults;
+mod operator;
+mod recorder;
+mod setup;
+
+use std::time::Duration;
+
+use maestro_sim::sim::{self, Cluster, Options};
+use maestro_sim::trace::TraceLevel;
+
+use crate::event::{Happening, Phase};
+use crate::outcome::{Outcome, Verdict};
+use crate::property::{Ending, Reason};
+use crate::scenario::{Action, Scenario};
+
+pub use recorder::Recorder;
+
+/// How long a cluster may take to converge when the scenario does not say.
+const CONVERGES_WITHIN: Duration = Duration::from_secs(30 * 60);
+/// How long everything must have been settled to count as converged.
+const CALM: Duration = Duration::from_secs(60);
+/// How often the driver looks; simulated time is cheap, and what counts is recorded by events.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Runs a scenario with a seed; a failing seed runs twice, and a difference is reported.
+pub fn run_scenario(scenario: &Scenario, seed: u64, trace: TraceLevel) -> Outcome {
+    let mut outcome = run_once(scenario, seed, trace);
+    if outcome.verdict(scenario) != Verdict::Passed && outcome.harness.is_none() {
+        let again = run_once(scenario, seed, trace);
+        outcome.other_digest = (again.digest != outcome.digest).then_some(again.digest);
+    }
+    outcome
+}
+
+fn run_once(scenario: &Scenario, seed: u64, trace: TraceLevel) -> Outcome {
+    let began = std::time::Instant::now();
+    let options = Options { seed, trace };
+    let result = sim::run(&options, |cluster| async move {
+        let recorder = Recorder::new(scenario, seed);
+        let mut run = Run { scenario, cluster, recorder };
+        let failure = run.drive(seed).await.err();
+        run.close(seed, failure)
+    });
+    let mut outcome =
+        result.unwrap_or_else(|error| Outcome { seed, harness: Some(error), ..Outcome::default() });
+    outcome.wall = began.elapsed();
+    outcome
+}
+
+struct Run<'a> {
+    scenario: &'a Scenario,
+    cluster: Cluster,
+    recorder: Recorder,
+}
+
+impl Run<'_> {
+    async fn drive(&mut self, seed: u64) -> Result<(), String> {
+        let control = setup::cluster(&self.cluster, self.scenario, &self.recorder);
+        setup::kinds(&self.cluster, &self.recorder)?;
+        let operators = operator::start(&self.cluster, self.scenario.replicas(), &self.recorder);
+        let faults = faults::Faults::start(
+            &self.cluster,
+            self.scenario,
+            &control,
+            &operators,
+            &self.recorder,
+            seed,
+        );
+        self.tell(Happening::Phase(Phase::Steps));
+        let met = self.steps().await?;
+        faults.heal();
+        self.recorder.disturbed(self.cluster.now());
+        self.tell(Happening::Phase(Phase::Liveness));
+        if met && self.settle().await {
+            self.tell(Happening::Phase(Phase::Stay));
+            let end = self.cluster.now() + crate::property::stay_window(self.scenario);
+            while self.cluster.now() < end && !self.recorder.broken() {
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+        operators.stop();
+        Ok(())
+    }
+
+    fn tell(&self, what: Happening) {
+        self.recorder.tell(self.cluster.now(), what);
+    }
+
+    /// Drives the steps; false when one was not met.
+    async fn steps(&mut self) -> Result<bool, String> {
+        for (index, step) in self.scenario.spec.steps.iter().enumerate() {
+            if self.recorder.broken() {
+                return Ok(false);
+            }
+            let Some(action) = step.action() else { continue };
+            self.tell(Happening::StepBegan { index });
+            let waits = matches!(action, Action::Await(_));
+            let usual = Duration::from_secs(if waits { 1800 } else { 120 });
+            let within = step.within.as_ref().map_or(usual, |w| w.value.0);
+            let end = self.cluster.now() + within;
+            loop {
+                let condition = self.scenario.conditions.get(index).and_then(Option::as_ref);
+                match act::attempt(&self.cluster, self.scenario, action, condition, &self.recorder)
+                    .await?
+                {
+                    None => break,
+                    Some(why) if self.cluster.now() >= end || self.recorder.broken() => {
+                        let why = format!("step `{}` was not met: {why}", step.name.value);
+                        self.tell(Happening::StepMissed { index, why });
+                        return Ok(false);
+                    }
+                    Some(_) => tokio::time::sleep(LOOK).await,
+                }
+            }
+            self.recorder.disturbed(self.cluster.now());
+            self.tell(Happening::StepMet { index });
+        }
+        Ok(true)
+    }
+
+    /// Waits until everything has been settled for a while; false when it does not come to that.
+    async fn settle(&mut self) -> bool {
+        let expect = &self.scenario.spec.expect;
+        let within = expect.converges.as_ref().map_or(CONVERGES_WITHIN, |c| c.within.value.0);
+        let began = self.cluster.now();
+        while !self.recorder.broken() {
+            let now = self.cluster.now();
+            if let Some(since) = self.recorder.settled_since().map(|since| since.max(began))
+                && now >= since + CALM
+            {
+                self.recorder.converged(since);
+                return true;
+            }
+            if now >= began + within + CALM {
+                return false;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        false
+    }
+
+    fn close(&self, seed: u64, harness: Option<String>) -> Outcome {
+        let at = self.cluster.now();
+        let reason = self.recorder.reason();
+        let (digest, trace) =
+            self.cluster.with(|world| (world.trace.digest(), world.trace.take_lines()));
+        Outcome { seed, digest, trace, harness, ..self.recorder.finish(at, reason) }
+    }
+}
+
+/// What a run ended with, as properties want it.
+fn ending(
+    at: Duration,
+    converged_at: Option<Duration>,
+    disturbed_at: Duration,
+    reason: Option<Reason>,
+) -> Ending {
+    Ending { at, converged_at, disturbed_at, reason }
+}

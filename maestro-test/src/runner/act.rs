@@ -1,0 +1,190 @@
+//! What a scenario's steps do to the cluster, as a person with `kubectl` would.
+
+use maestro_sim::api::server::{Handled, Response};
+use maestro_sim::api::{Options, PatchType, Request, Verb};
+use maestro_sim::sim::Cluster;
+use serde_json::{Map, Value, json};
+
+use super::{Recorder, faults};
+use crate::event::USER;
+use crate::scenario::{Action, Condition, Scenario};
+
+/// Tries a step once: `None` when it is done, else why not yet. An error ends the run.
+pub async fn attempt(
+    cluster: &Cluster,
+    scenario: &Scenario,
+    action: Action<'_>,
+    condition: Option<&Condition>,
+    recorder: &Recorder,
+) -> Result<Option<String>, String> {
+    let done = |result: Result<(), String>| Ok(result.err());
+    match action {
+        Action::Apply(paths) => {
+            for path in paths {
+                for object in objects(&scenario.resolve(path))? {
+                    if let Err(why) = apply(cluster, &object, recorder) {
+                        return Ok(Some(why));
+                    }
+                }
+            }
+            Ok(None)
+        }
+        Action::Patch(p) => {
+            let body = json!({"spec": Value::Object(p.spec.clone())});
+            done(merge(cluster, &p.kind, p.namespace.as_deref(), &p.name, "", body, recorder))
+        }
+        Action::Edit(e) => {
+            let body = Value::Object(e.merge.clone());
+            done(merge(cluster, &e.kind, e.namespace.as_deref(), &e.name, "", body, recorder))
+        }
+        Action::Scale(s) => {
+            let body = json!({"spec": {"replicas": s.replicas}});
+            done(merge(cluster, &s.kind, s.namespace.as_deref(), &s.name, "scale", body, recorder))
+        }
+        Action::Delete(t) => {
+            let request = about(cluster, &t.kind, t.namespace.as_deref(), &t.name, Verb::Delete);
+            let Some(request) = request else { return Ok(Some(no_kind(&t.kind))) };
+            done(send(cluster, request, recorder).map(|_| ()))
+        }
+        Action::Await(wait) => {
+            let request =
+                about(cluster, &wait.kind, wait.namespace.as_deref(), &wait.name, Verb::Get);
+            let Some(request) = request else { return Ok(Some(no_kind(&wait.kind))) };
+            let found = cluster.with(|world| {
+                let found = world.server.peek(&request.resource, &request.namespace, &request.name);
+                found.map(|object| object.value().clone())
+            });
+            match (found, condition) {
+                (None, None) => Ok(None),
+                (Some(_), None) => Ok(Some("it is still there".into())),
+                (None, Some(_)) => Ok(Some(format!("there is no {} {}", *wait.kind, *wait.name))),
+                (Some(object), Some(condition)) => match condition.holds(&object) {
+                    Ok(true) => Ok(None),
+                    Ok(false) => Ok(Some(format!("`{}` is false", condition.source()))),
+                    Err(error) => Ok(Some(error)),
+                },
+            }
+        }
+        Action::Kill(kill) => {
+            let mut stream = cluster.with(|world| world.stream("kill"));
+            faults::kill_pods(cluster, kill, "pod-kill", &mut stream, recorder);
+            Ok(None)
+        }
+        Action::Sleep(range) => {
+            let mut stream = cluster.with(|world| world.stream("sleep"));
+            tokio::time::sleep(stream.duration(&range.bounds())).await;
+            Ok(None)
+        }
+    }
+}
+
+/// The objects of a file or directory; a Framework's directory becomes one Framework.
+fn objects(path: &std::path::Path) -> Result<Vec<Value>, String> {
+    use maestro_core::load;
+    let plain = |error: load::LoadError| error.to_string();
+    if path.join("framework.yaml").exists() || path.ends_with("framework.yaml") {
+        let package = load::load(path).map_err(plain)?;
+        let mut spec = serde_json::to_value(&package.spec).map_err(|e| e.to_string())?;
+        if let Some(map) = spec.as_object_mut() {
+            map.retain(|_, value| !value.is_null());
+        }
+        let framework = json!({"apiVersion": "maestro.dev/v1alpha1", "kind": "Framework",
+                               "metadata": {"name": package.name}, "spec": spec});
+        let mut all = package.manifests;
+        all.insert(0, framework);
+        return Ok(all);
+    }
+    if !path.is_dir() {
+        return load::documents(path).map_err(plain);
+    }
+    let read = |error: std::io::Error| format!("{}: {error}", path.display());
+    let mut files: Vec<_> = std::fs::read_dir(path)
+        .map_err(read)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|file| file.extension().is_some_and(|e| e == "yaml"))
+        .collect();
+    files.sort();
+    let mut all = Vec::new();
+    for file in files {
+        all.extend(load::documents(&file).map_err(plain)?);
+    }
+    Ok(all)
+}
+
+/// Server-side apply as the user.
+pub fn apply(cluster: &Cluster, object: &Value, recorder: &Recorder) -> Result<(), String> {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("").to_owned();
+    let (kind, api) = (text(object.get("kind")), text(object.get("apiVersion")));
+    let group = api.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
+    let empty = Map::new();
+    let meta = object.get("metadata").and_then(Value::as_object).unwrap_or(&empty);
+    let namespace = meta.get("namespace").and_then(Value::as_str).map(str::to_owned);
+    let qualified = format!("{kind}.{group}");
+    let name = text(meta.get("name"));
+    let request = about(cluster, &qualified, namespace.as_deref(), &name, Verb::Patch);
+    let Some(mut request) = request else { return Err(no_kind(&kind)) };
+    request.patch = Some(PatchType::Apply);
+    request.options.force = Some(true);
+    request.body = object.clone();
+    send(cluster, request, recorder).map(|_| ())
+}
+
+fn merge(
+    cluster: &Cluster,
+    kind: &str,
+    namespace: Option<&str>,
+    name: &str,
+    subresource: &'static str,
+    body: Value,
+    recorder: &Recorder,
+) -> Result<(), String> {
+    let request = about(cluster, kind, namespace, name, Verb::Patch);
+    let Some(mut request) = request else { return Err(no_kind(kind)) };
+    request.patch = Some(PatchType::Merge);
+    request.subresource = subresource.into();
+    request.body = body;
+    send(cluster, request, recorder).map(|_| ())
+}
+
+fn no_kind(kind: &str) -> String {
+    format!("the cluster serves no kind {kind}")
+}
+
+/// A request about an object by `Kind` or `Kind.group`; `None` when nothing serves the kind.
+fn about(
+    cluster: &Cluster,
+    kind: &str,
+    namespace: Option<&str>,
+    name: &str,
+    verb: Verb,
+) -> Option<Request> {
+    let (kind, group) = match kind.split_once('.') {
+        Some((kind, group)) => (kind, Some(group)),
+        None => (kind, None),
+    };
+    cluster.with(|world| {
+        let served = world.server.registry.all().find(|served| {
+            served.kind == kind && group.is_none_or(|group| served.resource.group == group)
+        })?;
+        let namespace = if served.namespaced { namespace.unwrap_or("default") } else { "" };
+        Some(Request {
+            verb,
+            resource: served.resource.clone(),
+            version: world.server.registry.preferred(&served.resource),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            subresource: "".into(),
+            patch: None,
+            options: Options { field_manager: Some(USER.to_owned()), ..Options::default() },
+            body: Value::Null,
+            user_agent: USER.into(),
+        })
+    })
+}
+
+fn send(cluster: &Cluster, request: Request, recorder: &Recorder) -> Result<Response, String> {
+    recorder.acting(Some((USER, request.verb)));
+    let answer: Handled = cluster.with(|world| world.direct(request));
+    recorder.acting(None);
+    answer.map_err(|status| status.to_string())
+}

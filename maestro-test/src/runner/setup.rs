@@ -1,0 +1,74 @@
+//! A fresh cluster for a scenario: control plane, nodes, workloads, Maestro's own kinds.
+
+use std::time::Duration;
+
+use kube::CustomResourceExt as _;
+use maestro_sim::boot::{self, ClusterSpec};
+use maestro_sim::sim::Cluster;
+use maestro_sim::workload::{Crash, Rule, Selector, Span, WorkloadControl};
+use serde_json::json;
+
+use super::{Recorder, act};
+use crate::scenario::{DurationRange, Scenario, Workload};
+
+/// Boots the control plane and the nodes; the control is how faults reach the kubelets.
+pub fn cluster(cluster: &Cluster, scenario: &Scenario, recorder: &Recorder) -> WorkloadControl {
+    let spec = ClusterSpec {
+        nodes: scenario.spec.cluster.nodes.value,
+        workloads: scenario.spec.workloads.iter().map(rule).collect(),
+    };
+    cluster.with(|world| {
+        world.observe(Box::new(recorder.clone()));
+        boot::cluster(world, &spec).control
+    })
+}
+
+/// Installs Maestro's kinds, as its manifests do.
+pub fn kinds(cluster: &Cluster, recorder: &Recorder) -> Result<(), String> {
+    let mut crds = maestro_core::package::framework_crds();
+    crds.push(maestro_core::execution::PlanExecution::crd());
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "maestro-system"}});
+    act::apply(cluster, &namespace, recorder)?;
+    for crd in crds {
+        let crd = serde_json::to_value(crd).map_err(|error| error.to_string())?;
+        act::apply(cluster, &crd, recorder)?;
+    }
+    Ok(())
+}
+
+fn rule(workload: &Workload) -> Rule {
+    let span = |range: Option<DurationRange>| range.map(|r| Span { from: r.low, to: r.high });
+    let patterns = |all: &[crate::scenario::At<String>]| {
+        // Checked when the scenario was read.
+        all.iter().filter_map(|p| regex::Regex::new(p).ok()).collect()
+    };
+    let selector = Selector {
+        namespace: workload.namespace.clone(),
+        labels: workload.selector.clone(),
+        image: None,
+    };
+    Rule {
+        selector,
+        image_pull: span(workload.image_pull),
+        start: span(workload.start),
+        ready: span(workload.ready),
+        run: span(workload.run),
+        exit_code: workload.exit_code,
+        shutdown: span(workload.shutdown),
+        crash: workload.crash.as_ref().map(|crash| Crash {
+            percent: crash.percent.value,
+            after: Span { from: crash.after.low, to: crash.after.high },
+            exit_code: crash.exit_code,
+            times: crash.times,
+        }),
+        fails_to_pull: patterns(&workload.fails_to_pull),
+        never_ready: patterns(&workload.never_ready),
+        quorum: workload.quorum.as_ref().and_then(|quorum| quorum.of.parse().ok()),
+        ..Rule::default()
+    }
+}
+
+/// The time that a fault lasts when the scenario does not say.
+pub const USUAL: DurationRange =
+    DurationRange::new(Duration::from_secs(10), Duration::from_secs(60));
