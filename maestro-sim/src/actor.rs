@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::api::server::{Response, Server};
 use crate::api::{Answer, Options, PatchType, Request, Status, Verb};
@@ -98,11 +98,6 @@ impl Actor {
             new.push(table);
         }
         new
-    }
-
-    /// Whether it watches a collection.
-    pub(crate) fn watches(&self, table: TableId) -> bool {
-        self.cursors.iter().any(|c| c.table == table)
     }
 
     /// Whether an event of a collection concerns it: the newest event passes its selection.
@@ -371,9 +366,4 @@ impl Context for Calls<'_, '_> {
         let component = self.user_agent.clone();
         crate::event::record(self, &component, regarding, (kind, reason, message));
     }
-}
-
-/// Body of a DELETE that must hit this very object.
-pub fn only_uid(uid: &str) -> Value {
-    json!({"preconditions": {"uid": uid}})
 }

@@ -20,6 +20,7 @@ pub mod kubelet;
 pub mod link;
 pub mod managed;
 pub mod object;
+pub mod observe;
 pub mod patch;
 pub mod quantity;
 pub mod rng;

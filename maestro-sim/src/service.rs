@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
-use crate::api::Verb;
 use crate::api::http::{self, Routed};
 use crate::api::server::Response;
 use crate::body::{Body, WatchBody};
@@ -62,7 +61,6 @@ impl Service {
             Routed::Request(request) => *request,
             Routed::Answer(answer) => return self.plain(answer).await,
         };
-        let watch = request.verb == Verb::Watch;
         let (reply, crashed) = self.cluster.with(|world| world.request(link, request));
         if crashed {
             self.cluster.with(|world| world.crash(link));
@@ -75,9 +73,6 @@ impl Service {
             tokio::time::sleep(CONNECT_TIMEOUT).await;
             return Err(ServiceError::TimedOut(CONNECT_TIMEOUT));
         };
-        if let (true, Ok(Response::Watch(start))) = (watch, &reply) {
-            let _ = start;
-        }
         Ok(match reply {
             Ok(Response::Watch(start)) => {
                 let body = WatchBody::new(self.cluster.clone(), link, start);

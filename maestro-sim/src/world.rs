@@ -11,39 +11,16 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::actor::{Actor, Surroundings};
-use crate::api::server::{Handled, Response, Server};
-use crate::api::{Request, Status};
+use crate::api::Request;
+use crate::api::server::{Handled, Server};
 use crate::controller::Controller;
 use crate::link::{Link, LinkId, Verdict};
 use crate::object::Key;
+pub use crate::observe::{Observer, RequestSummary};
+use crate::observe::{outcome, traced};
 use crate::rng::Stream;
-use crate::store::{Event, TableId};
+use crate::store::TableId;
 use crate::trace::{Trace, TraceLevel};
-
-/// Looks at every write as it is stored: what properties are fed with.
-pub trait Observer: Send {
-    /// One stored event of a collection, at virtual time `event.at`.
-    fn stored(&mut self, table: &crate::store::Table, event: &Event);
-
-    /// One request, after it was answered. `None` for the answer means that it was lost.
-    fn requested(&mut self, _now: Duration, _request: &RequestSummary<'_>) {}
-
-    /// A crash, fault or step that the driver notes.
-    fn noted(&mut self, _now: Duration, _what: &str, _details: &Value) {}
-}
-
-/// A request and its answer, for observers.
-#[derive(Debug)]
-pub struct RequestSummary<'a> {
-    /// The client's link name or component.
-    pub client: &'a str,
-    /// The request, without its body.
-    pub request: &'a Request,
-    /// HTTP status; 0 when the request or its answer was lost.
-    pub code: u16,
-    /// The failure's message, empty on success.
-    pub message: &'a str,
-}
 
 #[derive(PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
 enum Timer {
@@ -381,24 +358,5 @@ impl World {
         if let Some(at) = next {
             self.wake(index, at.max(self.now + Duration::from_millis(1)));
         }
-    }
-}
-
-fn outcome(reply: Option<&Handled>) -> (u16, &str) {
-    match reply {
-        None => (0, ""),
-        Some(Err(status)) => (status.code, &status.message),
-        Some(Ok(Response::Object { code, .. } | Response::Value { code, .. })) => (*code, ""),
-        Some(Ok(_)) => (200, ""),
-    }
-}
-
-fn traced(reply: &Handled) -> Result<(u16, u64), &Status> {
-    match reply {
-        Err(status) => Err(status),
-        Ok(Response::Object { code, object }) => Ok((*code, object.resource_version())),
-        Ok(Response::Value { code, .. }) => Ok((*code, 0)),
-        Ok(Response::List(list)) => Ok((200, list.resource_version)),
-        Ok(Response::Watch(start)) => Ok((200, start.resource_version)),
     }
 }

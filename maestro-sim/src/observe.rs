@@ -1,0 +1,55 @@
+//! What a run shows to those who judge it: every stored write, every request, every note.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::api::server::{Handled, Response};
+use crate::api::{Request, Status};
+use crate::store::Event;
+
+/// Looks at every write as it is stored: what properties are fed with.
+pub trait Observer: Send {
+    /// One stored event of a collection, at virtual time `event.at`.
+    fn stored(&mut self, table: &crate::store::Table, event: &Event);
+
+    /// One request, after it was answered. `None` for the answer means that it was lost.
+    fn requested(&mut self, _now: Duration, _request: &RequestSummary<'_>) {}
+
+    /// A crash, fault or step that the driver notes.
+    fn noted(&mut self, _now: Duration, _what: &str, _details: &Value) {}
+}
+
+/// A request and its answer, for observers.
+#[derive(Debug)]
+pub struct RequestSummary<'a> {
+    /// The client's link name or component.
+    pub client: &'a str,
+    /// The request, without its body.
+    pub request: &'a Request,
+    /// HTTP status; 0 when the request or its answer was lost.
+    pub code: u16,
+    /// The failure's message, empty on success.
+    pub message: &'a str,
+}
+
+/// HTTP status and message of a reply; 0 when it was lost.
+pub(crate) fn outcome(reply: Option<&Handled>) -> (u16, &str) {
+    match reply {
+        None => (0, ""),
+        Some(Err(status)) => (status.code, &status.message),
+        Some(Ok(Response::Object { code, .. } | Response::Value { code, .. })) => (*code, ""),
+        Some(Ok(_)) => (200, ""),
+    }
+}
+
+/// What a trace keeps of a reply: status and resource version.
+pub(crate) fn traced(reply: &Handled) -> Result<(u16, u64), &Status> {
+    match reply {
+        Err(status) => Err(status),
+        Ok(Response::Object { code, object }) => Ok((*code, object.resource_version())),
+        Ok(Response::Value { code, .. }) => Ok((*code, 0)),
+        Ok(Response::List(list)) => Ok((200, list.resource_version)),
+        Ok(Response::Watch(start)) => Ok((200, start.resource_version)),
+    }
+}
