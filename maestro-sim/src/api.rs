@@ -8,7 +8,6 @@ mod delete;
 pub mod discovery;
 mod failure;
 pub mod http;
-pub mod pending;
 mod proposal;
 pub mod read;
 pub mod registry;

@@ -74,7 +74,7 @@ pub(super) fn cron_job(object: &Value, causes: &mut Vec<Cause>) {
     let (spec, inner) = (root.field("spec"), at(object, &["spec", "jobTemplate", "spec"]));
     let (outer, here) = (spec.field("jobTemplate"), inner.and_then(|s| s.get("template")));
     let below = outer.field("spec");
-    template_at(here, &below.field("template"), &["OnFailure", "Never"], causes);
+    template_at(here, &below.field("template"), &["OnFailure", "Never"], false, causes);
 }
 
 fn not_negative(object: &Value, name: &str, causes: &mut Vec<Cause>) {
@@ -128,13 +128,18 @@ fn selected(object: &Value, causes: &mut Vec<Cause>) {
 fn template(object: &Value, policies: &[&str], causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let spec = root.field("spec");
-    template_at(at(object, &["spec", "template"]), &spec.field("template"), policies, causes);
+    // A stateful set's pods mount claims that only the set declares, so the real server leaves
+    // its pod spec to the creation of the pods.
+    let claims = object.get("kind").and_then(Value::as_str) == Some("StatefulSet");
+    let template = at(object, &["spec", "template"]);
+    template_at(template, &spec.field("template"), policies, claims, causes);
 }
 
 fn template_at(
     template: Option<&Value>,
     path: &Path<'_>,
     policies: &[&str],
+    claims: bool,
     causes: &mut Vec<Cause>,
 ) {
     let template = template.unwrap_or(&Value::Null);
@@ -142,7 +147,9 @@ fn template_at(
         meta::check_labels(labels, &path.field("metadata").field("labels"), causes);
     }
     let here = path.field("spec");
-    pod::spec(template.get("spec").unwrap_or(&Value::Null), &here, causes);
+    if !claims {
+        pod::spec(template.get("spec").unwrap_or(&Value::Null), &here, causes);
+    }
     let policy = at(template, &["spec", "restartPolicy"]).and_then(Value::as_str);
     let policy = policy.unwrap_or("Always");
     if policies.contains(&policy) {
