@@ -100,6 +100,11 @@ impl Actor {
         new
     }
 
+    /// Whether it watches a collection.
+    pub(crate) fn watches(&self, table: TableId) -> bool {
+        self.cursors.iter().any(|c| c.table == table)
+    }
+
     /// Whether an event of a collection concerns it: the newest event passes its selection.
     pub(crate) fn is_concerned(&self, table: TableId, server: &Server) -> bool {
         let collection = server.store.table(table);

@@ -15,7 +15,7 @@ use crate::api::Request;
 use crate::api::server::{Handled, Server};
 use crate::controller::Controller;
 use crate::link::{Link, LinkId, Verdict};
-use crate::object::Key;
+use crate::object::{GroupResource, Key};
 pub use crate::observe::{Observer, RequestSummary};
 use crate::observe::{outcome, traced};
 use crate::rng::Stream;
@@ -43,6 +43,7 @@ pub struct World {
     timers: BinaryHeap<Reverse<(Duration, u64, Timer)>>,
     sequence: u64,
     observers: Vec<Box<dyn Observer>>,
+    definitions: Option<TableId>,
 }
 
 impl World {
@@ -60,6 +61,7 @@ impl World {
             timers: BinaryHeap::new(),
             sequence: 0,
             observers: Vec::new(),
+            definitions: None,
         }
     }
 
@@ -313,6 +315,8 @@ impl World {
     }
 
     fn follow_new_kinds(&mut self) {
+        let definitions = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
+        self.definitions = Some(self.server.store.table_id(&definitions));
         let resources = self.server.registry.custom_resources();
         for index in 0..self.actors.len() {
             let actor = &mut self.actors[index];
@@ -355,6 +359,13 @@ impl World {
             now: self.now,
         });
         self.settle();
+        if self.definitions.is_some_and(|table| self.actors[index].watches(table)) {
+            // What it has just seen of a CustomResourceDefinition may be a kind to watch.
+            for table in self.actors[index].follow(&mut self.server) {
+                self.subscribe(table, index);
+                self.wake(index, self.now + Duration::from_millis(1));
+            }
+        }
         if let Some(at) = next {
             self.wake(index, at.max(self.now + Duration::from_millis(1)));
         }
