@@ -130,7 +130,8 @@ fn take(
             entry.fields.subtract(changed);
         }
         // An applier's own set is what it applied, whatever became of the object.
-        if !(own && operation == Operation::Apply) && !removed.is_empty() {
+        let keeps = own && operation == Operation::Apply;
+        if !keeps && !removed.is_empty() {
             entry.fields.subtract(removed);
         }
     }

@@ -210,7 +210,7 @@ fn not_upgradable(version: &FrameworkVersionSpec, from: &str) -> Option<String> 
     let from_version = semver::Version::parse(from).ok()?;
     let allowed = semver::VersionReq::parse(range).ok()?.matches(&from_version);
     (to > from_version && !allowed)
-        .then(|| format!("version {} can be reached from {range} only, not from {from}", to))
+        .then(|| format!("version {to} can be reached from {range} only, not from {from}"))
 }
 
 /// Finds out which triggers hold now.

@@ -35,7 +35,7 @@ impl Job {
                 Health::Failed(why) => collected.fail(format!("{key}: {why}")),
             },
             (None, None) => {
-                collected.send(context, 0, create(), format!("{key}: is being created"))
+                collected.send(context, 0, create(), format!("{key}: is being created"));
             }
             (None, Some(Outcome::Hindered(why))) => {
                 collected.send(context, 0, create(), format!("{key}: {why}"));

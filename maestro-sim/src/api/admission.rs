@@ -243,10 +243,10 @@ fn keep_addresses(live: &Object, body: &mut Value) {
 fn add_finalizer(body: &mut Value, finalizer: &str) {
     let meta = map_at(body, &["metadata"]);
     let list = meta.entry("finalizers").or_insert_with(|| Value::Array(Vec::new()));
-    if let Some(list) = list.as_array_mut() {
-        if !list.iter().any(|f| f == finalizer) {
-            list.push(finalizer.into());
-        }
+    if let Some(list) = list.as_array_mut()
+        && !list.iter().any(|f| f == finalizer)
+    {
+        list.push(finalizer.into());
     }
 }
 

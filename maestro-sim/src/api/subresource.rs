@@ -38,7 +38,7 @@ impl Server {
             (Verb::Patch, Some(PatchType::Json)) => patch::json(&current, &request.body)
                 .map_err(|e| failure::of_patch(&e, &served.resource, &request.name))?,
             (Verb::Patch, Some(_)) => {
-                let mut value = current.clone();
+                let mut value = current;
                 patch::merge(&mut value, &request.body);
                 value
             }

@@ -126,12 +126,11 @@ pub(super) fn claim(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
     let unbound = |claim: &Value| at(claim, &["spec", "volumeName"]).is_none_or(|v| v == "");
     let Some(old) = old else { return };
     let mut before = fixed(old);
-    if unbound(old) {
-        if let (Some(map), Some(name)) =
+    if unbound(old)
+        && let (Some(map), Some(name)) =
             (before.as_object_mut(), at(object, &["spec", "volumeName"]))
-        {
-            map.insert("volumeName".to_owned(), name.clone());
-        }
+    {
+        map.insert("volumeName".to_owned(), name.clone());
     }
     if before != fixed(object) {
         let detail = "spec is immutable after creation except resources.requests and \

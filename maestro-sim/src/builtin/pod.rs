@@ -12,15 +12,15 @@ pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
     let root = Path::Root;
     let path = root.field("spec");
     spec(object.get("spec").unwrap_or(&Value::Null), &path, causes);
-    if let Some(old) = old {
-        if frozen(old) != frozen(object) {
-            let detail = "pod updates may not change fields other than \
+    if let Some(old) = old
+        && frozen(old) != frozen(object)
+    {
+        let detail = "pod updates may not change fields other than \
                 `spec.containers[*].image`,`spec.initContainers[*].image`,\
                 `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing \
                 tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it \
                 was previously negative)";
-            causes.push(field::forbidden(&path, detail));
-        }
+        causes.push(field::forbidden(&path, detail));
     }
 }
 

@@ -80,10 +80,10 @@ impl Controller for VolumeController {
 
 impl VolumeController {
     fn count_users(&mut self, change: &Change, queue: &mut Queue) {
-        for key in change.new.iter().flat_map(|p| claims_of(p)) {
+        for key in change.new.iter().flat_map(claims_of) {
             *self.users.entry(key).or_default() += 1;
         }
-        for key in change.old.iter().flat_map(|p| claims_of(p)) {
+        for key in change.old.iter().flat_map(claims_of) {
             let left = self.users.get(&key).map_or(0, |n| n.saturating_sub(1));
             if left == 0 {
                 self.users.remove(&key);

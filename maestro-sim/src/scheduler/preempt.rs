@@ -59,7 +59,7 @@ fn victims(sight: &Sight<'_>, node: &NodeInfo) -> Option<Preemption> {
         left.remove(pod.key());
     }
     filter(sight, &left).ok()?;
-    lower.sort_by(|a, b| importance(a).cmp(&importance(b)));
+    lower.sort_by_key(|a| importance(a));
     // The most important come back first, as long as the pod still fits.
     let mut victims = Vec::new();
     for pod in lower {

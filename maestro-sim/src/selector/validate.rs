@@ -49,7 +49,7 @@ pub(crate) fn key_problem(key: &str) -> Option<String> {
         _ => return Some(QUALIFIED_RULE.to_owned()),
     };
     match name {
-        n if n.is_empty() => Some(format!("name part must be non-empty; {NAME_RULE}")),
+        &"" => Some(format!("name part must be non-empty; {NAME_RULE}")),
         n if n.len() > 63 => Some("name part must be no more than 63 bytes".to_owned()),
         n if !is_name(n) => Some(NAME_RULE.to_owned()),
         _ => None,

@@ -67,7 +67,8 @@ pub(super) fn check(
     path: &Path,
     out: &mut Vec<Cause>,
 ) {
-    if !schema.rules.is_empty() && !(value.is_null() && schema.nullable) {
+    let absent = value.is_null() && schema.nullable;
+    if !schema.rules.is_empty() && !absent {
         rules(schema, value, old, path, out);
     }
     match value {

@@ -105,11 +105,7 @@ fn number(limits: &Constraints, n: &Number, value: &Value, path: &Path, out: &mu
             _ => true,
         };
         if !fits {
-            let detail = format!(
-                "{path} in body must be of type {name}: \"{value}\"",
-                path = path,
-                value = value
-            );
+            let detail = format!("{path} in body must be of type {name}: \"{value}\"");
             out.push(Problem::invalid(path, value, &detail));
         }
     }

@@ -58,7 +58,7 @@ fn is_uuid(format: &str, text: &str) -> bool {
 /// Standard base64 with padding, as `Secret.data` has it.
 pub(crate) fn is_base64(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    text.len() % 4 == 0
+    text.len().is_multiple_of(4)
         && text.len() - body.len() <= 2
         && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
 }

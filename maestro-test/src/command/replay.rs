@@ -48,6 +48,6 @@ pub fn run(cli: &Cli, replay: &Replay) -> Exit {
     let digest = outcome.digest;
     let summary = Summary { scenario, outcomes: vec![outcome], skipped: 0 };
     let text = human::scenario(&summary, human::Paint { on: cli.paints() }, true);
-    let _ = write!(std::io::stdout(), "{text}     trace {digest:016x}\n");
+    let _ = writeln!(std::io::stdout(), "{text}     trace {digest:016x}");
     summary.exit()
 }

@@ -101,7 +101,7 @@ fn program_binds(source: &str, variable: &str) -> bool {
 fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or("");
     let line = line.split(" expecting ").next().unwrap_or(line);
-    line.trim_start_matches("Syntax error: ").replace("'<EOF>'", "the end").to_owned()
+    line.trim_start_matches("Syntax error: ").replace("'<EOF>'", "the end")
 }
 
 fn context() -> Context<'static> {

@@ -38,7 +38,7 @@ pub fn create(cx: &mut dyn Context, job: &Object, at: Option<i64>) -> Result<(),
     if let Some(index) = at {
         let text = index.to_string();
         map_at(&mut body, &["metadata", "annotations"]).insert(INDEX.into(), text.clone().into());
-        map_at(&mut body, &["metadata", "labels"]).insert(INDEX.into(), text.clone().into());
+        map_at(&mut body, &["metadata", "labels"]).insert(INDEX.into(), text.into());
         let host = format!("{}-{index}", job.name());
         map_at(&mut body, &["spec"]).insert("hostname".into(), host.into());
         set_index_variable(&mut body);
