@@ -70,6 +70,7 @@ impl Condition {
 
 /// An object as Kubernetes shows it to CEL: every whole number is an int. The library's own
 /// conversion makes unsigned ones of them, which compare with no literal.
+#[expect(clippy::disallowed_types, reason = "it is the type that cel takes a map from")]
 fn to_cel(value: &Value) -> Cel {
     match value {
         Value::Null => Cel::Null,
