@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -37,6 +38,7 @@ pub struct World {
     pub now: Duration,
     seed: u64,
     links: Vec<Link>,
+    links_touched: bool,
     actors: Vec<Actor>,
     subscribers: Vec<(TableId, Vec<usize>)>,
     seen: Vec<(TableId, u64)>,
@@ -55,6 +57,7 @@ impl World {
             now: Duration::ZERO,
             seed,
             links: Vec::new(),
+            links_touched: false,
             actors: Vec::new(),
             subscribers: Vec::new(),
             seen: Vec::new(),
@@ -86,9 +89,36 @@ impl World {
         &self.links[id.0]
     }
 
-    /// A link by index, to set faults on. Call [`World::links_changed`] afterwards.
+    /// A link by index, to set faults on. Whatever waits on a link looks again at the end of the
+    /// present call.
     pub fn link_mut(&mut self, id: LinkId) -> &mut Link {
-        &mut self.links[id.0]
+        self.links_touched = true;
+        let link = &mut self.links[id.0];
+        link.wake();
+        link
+    }
+
+    /// Draws the time that a request on a link travels.
+    pub(crate) fn travel(&mut self, id: LinkId) -> Duration {
+        self.links[id.0].travel()
+    }
+
+    /// Begins a watch on a link: the epoch it belongs to and the lag of its events.
+    pub(crate) fn begin_watch(&mut self, id: LinkId) -> (u64, Duration) {
+        let link = &mut self.links[id.0];
+        (link.watch_epoch, link.watch_lag())
+    }
+
+    /// Wakes a task at the next change of a link.
+    pub(crate) fn wake_on_link(&mut self, id: LinkId, waker: &Waker) {
+        self.links[id.0].wake_on_change(waker);
+    }
+
+    /// Lets every actor look again if a link was touched.
+    pub(crate) fn heed_links(&mut self) {
+        if std::mem::take(&mut self.links_touched) {
+            self.links_changed();
+        }
     }
 
     /// Every link, in order of creation.
@@ -279,13 +309,13 @@ impl World {
             return;
         }
         for table in self.server.store.take_dirty() {
-            self.feed(table);
+            let from = self.feed(table);
             let Some(at) = self.subscribers.iter().position(|(t, _)| *t == table) else {
                 continue;
             };
             for index in 0..self.subscribers[at].1.len() {
                 let actor = self.subscribers[at].1[index];
-                if self.actors[actor].is_concerned(table, &self.server) {
+                if self.actors[actor].notice(table, from, &self.server) {
                     let wake = self.now + self.actors[actor].lag();
                     self.wake(actor, wake);
                 }
@@ -296,7 +326,8 @@ impl World {
         }
     }
 
-    fn feed(&mut self, table: TableId) {
+    /// Shows observers what was written to a collection; the position it began at.
+    fn feed(&mut self, table: TableId) -> u64 {
         let end = self.server.store.table(table).end();
         let from = match self.seen.iter_mut().find(|(t, _)| *t == table) {
             Some((_, position)) => std::mem::replace(position, end),
@@ -312,6 +343,7 @@ impl World {
                 observer.stored(collection, event);
             }
         }
+        from
     }
 
     fn follow_new_kinds(&mut self) {
