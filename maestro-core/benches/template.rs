@@ -18,7 +18,7 @@ fn params() -> Value {
     Value::Object(defaults.collect())
 }
 
-fn scope(params: &Value) -> Scope {
+fn scope(params: &Value) -> Scope<'static> {
     let mut scope = Scope::new();
     scope.set("params", params).set("name", &json!("main")).set("namespace", &json!("default"));
     scope.set("appVersion", &json!("3.9.3")).set("framework", &json!("zookeeper"));

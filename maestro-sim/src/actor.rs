@@ -100,9 +100,9 @@ impl Actor {
         new
     }
 
-    /// Whether it watches a collection.
-    pub(crate) fn watches(&self, table: TableId) -> bool {
-        self.cursors.iter().any(|c| c.table == table)
+    /// Up to where it has seen a collection's events; `None` when it does not watch it.
+    pub(crate) fn position(&self, table: TableId) -> Option<u64> {
+        self.cursors.iter().find(|c| c.table == table).map(|c| c.position)
     }
 
     /// Whether an event of a collection concerns it: the newest event passes its selection.

@@ -352,6 +352,7 @@ impl World {
     fn step(&mut self, index: usize) {
         let actor = &mut self.actors[index];
         let link = actor.link;
+        let seen = self.definitions.and_then(|table| actor.position(table));
         let next = actor.step(&mut Surroundings {
             server: &mut self.server,
             link: &mut self.links[link.0],
@@ -359,7 +360,7 @@ impl World {
             now: self.now,
         });
         self.settle();
-        if self.definitions.is_some_and(|table| self.actors[index].watches(table)) {
+        if self.definitions.and_then(|table| self.actors[index].position(table)) != seen {
             // What it has just seen of a CustomResourceDefinition may be a kind to watch.
             for table in self.actors[index].follow(&mut self.server) {
                 self.subscribe(table, index);

@@ -76,7 +76,7 @@ pub(super) async fn stop(
 }
 
 enum Adopted {
-    Run(FrameworkVersionSpec, PlanExecution),
+    Run(Arc<FrameworkVersionSpec>, PlanExecution),
     Failed(Stand),
 }
 

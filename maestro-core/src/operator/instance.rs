@@ -2,11 +2,12 @@
 //! between, say how it stands.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::runtime::events::EventType;
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::instances::Kind;
@@ -43,7 +44,7 @@ pub(super) struct Work<'a> {
 pub(super) struct Outcome {
     pub(super) wake: Option<Moment>,
     pub(super) blocked: Option<(String, String)>,
-    pub(super) version: Option<FrameworkVersionSpec>,
+    pub(super) version: Option<Arc<FrameworkVersionSpec>>,
     pub(super) released: bool,
 }
 
@@ -133,7 +134,7 @@ async fn desire(
     framework: &str,
     history: &[PlanExecution],
     outcome: &mut Outcome,
-) -> Result<Option<(FrameworkVersionSpec, Desired)>, Error> {
+) -> Result<Option<(Arc<FrameworkVersionSpec>, Desired)>, Error> {
     let spec = &work.instance["spec"];
     let metadata = &work.instance["metadata"];
     let deleting = metadata["deletionTimestamp"].is_string();
@@ -323,22 +324,29 @@ async fn current(core: &Core, framework: &str) -> Result<Option<String>, Error> 
     Ok(api.get_opt(framework).await?.map(|framework| framework.spec.version))
 }
 
-/// A snapshot of a Framework, if there is one of that version.
+/// A snapshot of a Framework, if there is one of that version. It never changes, so it is read
+/// from its object once.
 pub(super) async fn snapshot(
     core: &Core,
     framework: &str,
     version: &str,
-) -> Result<Option<FrameworkVersionSpec>, Error> {
+) -> Result<Option<Arc<FrameworkVersionSpec>>, Error> {
     let key = ObjectKey {
         api_version: format!("{GROUP}/{VERSION}"),
         kind: "FrameworkVersion".to_owned(),
         namespace: String::new(),
         name: crate::framework::FrameworkVersion::object_name(framework, version),
     };
-    match core.world.get(&key) {
-        Some(value) => Ok(Some(serde_json::from_value(value["spec"].clone())?)),
-        None => Ok(None),
+    let Some(value) = core.world.get(&key) else { return Ok(None) };
+    let lock = || core.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((from, read)) = lock().get(&key)
+        && Arc::ptr_eq(from, &value)
+    {
+        return Ok(Some(read.clone()));
     }
+    let read = Arc::new(FrameworkVersionSpec::deserialize(&value["spec"])?);
+    lock().insert(key, (value, read.clone()));
+    Ok(Some(read))
 }
 
 fn has_finalizer(instance: &Value) -> bool {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::execution::PlanExecution;
 use crate::machine::{EffectId, Outcome};
 use crate::plan::Plan;
 use crate::plan::compile::Error;
@@ -16,6 +17,8 @@ use crate::task::ObjectKey;
 pub(super) struct Memory {
     /// UIDs of executions that were read from the server, past the cache, by this process.
     pub(super) confirmed: BTreeSet<String>,
+    /// Executions as read from their objects, by UID.
+    pub(super) runs: BTreeMap<String, (Arc<Value>, PlanExecution)>,
     /// What became of effects, by the execution's UID.
     pub(super) outcomes: BTreeMap<String, BTreeMap<EffectId, Outcome>>,
     /// Rendered plans, by the execution's UID.

@@ -24,13 +24,13 @@ pub(super) struct Subject<'a> {
     pub(super) parameters: &'a BTreeMap<String, Value>,
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
     fn text(&self, field: &str) -> &str {
         self.instance["metadata"][field].as_str().unwrap_or_default()
     }
 
     /// The variables that every template and expression sees.
-    fn scope(&self) -> Result<Scope, String> {
+    fn scope(&self) -> Result<Scope<'a>, String> {
         let given: Map<String, Value> = self.parameters.clone().into_iter().collect();
         let params =
             parameters::resolve(&self.version.spec, &Value::Object(given)).map_err(|errors| {
@@ -63,7 +63,7 @@ impl Subject<'_> {
     }
 
     /// Every ConfigMap and Secret that any plan of the version applies, for the hashes on pods.
-    fn configs(&self, scope: &Scope) -> Vec<Value> {
+    fn configs(&self, scope: &Scope<'_>) -> Vec<Value> {
         let mut configs = Vec::new();
         for (name, source) in &self.version.spec.templates {
             // What does not render here fails where a step needs it, with its place.
@@ -92,7 +92,7 @@ impl Subject<'_> {
     pub(super) fn values(
         &self,
         expressions: &[String],
-        objects: &[(ObjectKey, Arc<Value>)],
+        objects: &'a [(ObjectKey, Arc<Value>)],
     ) -> BTreeMap<String, Result<Value, String>> {
         if expressions.is_empty() {
             return BTreeMap::new();
@@ -101,8 +101,7 @@ impl Subject<'_> {
             let all: Vec<&Value> = objects.iter().map(|(_, object)| &**object).collect();
             let pods: Vec<&Value> =
                 all.iter().copied().filter(|object| object["kind"] == "Pod").collect();
-            scope.set("objects", &json!(all)).set("pods", &json!(pods));
-            scope.set("self", self.instance);
+            scope.lend_all("objects", all).lend_all("pods", pods).lend("self", self.instance);
             scope
         });
         let value = |text: &String| -> Result<Value, String> {

@@ -2,6 +2,7 @@
 //! instances, plans and whole simulations share it.
 
 use super::{CompileError, Expression, Template, TemplateError};
+use regex::Regex;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,6 +37,7 @@ impl<T> Cache<T> {
 
 static EXPRESSIONS: Cache<Expression> = Cache::new();
 static TEMPLATES: Cache<Template> = Cache::new();
+static PATTERNS: Cache<Regex> = Cache::new();
 
 /// [`Expression::compile`], once per process and text.
 ///
@@ -51,4 +53,12 @@ pub fn expression(source: &str) -> Result<Arc<Expression>, CompileError> {
 /// As [`Template::compile`].
 pub fn template(name: &str, source: &str) -> Result<Arc<Template>, TemplateError> {
     TEMPLATES.get(&format!("{name}\n{source}"), || Template::compile(name, source))
+}
+
+/// [`Regex::new`], once per process and text.
+///
+/// # Errors
+/// As [`Regex::new`].
+pub fn pattern(source: &str) -> Result<Arc<Regex>, regex::Error> {
+    PATTERNS.get(source, || Regex::new(source))
 }

@@ -41,13 +41,13 @@ pub struct Run<'a> {
 
 /// The variables of a template, for one instance and one step.
 #[must_use]
-pub fn scope(
+pub fn scope<'a>(
     framework: &str,
     spec: &FrameworkSpec,
-    instance: &Value,
+    instance: &'a Value,
     params: &Value,
     run: Run<'_>,
-) -> Scope {
+) -> Scope<'a> {
     let metadata = &instance["metadata"];
     let text = |field: &str| metadata[field].as_str().unwrap_or_default();
     let mut scope = Scope::new();
@@ -56,7 +56,7 @@ pub fn scope(
         .set("name", &json!(text("name")))
         .set("namespace", &json!(text("namespace")))
         .set("uid", &json!(text("uid")))
-        .set("instance", instance)
+        .lend("instance", instance)
         .set("framework", &json!(framework))
         .set("version", &json!(spec.version))
         .set("appVersion", &json!(spec.app_version))
