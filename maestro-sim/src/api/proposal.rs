@@ -127,8 +127,9 @@ pub(super) fn carry_over(
     Ok(())
 }
 
-/// The live tree without its status and its managed fields. What the body says alike is taken from there: most bodies
-/// are the live tree with another status, and comparing costs less than copying.
+/// The live tree without its status and its managed fields. What the body says alike is taken
+/// from there: most bodies are the live tree with another status, and comparing costs less than
+/// copying.
 fn unchanged(live: &Value, body: &mut Value) -> Value {
     let fields = live.as_object().into_iter().flatten().filter(|(name, _)| *name != "status");
     let keep = |(name, value): (&String, &Value)| {
