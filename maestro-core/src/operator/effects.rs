@@ -133,7 +133,7 @@ async fn scale(core: &Core, key: &ObjectKey, replicas: i64) -> Result<Option<Arc
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     api.patch_scale(&key.name, &params, &Patch::Merge(&body)).await?;
     // The answer is a Scale; the workload itself tells the generation to wait for.
-    Ok(core.world.read(key).await?)
+    core.world.read(key).await
 }
 
 fn note(core: &Core, key: &ObjectKey, object: DynamicObject) -> Result<Arc<Value>, Error> {
