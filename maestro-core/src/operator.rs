@@ -33,8 +33,10 @@ mod lease;
 mod listener;
 mod memory;
 mod metrics;
+mod pods;
 mod render;
 mod status;
+mod triggers;
 mod world;
 
 pub use lease::LeaseTimings;
