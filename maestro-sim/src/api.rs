@@ -4,10 +4,12 @@
 //! a request from inside the simulation never becomes HTTP or JSON text.
 
 mod admission;
+mod decode;
 mod delete;
 pub mod discovery;
 mod failure;
 pub mod http;
+mod prepare;
 mod proposal;
 pub mod read;
 pub mod registry;
@@ -111,6 +113,20 @@ pub struct Options {
     pub allow_watch_bookmarks: bool,
     /// `sendInitialEvents`.
     pub send_initial_events: Option<bool>,
+    /// Whether the client reads warnings: those over HTTP do.
+    pub warn: bool,
+    /// The form in which objects are wanted.
+    pub form: Form,
+}
+
+/// The form in which a client wants objects (`as=` in its Accept header).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Form {
+    /// Whole objects.
+    #[default]
+    Whole,
+    /// `PartialObjectMetadata`, or a list of them.
+    Metadata,
 }
 
 /// One request, whoever makes it.

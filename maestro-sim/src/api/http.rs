@@ -51,7 +51,7 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
         name: place.name.to_owned(),
         subresource: place.subresource.to_owned().into(),
         patch,
-        options: merged(options, &body),
+        options: Options { warn: true, ..merged(options, &body) },
         body,
         user_agent: Arc::from(agent.unwrap_or("unknown")),
     })))
@@ -229,15 +229,27 @@ pub fn answer(handled: Handled) -> http::Response<Body> {
         Ok(Response::Value { code, value }) => json_answer(code, &value),
         Ok(Response::List(list)) => respond(200, Body::list(&list)),
         Ok(Response::Watch(_)) => respond(200, Body::full("")),
+        Ok(Response::Warned { warnings, response }) => warned(answer(Ok(*response)), &warnings),
         Err(status) => {
             let mut response = json_answer(status.code, &status.to_value());
             let seconds = status.details.get("retryAfterSeconds").and_then(Value::as_u64);
             if let Some(seconds) = seconds {
                 response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
             }
-            response
+            warned(response, &status.warnings)
         }
     }
+}
+
+/// Adds warnings as the server writes them: code 299, no agent, quoted text (RFC 7234 §5.5).
+fn warned(mut response: http::Response<Body>, warnings: &[String]) -> http::Response<Body> {
+    for warning in warnings {
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = http::HeaderValue::try_from(format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(http::header::WARNING, value);
+        }
+    }
+    response
 }
 
 /// The HTTP answer of a watch.

@@ -36,6 +36,13 @@ pub enum Response {
     List(List),
     /// A watch: where its cursor starts.
     Watch(WatchStart),
+    /// An answer with warnings, only for clients that read them.
+    Warned {
+        /// What the server warns of.
+        warnings: Vec<String>,
+        /// The answer itself.
+        response: Box<Response>,
+    },
 }
 
 /// What every handler returns.
@@ -53,6 +60,7 @@ pub struct Server {
     pub(super) uids: Stream,
     pub(super) names: Stream,
     pub(super) addresses: Addresses,
+    pub(super) warnings: Vec<String>,
     clock: (u64, String),
 }
 
@@ -66,6 +74,7 @@ impl Server {
             uids: Stream::new(seed, "uids"),
             names: Stream::new(seed, "names"),
             addresses: Addresses::default(),
+            warnings: Vec::new(),
             clock: (0, rfc3339(Duration::ZERO)),
         }
     }
@@ -75,6 +84,21 @@ impl Server {
     /// # Errors
     /// With the `metav1.Status` that a real server answers.
     pub fn handle(&mut self, request: Request) -> Handled {
+        let handled = self.dispatch(request);
+        if self.warnings.is_empty() {
+            return handled;
+        }
+        let warnings = std::mem::take(&mut self.warnings);
+        match handled {
+            Ok(response) => Ok(Response::Warned { warnings, response: Box::new(response) }),
+            Err(mut status) => {
+                status.warnings = warnings;
+                Err(status)
+            }
+        }
+    }
+
+    fn dispatch(&mut self, request: Request) -> Handled {
         let served = self.served(&request)?;
         if !request.subresource.is_empty() && request.subresource != "status" {
             return self.subresource(&served, request);

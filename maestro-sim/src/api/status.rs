@@ -36,12 +36,14 @@ pub struct Status {
     pub message: String,
     /// `details`, an object; empty when there are none.
     pub details: Map<String, Value>,
+    /// What the server warned of before it refused.
+    pub warnings: Vec<String>,
 }
 
 impl Status {
     /// A status without details.
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Map::new() }
+        Self { code, reason, message: message.into(), details: Map::new(), warnings: Vec::new() }
     }
 
     fn about(mut self, resource: &GroupResource, name: &str) -> Self {

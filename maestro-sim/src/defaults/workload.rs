@@ -37,7 +37,7 @@ pub(super) fn stateful_set(object: &mut Value) {
     text(spec, "podManagementPolicy", "OrderedReady");
     if let Some(strategy) = made(spec, "updateStrategy") {
         text(strategy, "type", "RollingUpdate");
-        rolling(strategy, &[("partition", 0.into())]);
+        rolling(strategy, &[("partition", 0.into()), ("maxUnavailable", 1.into())]);
     }
     if let Some(policy) = made(spec, "persistentVolumeClaimRetentionPolicy") {
         text(policy, "whenDeleted", "Retain");
