@@ -3,11 +3,13 @@
 //! HTTP, the in-process client and the simulated controllers are thin shells on [`Request`]:
 //! a request from inside the simulation never becomes HTTP or JSON text.
 
+mod account;
 mod admission;
 mod decode;
 mod delete;
 pub mod discovery;
 mod failure;
+mod form;
 pub mod http;
 mod prepare;
 mod proposal;

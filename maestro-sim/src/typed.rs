@@ -136,6 +136,10 @@ impl Decoder {
             };
             let here = Place { owner: struct_name(field, place), fields: Some((place, name)) };
             self.value(field, &field.go_type, child, &here, &path.field(name))?;
+            // The store's protobuf knows no empty list or map: what comes back is none.
+            if field.encoding == Encoding::Null && is_empty(child) {
+                *child = Value::Null;
+            }
         }
         if surplus || map.iter().any(|(name, child)| is_left_out(schema, name, child)) {
             map.retain(|name, child| {
@@ -241,6 +245,14 @@ fn last_word<'a>(go_type: &'a str, otherwise: &'a str) -> &'a str {
     match go_type.rsplit('.').next() {
         None | Some("") => otherwise,
         Some(name) => name,
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
     }
 }
 

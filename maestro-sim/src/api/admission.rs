@@ -90,7 +90,7 @@ impl Server {
     }
 
     pub(super) fn admit_create(
-        &self,
+        &mut self,
         served: &Served,
         body: &mut Value,
     ) -> Result<(), Box<Status>> {
@@ -133,7 +133,8 @@ impl Server {
         Ok(())
     }
 
-    fn admit_pod(&self, body: &mut Value) -> Result<(), Box<Status>> {
+    fn admit_pod(&mut self, body: &mut Value) -> Result<(), Box<Status>> {
+        self.admit_account(body)?;
         let class = at(body, &["spec", "priorityClassName"]).and_then(Value::as_str);
         let (name, priority, policy) = self.priority(class)?;
         let spec = map_at(body, &["spec"]);
@@ -142,9 +143,6 @@ impl Server {
         }
         spec.insert("priority".into(), priority.into());
         spec.entry("preemptionPolicy").or_insert_with(|| policy.into());
-        spec.entry("serviceAccountName").or_insert_with(|| "default".into());
-        let account = spec.get("serviceAccountName").cloned().unwrap_or_default();
-        spec.insert("serviceAccount".into(), account);
         tolerate(body, "node.kubernetes.io/not-ready");
         tolerate(body, "node.kubernetes.io/unreachable");
         Ok(())

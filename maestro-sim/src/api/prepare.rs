@@ -53,7 +53,14 @@ impl Server {
 
     /// What a change of the object itself, not of a subresource, brings with it.
     pub(super) fn prepare_update(served: &Served, live: &Object, body: &mut Value) {
-        if (&*served.resource.group, &*served.resource.resource) == ("apps", "daemonsets") {
+        let id = (&*served.resource.group, &*served.resource.resource);
+        if id == ("", "namespaces") {
+            // Only its own endpoints change these.
+            if let Some(finalizers) = live.at(&["spec", "finalizers"]) {
+                map_at(body, &["spec"]).insert("finalizers".into(), finalizers.clone());
+            }
+        }
+        if id == ("apps", "daemonsets") {
             let before = live.annotation(TEMPLATE_GENERATION).and_then(|n| n.parse::<i64>().ok());
             let template = |o: &Value| at(o, &["spec", "template"]).cloned();
             let grown = template(live.value()) != template(body);

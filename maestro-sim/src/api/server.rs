@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::api::admission::Addresses;
+use crate::api::form::shaped;
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
 use crate::api::watch::WatchStart;
@@ -48,6 +49,13 @@ pub enum Response {
 /// What every handler returns.
 pub type Handled = Result<Response, Box<Status>>;
 
+/// What the server says of a kind that will go.
+fn deprecation(served: &Served) -> Option<String> {
+    (served.resource == GroupResource::new("", "endpoints")).then(|| {
+        "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()
+    })
+}
+
 /// An API server over its store. Synchronous: `now` is set by the caller before each request.
 #[derive(Debug)]
 pub struct Server {
@@ -84,7 +92,8 @@ impl Server {
     /// # Errors
     /// With the `metav1.Status` that a real server answers.
     pub fn handle(&mut self, request: Request) -> Handled {
-        let handled = self.dispatch(request);
+        let form = request.options.form;
+        let handled = self.dispatch(request).map(|response| shaped(form, response));
         if self.warnings.is_empty() {
             return handled;
         }
@@ -115,7 +124,7 @@ impl Server {
         }
     }
 
-    fn served(&self, request: &Request) -> Result<Arc<Served>, Box<Status>> {
+    fn served(&mut self, request: &Request) -> Result<Arc<Served>, Box<Status>> {
         let served = self
             .registry
             .find(&request.resource, &request.version)
@@ -127,8 +136,14 @@ impl Server {
         if !scoped || !named {
             return Err(Box::new(Status::no_such_path()));
         }
+        if !request.subresource.is_empty() && !served.has_subresource(&request.subresource) {
+            return Err(Box::new(Status::no_such_path()));
+        }
         if !served.serves(request.verb, &request.subresource) {
             return Err(Box::new(Status::method_not_allowed()));
+        }
+        if request.options.warn {
+            self.warnings.extend(deprecation(&served));
         }
         Ok(served)
     }

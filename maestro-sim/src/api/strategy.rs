@@ -65,7 +65,13 @@ impl Served {
         let annotations =
             || at(old, &["metadata", "annotations"]) != at(new, &["metadata", "annotations"]);
         let grows = match self.generation {
-            Generation::None => return now,
+            Generation::None | Generation::Fixed => return now,
+            Generation::Any => {
+                self.differs_outside_metadata(old, new)
+                    || ["labels", "annotations", "ownerReferences", "finalizers"]
+                        .iter()
+                        .any(|f| at(old, &["metadata", f]) != at(new, &["metadata", f]))
+            }
             Generation::Spec => differs("spec"),
             Generation::SpecOrAnnotations => differs("spec") || annotations(),
             Generation::AnyButMetadata => self.differs_outside_metadata(old, new),

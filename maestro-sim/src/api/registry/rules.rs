@@ -64,9 +64,9 @@ fn generation(id: &GroupResource) -> Generation {
         ("apps", "deployments") => Generation::SpecOrAnnotations,
         ("apps", "controllerrevisions") => Generation::None,
         ("", "pods" | "replicationcontrollers") => Generation::Spec,
-        ("", "podtemplates") | ("scheduling.k8s.io" | "discovery.k8s.io", _) => {
-            Generation::AnyButMetadata
-        }
+        ("", "podtemplates") => Generation::AnyButMetadata,
+        ("discovery.k8s.io", _) => Generation::Any,
+        ("scheduling.k8s.io", _) => Generation::Fixed,
         ("apps" | "batch" | "policy" | "autoscaling", _)
         | ("networking.k8s.io", "ingresses" | "networkpolicies" | "ingressclasses")
         | ("apiextensions.k8s.io" | "flowcontrol.apiserver.k8s.io", _) => Generation::Spec,
@@ -107,6 +107,7 @@ fn selectable(id: &GroupResource) -> &'static [&'static str] {
             "spec.hostNetwork",
             "status.phase",
             "status.podIP",
+            "status.podIPs",
             "status.nominatedNodeName",
         ],
         ("", "events") => &[
