@@ -3,8 +3,9 @@
 //! `derive-facts DIR > maestro-sim/src/facts/1.37.txt`, where DIR holds the documents as served:
 //! `discovery-api.json` and `discovery-apis.json` (`kubectl get --raw /api`, `/apis`, with the
 //! aggregated-discovery Accept header), `openapi-v3/*.json` (`kubectl get --raw
-//! /openapi/v3/…`) and `encoding.json` (`go run ./encoding` in `ci/control-plane/kubernetes`). Descriptions are left out; each type stands once, on a line of its own, so
-//! that a simulator parses only the types it is asked for.
+//! /openapi/v3/…`), and `encoding.json` (`go run ./encoding` in `ci/control-plane/kubernetes`).
+//! Descriptions are left out; each type stands once, on a line of its own, so that a simulator
+//! parses only the types it is asked for.
 
 use std::collections::BTreeMap;
 use std::path::Path;
