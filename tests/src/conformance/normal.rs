@@ -21,6 +21,7 @@ static TIME: LazyLock<Regex> =
     LazyLock::new(|| regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z"));
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| regex(r"^10\.\d+\.\d+\.\d+$"));
 static TOKEN_VOLUME: LazyLock<Regex> = LazyLock::new(|| regex("kube-api-access-[a-z0-9]{5}"));
+static PATCHED_OBJECT: LazyLock<Regex> = LazyLock::new(|| regex(r#"Invalid value: "\{\\".*\}": "#));
 static VERSION_IN_WORDS: LazyLock<Regex> =
     LazyLock::new(|| regex(r"((?:resource ?[vV]ersion|current|object meta): ?)\d+( \(\d+\))?"));
 
@@ -186,6 +187,8 @@ impl Drawn {
             None => "<time>",
         });
         let text = TOKEN_VOLUME.replace_all(&text, "kube-api-access-<random>");
+        // *Patched objects* are quoted whole, in an order that says nothing.
+        let text = PATCHED_OBJECT.replace_all(&text, "Invalid value: <object>: ");
         let text = VERSION_IN_WORDS.replace_all(&text, "$1<version>");
         let mut text = text.into_owned();
         for (name, shown) in &self.generated {
