@@ -1,3 +1,6 @@
-//! What the tests across the crates share: an ordinary kube-rs operator, and ways to run it.
+//! What the tests across the crates share: an ordinary kube-rs operator, a real control plane, and
+//! what compares the simulated API server with it.
 
+pub mod conformance;
+pub mod control_plane;
 pub mod mirror;

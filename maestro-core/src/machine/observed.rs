@@ -1,6 +1,7 @@
 //! What the machine is told of the cluster, and what it wants sent there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use crate::task::{ObjectKey, PatchKind};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// Live objects; an object that is not here does not exist.
-    pub objects: BTreeMap<ObjectKey, Value>,
+    pub objects: BTreeMap<ObjectKey, Arc<Value>>,
     /// What became of the effects this process has sent. It need not outlive the process: effects
     /// can be sent again.
     pub outcomes: BTreeMap<EffectId, Outcome>,

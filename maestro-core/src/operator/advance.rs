@@ -187,11 +187,11 @@ fn observe(
     let mut observed = Observed { values, ..Observed::default() };
     for key in keys {
         if let Some(object) = work.core.world.get(key) {
-            observed.objects.insert(key.clone(), (*object).clone());
+            observed.objects.insert(key.clone(), object);
         }
     }
     for (key, object) in owned {
-        observed.objects.entry(key).or_insert_with(|| (*object).clone());
+        observed.objects.entry(key).or_insert(object);
     }
     let uid = run.metadata.uid.as_deref().unwrap_or_default();
     observed.outcomes = work.memory.outcomes.get(uid).cloned().unwrap_or_default();

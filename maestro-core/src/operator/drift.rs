@@ -161,8 +161,10 @@ fn skipped(run: &PlanExecution) -> BTreeSet<String> {
 }
 
 fn is_settled(work: &Work<'_>, key: &ObjectKey, desired: &Value, live: &Value) -> bool {
-    let now = Settled { desired: fingerprint(desired), live: print(live) };
-    work.memory.settled.get(key) == Some(&now) || covers(live, desired)
+    covers(live, desired)
+        || work.memory.settled.get(key).is_some_and(|settled| {
+            *settled == Settled { desired: fingerprint(desired), live: print(live) }
+        })
 }
 
 /// The fingerprint of what an author can ask of an object: all but its status and bookkeeping.

@@ -1,11 +1,13 @@
 //! Effects: the machine's actions as requests, and what their answers mean.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Preconditions;
 use kube::api::{Api, DeleteParams, DynamicObject, EvictParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use super::world::complete;
+use super::world::value_of;
 use super::{Core, Error, FIELD_MANAGER};
 use crate::machine::{Action, Outcome, Seen};
 use crate::task::{ObjectKey, PatchKind};
@@ -59,23 +61,23 @@ fn judge(action: &Action, error: &Error) -> Outcome {
 }
 
 /// Server-side applies an object, and notes the answer.
-pub(super) async fn apply(core: &Core, object: &Value) -> Result<Value, Error> {
+pub(super) async fn apply(core: &Core, object: &Value) -> Result<Arc<Value>, Error> {
     let key = ObjectKey::of(object).ok_or_else(|| Error::Changed("an object".to_owned()))?;
     let api = core.world.api_of(&key).await?;
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let applied = api.patch(&key.name, &params, &Patch::Apply(object)).await?;
-    note(core, &key, &applied)
+    note(core, &key, applied)
 }
 
-async fn create(core: &Core, object: &Value) -> Result<Option<Value>, Error> {
+async fn create(core: &Core, object: &Value) -> Result<Option<Arc<Value>>, Error> {
     let key = ObjectKey::of(object).ok_or_else(|| Error::Changed("an object".to_owned()))?;
     let api = core.world.api_of(&key).await?;
     let body: DynamicObject = serde_json::from_value(object.clone())?;
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
     match api.create(&params, &body).await {
-        Ok(created) => note(core, &key, &created).map(Some),
+        Ok(created) => note(core, &key, created).map(Some),
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
-            Ok(core.world.read(&key).await?.map(|object| (*object).clone()))
+            Ok(core.world.read(&key).await?)
         }
         Err(error) => Err(error.into()),
     }
@@ -122,7 +124,7 @@ async fn delete(core: &Core, key: &ObjectKey, uid: &str, params: &DeleteParams) 
         Ok(either) => {
             if let Some(object) = either.left() {
                 // It stays until its finalizers are gone.
-                let _ = note(core, key, &object);
+                let _ = note(core, key, object);
             }
             Outcome::Done(gone)
         }
@@ -144,7 +146,7 @@ async fn patch(
     key: &ObjectKey,
     kind: PatchKind,
     body: &Value,
-) -> Result<Value, Error> {
+) -> Result<Arc<Value>, Error> {
     let api = core.world.api_of(key).await?;
     let params =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -156,25 +158,21 @@ async fn patch(
             api.patch(&key.name, &params, &Patch::Json::<()>(operations)).await?
         }
     };
-    note(core, key, &patched)
+    note(core, key, patched)
 }
 
-async fn scale(core: &Core, key: &ObjectKey, replicas: i64) -> Result<Option<Value>, Error> {
+async fn scale(core: &Core, key: &ObjectKey, replicas: i64) -> Result<Option<Arc<Value>>, Error> {
     let api = core.world.api_of(key).await?;
     let body = json!({"spec": {"replicas": replicas}});
     let params =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     api.patch_scale(&key.name, &params, &Patch::Merge(&body)).await?;
     // The answer is a Scale; the workload itself tells the generation to wait for.
-    Ok(core.world.read(key).await?.map(|object| (*object).clone()))
+    core.world.read(key).await
 }
 
-fn note(core: &Core, key: &ObjectKey, object: &DynamicObject) -> Result<Value, Error> {
-    let mut value = serde_json::to_value(object)?;
-    if let Some(metadata) = value["metadata"].as_object_mut() {
-        metadata.remove("managedFields");
-    }
-    complete(&mut value, &key.api_version, &key.kind);
+fn note(core: &Core, key: &ObjectKey, object: DynamicObject) -> Result<Arc<Value>, Error> {
+    let value = Arc::new(value_of(object, &key.api_version, &key.kind)?);
     core.world.note(&value);
     Ok(value)
 }

@@ -14,7 +14,7 @@ use super::instances::Kind;
 use super::journal::{self, Owner};
 use super::memory::Memory;
 use super::render::Subject;
-use super::world::{complete, key_of};
+use super::world::{key_of, value_of};
 use super::{CLEANUP_FINALIZER, Core, Error, advance, clock, drift, status, triggers};
 use crate::execution::choose::{Decision, Desired, Start, baseline, decide};
 use crate::execution::{Moment, PlanExecution};
@@ -54,8 +54,7 @@ pub(super) async fn reconcile(
 ) -> Result<Option<Duration>, Error> {
     let resource = &kind.served.resource;
     let key = key_of(&resource.api_version, &resource.kind, object);
-    let mut instance = serde_json::to_value(object)?;
-    complete(&mut instance, &resource.api_version, &resource.kind);
+    let instance = value_of(object.clone(), &resource.api_version, &resource.kind)?;
     let deleting = instance["metadata"]["deletionTimestamp"].is_string();
     if deleting && !has_finalizer(&instance) {
         return Ok(None);

@@ -172,7 +172,7 @@ pub(super) async fn write(
 fn note(world: &World, execution: &PlanExecution) -> Result<(), Error> {
     let mut value: Value = serde_json::to_value(execution)?;
     complete(&mut value, &api_version(), "PlanExecution");
-    world.note(&value);
+    world.note(&Arc::new(value));
     Ok(())
 }
 

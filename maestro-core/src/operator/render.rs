@@ -144,7 +144,7 @@ impl<'a> Subject<'a> {
 
     /// A text with `${…}` in it.
     pub(super) fn text_of(&self, source: &str) -> Result<String, String> {
-        let text = crate::template::Text::compile(source).map_err(|error| error.to_string())?;
+        let text = cache::text(source).map_err(|error| error.to_string())?;
         text.render_text(&self.scope()?).map_err(|error| error.to_string())
     }
 }

@@ -14,9 +14,6 @@ const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower ca
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric \
     characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  \
     or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-const LABEL_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or \
-    '-', start with an alphabetic character, and end with an alphanumeric character (e.g. \
-    'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 
 /// What is wrong with an object's metadata.
 pub fn metadata(resource: &GroupResource, object: &Value) -> Vec<Cause> {
@@ -73,8 +70,9 @@ fn annotations(notes: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cau
 
 fn name_problem(resource: &GroupResource, name: &str) -> Option<String> {
     match (&*resource.group, &*resource.resource) {
-        ("", "services") => label_1035_problem(name),
-        ("", "namespaces") => label_problem(name),
+        ("", "services" | "namespaces") | ("apps", "statefulsets") => label_problem(name),
+        ("", "events") | ("events.k8s.io", _) => segment_problem(name),
+        ("policy", "poddisruptionbudgets") => None,
         ("rbac.authorization.k8s.io", _) => segment_problem(name),
         _ => subdomain_problem(name),
     }
@@ -94,11 +92,6 @@ fn too_long(name: &str, most: usize) -> Option<String> {
 /// What keeps a name from being an RFC 1123 label.
 pub(super) fn label_problem(name: &str) -> Option<String> {
     too_long(name, 63).or_else(|| (!is_label(name)).then(|| LABEL.to_owned()))
-}
-
-fn label_1035_problem(name: &str) -> Option<String> {
-    let fits = is_label(name) && name.starts_with(|c: char| c.is_ascii_lowercase());
-    too_long(name, 63).or_else(|| (!fits).then(|| LABEL_1035.to_owned()))
 }
 
 fn subdomain_problem(name: &str) -> Option<String> {

@@ -13,6 +13,7 @@ pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
     let path = root.field("spec");
     spec(object.get("spec").unwrap_or(&Value::Null), &path, causes);
     if let Some(old) = old
+        && old.get("spec") != object.get("spec")
         && frozen(old) != frozen(object)
     {
         let detail = "pod updates may not change fields other than \

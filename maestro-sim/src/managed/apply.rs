@@ -159,9 +159,11 @@ fn refuse(write: &Write<'_>, applied: &Value) -> Result<(), ApplyError> {
         many => format!("errors:\n  {}", many.join("\n  ")),
     };
     Err(ApplyError::Invalid(format!(
-        "failed to create typed patch object ({}/{}; {version}, Kind={}): {problems}",
+        "failed to create typed patch object ({}/{}; {}{version}, Kind={}): {problems}",
         text(&["metadata", "namespace"]),
         text(&["metadata", "name"]),
+        // The core group has no name, but its slash is written.
+        if version.contains('/') { "" } else { "/" },
         text(&["kind"]),
     )))
 }

@@ -13,10 +13,10 @@ type: object
 properties:
   apiVersion: {type: string, default: ''}
   kind: {type: string, default: ''}
-  metadata: {type: object, x-in-zero-value: true}
+  metadata: {type: object, x-go: s}
   spec:
     type: object
-    x-in-zero-value: true
+    x-go: s
     required: [containers]
     properties:
       replicas: {type: integer}
@@ -28,12 +28,13 @@ properties:
       tags: {type: array, items: {type: string}, x-kubernetes-list-type: set}
       strategy:
         type: object
-        x-in-zero-value: true
+        x-go: s
         properties:
           type: {type: string}
           rolling: {type: object, properties: {surge: {type: integer}}}
       containers:
         type: array
+        x-go: n
         x-kubernetes-list-type: map
         x-kubernetes-list-map-keys: [name]
         items:
@@ -55,7 +56,7 @@ properties:
       free: {type: object, x-kubernetes-preserve-unknown-fields: true}
   status:
     type: object
-    x-in-zero-value: true
+    x-go: s
     properties: {ready: {type: integer}}
 "#;
 
@@ -392,7 +393,7 @@ fn sets_and_atomics() {
 
 #[test]
 fn configurations_that_do_not_fit() {
-    let failed = "failed to create typed patch object (n/w; v1, Kind=Widget)";
+    let failed = "failed to create typed patch object (n/w; /v1, Kind=Widget)";
     check(
         "[{apply: a, spec: {replica: 1}}]",
         &format!("error: '{failed}: .spec.replica: field not declared in schema'"),

@@ -1,0 +1,22 @@
+//! All that is asked: the sequences written by hand, those for every kind, and generated ones.
+
+mod generated;
+mod kinds;
+mod written;
+
+use crate::conformance::case::Sequence;
+
+/// Every sequence, in a fixed order.
+///
+/// # Errors
+/// When a file of the corpus is not written as it should be; names the file and the place.
+pub fn all() -> Result<Vec<Sequence>, String> {
+    let mut all = written::sequences()?;
+    all.extend(kinds::sequences()?);
+    all.extend(generated::sequences()?);
+    let mut names = std::collections::BTreeSet::new();
+    match all.iter().find(|sequence| !names.insert(sequence.name.as_str())) {
+        Some(twice) => Err(format!("two sequences are called {}", twice.name)),
+        None => Ok(all),
+    }
+}

@@ -1,0 +1,29 @@
+//! The sequences written by hand, one file a subject.
+
+use crate::conformance::case::Sequence;
+
+/// Every file, by its subject.
+const FILES: &[(&str, &str)] = &[
+    ("create", include_str!("../../../conformance/create.yaml")),
+    ("update", include_str!("../../../conformance/update.yaml")),
+    ("delete", include_str!("../../../conformance/delete.yaml")),
+    ("list", include_str!("../../../conformance/list.yaml")),
+    ("watch", include_str!("../../../conformance/watch.yaml")),
+    ("patch", include_str!("../../../conformance/patch.yaml")),
+    ("apply", include_str!("../../../conformance/apply.yaml")),
+    ("pods", include_str!("../../../conformance/pods.yaml")),
+    ("fields", include_str!("../../../conformance/fields.yaml")),
+    ("custom", include_str!("../../../conformance/custom.yaml")),
+];
+
+pub(super) fn sequences() -> Result<Vec<Sequence>, String> {
+    let mut all = Vec::new();
+    for (subject, text) in FILES {
+        let read: Vec<Sequence> = serde_yaml::from_str(text)
+            .map_err(|e| format!("tests/conformance/{subject}.yaml: {e}"))?;
+        all.extend(
+            read.into_iter().map(|s| Sequence { name: format!("{subject}-{}", s.name), ..s }),
+        );
+    }
+    Ok(all)
+}

@@ -1,0 +1,257 @@
+//! What may differ between two servers that behave alike, each kind of difference by its name.
+//!
+//! Values that a server draws or counts are replaced by what can be compared: which of them are
+//! the same, and which came first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+use serde_json::{Map, Value};
+
+use crate::conformance::side::Answers;
+use crate::control_plane::wire::Answer;
+
+/// The headers that are compared; all others are the connection's or the server's own.
+const HEADERS: [&str; 5] = ["allow", "content-type", "location", "retry-after", "warning"];
+
+static UID: LazyLock<Regex> =
+    LazyLock::new(|| regex("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"));
+static TIME: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z"));
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| regex(r"^10\.\d+\.\d+\.\d+$"));
+static TOKEN_VOLUME: LazyLock<Regex> = LazyLock::new(|| regex("kube-api-access-[a-z0-9]{5}"));
+static PATCHED_OBJECT: LazyLock<Regex> = LazyLock::new(|| regex(r#"Invalid value: "\{\\".*\}": "#));
+static VERSION_IN_WORDS: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"((?:resource ?[vV]ersion|current|object meta): ?)\d+( \(\d+\))?"));
+
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the pattern is a constant of this file")
+}
+
+/// An answer as it is compared.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// HTTP status.
+    pub code: u16,
+    /// The headers that are compared.
+    pub headers: BTreeMap<String, String>,
+    /// The body, indented JSON where it is JSON.
+    pub body: String,
+}
+
+impl Seen {
+    /// The whole as text for a diff.
+    pub fn text(&self) -> String {
+        let headers: String =
+            self.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        format!("{}\n{headers}{}\n", self.code, self.body)
+    }
+}
+
+/// Normalises the answers of one side to one sequence.
+pub fn normalise(answers: &Answers) -> Vec<Seen> {
+    let bodies: Vec<Vec<Value>> = answers.iter().map(documents).collect();
+    let mut names = Drawn::default();
+    for value in bodies.iter().flatten() {
+        names.note(value);
+    }
+    names.versions.remove(&0);
+    answers.iter().zip(bodies).map(|(answer, body)| names.seen(answer, body)).collect()
+}
+
+/// The JSON documents of a body: one, or one a line of a watch; none when it is no JSON.
+fn documents(answer: &Answer) -> Vec<Value> {
+    let parsed = serde_json::Deserializer::from_slice(&answer.body).into_iter::<Value>();
+    parsed.collect::<Result<Vec<_>, _>>().unwrap_or_default()
+}
+
+/// What one server drew or counted during one sequence.
+#[derive(Default)]
+struct Drawn {
+    /// *Resource versions* of objects: compared by their order.
+    versions: BTreeSet<u64>,
+    /// *Generated names*: their suffix is drawn.
+    generated: BTreeMap<String, String>,
+    /// *UIDs*, *cluster addresses*, *node ports*: by the order in which they appear.
+    order: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Drawn {
+    fn note(&mut self, value: &Value) {
+        match value {
+            Value::Array(list) => list.iter().for_each(|item| self.note(item)),
+            Value::Object(map) => {
+                if let Some(Value::Object(meta)) = map.get("metadata") {
+                    self.note_metadata(meta);
+                }
+                map.values().for_each(|field| self.note(field));
+            }
+            _ => {}
+        }
+    }
+
+    fn note_metadata(&mut self, meta: &Map<String, Value>) {
+        let text = |field: &str| meta.get(field).and_then(Value::as_str).unwrap_or("");
+        if meta.contains_key("name") {
+            self.versions.extend(text("resourceVersion").parse::<u64>());
+        }
+        let (base, name) = (text("generateName"), text("name"));
+        if !base.is_empty() && name.starts_with(base) && name.len() == base.len() + 5 {
+            let next = self.generated.len();
+            self.generated
+                .entry(name.to_owned())
+                .or_insert_with(|| format!("{base}<random {next}>"));
+        }
+    }
+
+    fn seen(&mut self, answer: &Answer, mut body: Vec<Value>) -> Seen {
+        let mut headers = BTreeMap::new();
+        for name in HEADERS {
+            if let Some(value) = answer.headers.get(name) {
+                headers.insert(name.to_owned(), self.text(value));
+            }
+        }
+        let body = if body.is_empty() {
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            self.text(&text)
+        } else {
+            body.iter_mut().for_each(|value| self.value(value));
+            let shown = body.iter().map(serde_json::to_string_pretty);
+            shown.map(Result::unwrap_or_default).collect::<Vec<_>>().join("\n")
+        };
+        Seen { code: answer.code, headers, body }
+    }
+
+    fn value(&mut self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.text(text),
+            Value::Array(list) => list.iter_mut().for_each(|item| self.value(item)),
+            Value::Object(map) => self.map(map),
+            _ => {}
+        }
+    }
+
+    fn map(&mut self, map: &mut Map<String, Value>) {
+        let named = map.contains_key("name");
+        for (name, field) in map.iter_mut() {
+            match (name.as_str(), &mut *field) {
+                ("resourceVersion", Value::String(text)) => {
+                    *text = self.version(text, named);
+                }
+                // *Continue tokens* hold the resource version of the list.
+                ("continue", Value::String(text)) if !text.is_empty() => *text = "<token>".into(),
+                ("nodePort" | "healthCheckNodePort", Value::Number(port)) => {
+                    *field = self.ordered("port", &port.to_string()).into();
+                }
+                (_, field) => self.value(field),
+            }
+        }
+        for (name, field) in map.iter_mut() {
+            if let ("managedFields" | "causes", Value::Array(list)) = (name.as_str(), field) {
+                sort_by_manager(list);
+            }
+        }
+    }
+
+    /// The place of an object's version among all of the sequence; a list's says nothing that
+    /// could be compared, for other writers move it.
+    fn version(&self, text: &str, named: bool) -> String {
+        match text.parse::<u64>() {
+            Ok(0) | Err(_) => text.to_owned(),
+            Ok(version) if named => match self.versions.iter().position(|v| *v == version) {
+                Some(place) => format!("<version {place}>"),
+                None => "<version>".to_owned(),
+            },
+            Ok(_) => "<version>".to_owned(),
+        }
+    }
+
+    fn ordered(&mut self, kind: &'static str, text: &str) -> String {
+        let list = self.order.entry(kind).or_default();
+        let place = list.iter().position(|known| known == text).unwrap_or_else(|| {
+            list.push(text.to_owned());
+            list.len() - 1
+        });
+        format!("<{kind} {place}>")
+    }
+
+    fn text(&mut self, text: &str) -> String {
+        if ADDRESS.is_match(text) {
+            return self.ordered("address", text);
+        }
+        let text = UID.replace_all(text, |found: &Captures<'_>| self.ordered("uid", &found[0]));
+        // *Times*: only how exact they are.
+        let text = TIME.replace_all(&text, |found: &Captures<'_>| match found.get(1) {
+            Some(_) => "<time in microseconds>",
+            None => "<time>",
+        });
+        let text = TOKEN_VOLUME.replace_all(&text, "kube-api-access-<random>");
+        // *Patched objects* are quoted whole, in an order that says nothing.
+        let text = PATCHED_OBJECT.replace_all(&text, "Invalid value: <object>: ");
+        let text = VERSION_IN_WORDS.replace_all(&text, "$1<version>");
+        let mut text = text.into_owned();
+        for (name, shown) in &self.generated {
+            if text.contains(name) {
+                text = text.replace(name, shown);
+            }
+        }
+        text
+    }
+}
+
+/// *Managers* stand in the order of their last write, to the second: whether two writes fell into
+/// one second is chance. So do the conflicts with them.
+fn sort_by_manager(list: &mut [Value]) {
+    let is_conflict = |v: &Value| v.get("reason").is_some_and(|r| r == "FieldManagerConflict");
+    if list.iter().all(|v| v.get("manager").is_some() || is_conflict(v)) {
+        list.sort_by_cached_key(Value::to_string);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(body: &str) -> Answer {
+        let headers = [("content-type", "application/json"), ("audit-id", "7"), ("date", "now")];
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let headers = headers.into_iter().map(owned).collect();
+        Answer { code: 200, headers, body: body.to_owned().into() }
+    }
+
+    #[track_caller]
+    fn check(left: &[&str], right: &[&str], alike: bool) {
+        let seen = |bodies: &[&str]| normalise(&bodies.iter().map(|b| answer(b)).collect());
+        assert_eq!(seen(left) == seen(right), alike, "{:#?}\n{:#?}", seen(left), seen(right));
+    }
+
+    #[test]
+    fn drawn_values_are_alike_and_nothing_else_is() {
+        let object = |version: u64, uid: u64| {
+            format!(
+                r#"{{"metadata": {{"name": "n", "resourceVersion": "{version}",
+                "uid": "00000000-0000-0000-0000-{uid:012}",
+                "creationTimestamp": "2026-01-01T00:00:{:02}Z"}}}}"#,
+                uid % 60
+            )
+        };
+        check(&[&object(3, 1), &object(5, 1)], &[&object(7, 2), &object(70, 2)], true);
+        check(&[&object(3, 1), &object(3, 1)], &[&object(7, 2), &object(70, 2)], false);
+        check(&[&object(3, 1), &object(5, 2)], &[&object(7, 2), &object(70, 2)], false);
+        let named = |base: &str, name: &str| {
+            format!(r#"{{"metadata": {{"generateName": "{base}", "name": "{name}"}}}}"#)
+        };
+        check(&[&named("a-", "a-bcdfg")], &[&named("a-", "a-xwvts")], true);
+        check(&[&named("a-", "a-bcdfg")], &[&named("a-", "a-bcdf")], false);
+        check(&[r#"{"ip": "10.96.0.4"}"#], &[r#"{"ip": "10.0.0.1"}"#], true);
+        check(&[r#"{"ip": "10.96.0.4"}"#], &[r#"{"ip": "None"}"#], false);
+        check(&[r#"{"nodePort": 31000}"#], &[r#"{"nodePort": 32000}"#], true);
+        check(&[r#"{"port": 31000}"#], &[r#"{"port": 32000}"#], false);
+        check(&["plain"], &["plane"], false);
+        let managed = |names: &str| format!(r#"{{"managedFields": [{names}]}}"#);
+        let (a, b) = (r#"{"manager": "a"}"#, r#"{"manager": "b"}"#);
+        check(&[&managed(&format!("{a}, {b}"))], &[&managed(&format!("{b}, {a}"))], true);
+        check(&[&managed(a)], &[&managed(b)], false);
+    }
+}

@@ -1,0 +1,76 @@
+//! The simulated API server answers as the real one does.
+//!
+//! `CONFORMANCE_ONLY=TEXT` runs the sequences whose name contains the text;
+//! `CONFORMANCE_WRITE=1` writes the list of known differences anew. Every difference of a run
+//! stands in `target/conformance/`.
+
+use std::path::{Path, PathBuf};
+
+use maestro_tests::conformance::report::{self, Deliberate, Report};
+use maestro_tests::conformance::{corpus, side};
+use maestro_tests::control_plane::programs::Programs;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
+}
+
+fn read(name: &str) -> String {
+    let path = folder().join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn write_details(report: &Report) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written");
+    std::fs::write(folder.join("differences.txt"), report.details()).expect("differences");
+    std::fs::write(folder.join("frequent.txt"), report.frequent()).expect("frequencies");
+    println!("every difference: {}", folder.display());
+}
+
+fn write_known(report: &Report) {
+    let mut text = read("known.txt")
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect::<String>();
+    for difference in &report.differences {
+        text.push_str(&format!("{} {}\n", difference.id, difference.ask));
+    }
+    std::fs::write(folder().join("known.txt"), text).expect("known.txt can be written");
+}
+
+#[test]
+fn the_simulated_server_answers_as_the_real_one() {
+    let programs = match Programs::find() {
+        Ok(programs) => programs,
+        Err(why) => {
+            println!("SKIPPED conformance: {why}");
+            return;
+        }
+    };
+    let only = std::env::var("CONFORMANCE_ONLY").unwrap_or_default();
+    let mut sequences = corpus::all().expect("the corpus can be read");
+    sequences.retain(|sequence| sequence.name.contains(&only));
+    let (real, simulated) = std::thread::scope(|scope| {
+        let simulated = scope.spawn(|| side::simulated(&sequences));
+        (side::real(&programs, &sequences), simulated.join().expect("the thread ends"))
+    });
+    let real = real.expect("the real server answers");
+    let simulated = simulated.expect("the simulated server answers");
+    let deliberate: Vec<Deliberate> =
+        serde_yaml::from_str(&read("deliberate.yaml")).expect("deliberate.yaml");
+    let report = report::compare(&sequences, &real, &simulated, &deliberate).expect("compared");
+    println!("{}", report.headline());
+    for (reason, count) in &report.deliberate {
+        println!("  {count} differ deliberately: {reason}");
+    }
+    write_details(&report);
+    if std::env::var_os("CONFORMANCE_WRITE").is_some() {
+        write_known(&report);
+    }
+    if only.is_empty()
+        && let Err(against) = report.against(&read("known.txt"))
+    {
+        panic!("{}\n{against}", report.headline());
+    }
+}
