@@ -20,7 +20,7 @@ use crate::execution::{Cause, Moment, PlanExecution, State};
 use crate::task::{ObjectKey, TaskKind};
 
 /// The longest rest between two repairs of one object.
-const LONGEST_REST: Duration = Duration::from_secs(60);
+const LONGEST_REST: Duration = Duration::from_secs(300);
 /// How long an object must have been left alone to be repaired at once again.
 const CALM: Duration = Duration::from_secs(600);
 
