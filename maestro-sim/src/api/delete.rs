@@ -113,8 +113,15 @@ impl Server {
     }
 
     fn remove_now(&mut self, served: &Arc<Served>, live: &Object, request: &Request) -> Handled {
-        let answer =
-            if served.returns_deleted() { live.value().clone() } else { success(served, live) };
+        let answer = if served.returns_deleted() {
+            let mut value = live.value().clone();
+            if served.is_pod() {
+                self.mark(&mut value, live, 0);
+            }
+            value
+        } else {
+            success(served, live)
+        };
         if request.options.dry_run {
             return Ok(Response::Value { code: 200, value: answer });
         }
@@ -122,6 +129,11 @@ impl Server {
         let removed = self.store.remove(&served.resource, live.key(), now);
         self.after_delete(served, live);
         match removed {
+            Some(object) if served.is_pod() => {
+                let mut value = object.value().clone();
+                self.mark(&mut value, live, 0);
+                Ok(Response::Value { code: 200, value })
+            }
             Some(object) if served.returns_deleted() => Ok(Response::Object { code: 200, object }),
             _ => Ok(Response::Value { code: 200, value: answer }),
         }

@@ -125,6 +125,7 @@ pub(super) fn claim(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
     // The binder may name the volume of a claim that has none.
     let unbound = |claim: &Value| at(claim, &["spec", "volumeName"]).is_none_or(|v| v == "");
     let Some(old) = old else { return };
+    let before_binding = old.clone();
     let mut before = fixed(old);
     if unbound(old)
         && let (Some(map), Some(name)) =
@@ -136,6 +137,11 @@ pub(super) fn claim(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
         let detail = "spec is immutable after creation except resources.requests and \
                       volumeAttributesClassName for bound claims";
         causes.push(field::forbidden(&"spec", detail));
+    }
+    let mode = |claim: &Value| at(claim, &["spec", "volumeMode"]).cloned().unwrap_or_default();
+    if mode(&before_binding) != mode(object) {
+        // The server names the field alone, without the spec that it is in.
+        causes.push(field::invalid(&"volumeMode", &mode(object), "field is immutable"));
     }
 }
 
