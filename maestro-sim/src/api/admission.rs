@@ -219,6 +219,14 @@ impl Server {
         Ok(())
     }
 
+    /// Frees what was given to an object that is not stored after all.
+    pub(super) fn give_back(&mut self, served: &Served, body: &Value) {
+        if served.resource == GroupResource::new("", "services") {
+            let address = at(body, &["spec", "clusterIP"]).and_then(Value::as_str);
+            self.addresses.release(address.unwrap_or(""));
+        }
+    }
+
     /// Follows a stored write: a CRD changes what is served.
     pub(super) fn after_write(&mut self, served: &Served, object: &Arc<Object>) {
         if served.resource == CRDS {

@@ -217,7 +217,11 @@ fn check_options(options: &Value) -> Result<(), Box<Status>> {
     let policy = options.get("propagationPolicy").and_then(Value::as_str);
     let orphan = options.get("orphanDependents").is_some_and(|o| !o.is_null());
     let refuse = |field: &str, message: String| {
-        let cause = crate::api::Cause::new("FieldValueInvalid", field, message);
+        let reason = match message.starts_with("Unsupported") {
+            true => "FieldValueNotSupported",
+            false => "FieldValueInvalid",
+        };
+        let cause = crate::api::Cause::new(reason, field, message);
         Err(Box::new(Status::invalid("meta.k8s.io", "DeleteOptions", "", &[cause])))
     };
     match policy {

@@ -119,8 +119,13 @@ impl Server {
         if served.generation != Generation::None {
             set_generation(&mut body, Some(1));
         }
-        served.check(request, &body, None)?;
-        self.must_be_new(served, request, &body)?;
+        let checked = served
+            .check(request, &body, None)
+            .and_then(|()| self.must_be_new(served, request, &body));
+        if checked.is_err() || request.options.dry_run {
+            self.give_back(served, &body);
+        }
+        checked?;
         self.forget_empty(served, &mut body);
         if request.options.dry_run {
             return Ok(Response::Value { code: 201, value: body });

@@ -20,6 +20,9 @@ pub(super) fn service(object: &Value, old: Option<&Value>, causes: &mut Vec<Caus
         unset if unset.is_empty() => "ClusterIP".to_owned(),
         set => set,
     };
+    if let Some(old) = old.filter(|_| kind != "ExternalName") {
+        same_address(object, old, causes);
+    }
     let kinds = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
     if !kinds.contains(&kind.as_str()) {
         causes.push(field::not_supported(&spec.field("type"), &kind.as_str().into(), &kinds));
@@ -46,7 +49,15 @@ pub(super) fn service(object: &Value, old: Option<&Value>, causes: &mut Vec<Caus
     if kind == "ExternalName" && text(object, "externalName").is_empty() {
         causes.push(field::required(&spec.field("externalName"), ""));
     }
-    let Some(old) = old.filter(|_| kind != "ExternalName") else { return };
+}
+
+/// A cluster IP stays as long as the type does.
+fn same_address(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let spec = root.field("spec");
+    let text = |o: &Value, name: &str| {
+        at(o, &["spec", name]).and_then(Value::as_str).unwrap_or("").to_owned()
+    };
     let before = text(old, "clusterIP");
     if !before.is_empty()
         && before != text(object, "clusterIP")

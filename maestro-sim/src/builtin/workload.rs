@@ -16,12 +16,30 @@ pub(super) fn replicated(object: &Value, old: Option<&Value>, causes: &mut Vec<C
     unchanged(object, old, "selector", causes);
 }
 
+/// A policy that tells failures apart must wait for them.
+fn replacement(object: &Value, causes: &mut Vec<Cause>) {
+    let policy = at(object, &["spec", "podReplacementPolicy"]);
+    if at(object, &["spec", "podFailurePolicy"]).is_some()
+        && let Some(given) = policy.filter(|given| **given != "Failed")
+    {
+        let place = "spec.podReplacementPolicy";
+        causes.push(field::not_supported(&place, given, &["Failed"]));
+    }
+}
+
 /// A strategy of one kind has no settings of the other.
 fn strategy(object: &Value, causes: &mut Vec<Cause>) {
     let kind = at(object, &["spec", "strategy", "type"]).and_then(Value::as_str);
     if kind == Some("Recreate") && at(object, &["spec", "strategy", "rollingUpdate"]).is_some() {
         let detail = "may not be specified when strategy `type` is 'Recreate'";
         causes.push(field::forbidden(&"spec.strategy.rollingUpdate", detail));
+    }
+    let none = |name: &str| {
+        at(object, &["spec", "strategy", "rollingUpdate", name]).filter(|v| **v == 0 || **v == "0%")
+    };
+    if let (Some(unavailable), Some(_)) = (none("maxUnavailable"), none("maxSurge")) {
+        let place = "spec.strategy.rollingUpdate.maxUnavailable";
+        causes.push(field::invalid(&place, unavailable, "may not be 0 when `maxSurge` is 0"));
     }
 }
 
@@ -60,7 +78,8 @@ pub(super) fn job(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
     for count in ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds"] {
         not_negative(object, count, causes);
     }
-    for fixed in ["completions", "selector", "completionMode", "podFailurePolicy"] {
+    replacement(object, causes);
+    for fixed in ["completions", "selector"] {
         let elastic = fixed == "completions"
             && at(object, &["spec", "completionMode"]).is_some_and(|m| m == "Indexed");
         if !elastic {
@@ -71,6 +90,9 @@ pub(super) fn job(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
         |job: &Value| at(job, &["spec", "suspend"]).and_then(Value::as_bool) == Some(true);
     if !old.is_some_and(suspended) {
         unchanged(object, old, "template", causes);
+    }
+    for fixed in ["completionMode", "podFailurePolicy"] {
+        unchanged(object, old, fixed, causes);
     }
 }
 

@@ -253,7 +253,7 @@ fn conflicts(
     }
     found.sort_by(|a, b| a.0.cmp(&b.0));
     let of_one = |(manager, fields): (String, FieldSet)| {
-        fields.paths().into_iter().map(move |field| Conflict {
+        fields.paths_by_level().into_iter().map(move |field| Conflict {
             message: format!("conflict with {manager}"),
             field,
             manager: manager.clone(),
