@@ -19,25 +19,36 @@ const CLOCKS: [&str; 2] = ["failedFor", "stuckFor"];
 /// Who waits for longer than that is asked again by then.
 const HORIZON: u32 = 17;
 
-/// What is known of a pod at a moment.
-pub(super) fn facts(pod: &Value, now: Moment) -> Facts {
-    let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let restarts = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
-    let restarts = restarts.filter_map(|container| container["restartCount"].as_i64()).sum();
-    let mut facts = vec![
-        ("name", Fact::Text(text("/metadata/name").to_owned())),
-        ("phase", Fact::Text(text("/status/phase").to_owned())),
-        ("ready", Fact::Truth(is_ready(pod))),
-        ("restarts", Fact::Number(restarts)),
-    ];
-    let mut clock = |name, since: Option<Moment>| {
-        if let Some(since) = since.filter(|since| *since <= now) {
-            facts.push((name, Fact::Duration(now.since(since))));
-        }
+/// The fields under which expressions find what is known of a pod.
+const NAMES: [&str; 6] = ["name", "phase", "ready", "restarts", "failedFor", "stuckFor"];
+
+/// What is known of pods at a moment.
+pub(super) fn facts(now: Moment) -> Facts<'static> {
+    Facts { names: &NAMES, of: Box::new(move |pod, name| fact(pod, name, now)) }
+}
+
+fn fact(pod: &Value, name: &str, now: Moment) -> Option<Fact> {
+    let text = |pointer: &str| {
+        let found = pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        Some(Fact::Text(found.to_owned()))
     };
-    clock("failedFor", failed_since(pod));
-    clock("stuckFor", due(pod));
-    facts
+    let clock = |since: Option<Moment>| {
+        let since = since.filter(|since| *since <= now)?;
+        Some(Fact::Duration(now.since(since)))
+    };
+    match name {
+        "name" => text("/metadata/name"),
+        "phase" => text("/status/phase"),
+        "ready" => Some(Fact::Truth(is_ready(pod))),
+        "restarts" => {
+            let all = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
+            let all = all.filter_map(|container| container["restartCount"].as_i64());
+            Some(Fact::Number(all.sum()))
+        }
+        "failedFor" => clock(failed_since(pod)),
+        "stuckFor" => clock(due(pod)),
+        _ => None,
+    }
 }
 
 /// Whether the present facts of a pod become others while nothing happens.
@@ -122,7 +133,10 @@ mod tests {
     #[test]
     fn a_pod_says_how_long_it_has_failed_and_how_long_it_is_stuck() {
         let check = |status: Value, deleted: Option<&str>, expected: &[(&str, u64)]| {
-            let facts = facts(&pod(&status, deleted), at("00:10:00"));
+            let pod = pod(&status, deleted);
+            let facts =
+                NAMES.iter().filter_map(|name| Some((*name, fact(&pod, name, at("00:10:00"))?)));
+            let facts: Vec<_> = facts.collect();
             let clocks: Vec<_> = facts
                 .iter()
                 .filter_map(|(name, fact)| match fact {

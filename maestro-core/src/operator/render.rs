@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::instance::earlier;
 use super::pods;
 use crate::execution::Moment;
 use crate::framework::FrameworkVersionSpec;
@@ -129,16 +130,18 @@ impl<'a> Subject<'a> {
         if !pods_of(objects).any(pods::has_clock) {
             return None;
         }
-        let moments = expressions.iter().filter(|text| pods::heeds_clocks(text)).map(|text| {
-            let mut scope = self.observed(objects, now);
-            pods::change(now, |moment| {
+        let mut scope = self.observed(objects, now);
+        let mut first: Option<Moment> = None;
+        for text in expressions.iter().filter(|text| pods::heeds_clocks(text)) {
+            let change = pods::change(now, |moment| {
                 if let Ok(scope) = &mut scope {
                     lend_pods(scope, objects, moment);
                 }
                 value(&scope, text)
-            })
-        });
-        moments.flatten().min()
+            });
+            first = earlier(first, change);
+        }
+        first
     }
 
     fn observed(
@@ -165,7 +168,7 @@ fn pods_of(objects: &[(ObjectKey, Arc<Value>)]) -> impl Iterator<Item = &Value> 
 }
 
 fn lend_pods<'a>(scope: &mut Scope<'a>, objects: &'a [(ObjectKey, Arc<Value>)], now: Moment) {
-    scope.lend_known("pods", pods_of(objects).map(|pod| (pod, pods::facts(pod, now))).collect());
+    scope.lend_known("pods", pods_of(objects).collect(), pods::facts(now));
 }
 
 fn value(scope: &Result<Scope<'_>, String>, text: &str) -> Result<Value, String> {

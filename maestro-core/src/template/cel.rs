@@ -76,12 +76,17 @@ struct Lent<'a> {
 enum Loan<'a> {
     One(&'a Value),
     Many(Vec<&'a Value>),
-    Known(Vec<(&'a Value, Facts)>),
+    Known(Vec<&'a Value>, Facts<'a>),
 }
 
-/// What is known of an object besides what it says itself, by the name of the field under which
-/// expressions find it.
-pub type Facts = Vec<(&'static str, Fact)>;
+/// What is known of objects besides what they say themselves.
+pub struct Facts<'a> {
+    /// The fields under which expressions find it.
+    pub names: &'static [&'static str],
+    /// The fact of this name about an object, if there is one. It is asked only for what an
+    /// expression looks at.
+    pub of: Box<dyn Fn(&Value, &str) -> Option<Fact> + 'a>,
+}
 
 /// Something known of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,8 +135,14 @@ impl<'a> Scope<'a> {
     }
 
     /// The same for a list of which more is known than it says.
-    pub fn lend_known(&mut self, name: &'static str, values: Vec<(&'a Value, Facts)>) -> &mut Self {
-        self.lent.get_mut().insert(name, Lent { value: Loan::Known(values), converted: None });
+    pub fn lend_known(
+        &mut self,
+        name: &'static str,
+        values: Vec<&'a Value>,
+        facts: Facts<'a>,
+    ) -> &mut Self {
+        let value = Loan::Known(values, facts);
+        self.lent.get_mut().insert(name, Lent { value, converted: None });
         self
     }
 
@@ -161,7 +172,7 @@ impl<'a> Scope<'a> {
             let value = match &lent.value {
                 Loan::One(value) => convert::part(value, converted),
                 Loan::Many(values) => convert::list_part(values, converted),
-                Loan::Known(values) => convert::known_part(values, converted),
+                Loan::Known(values, facts) => convert::known_part(values, facts, converted),
             };
             self.context.borrow_mut().add_variable_from_value(name, value);
         }

@@ -19,17 +19,21 @@ pub(super) fn list_part(values: &[&Json], wanted: &Wanted) -> Value {
 }
 
 /// The same, with what is known of each besides.
-pub(super) fn known_part(values: &[(&Json, Facts)], wanted: &Wanted) -> Value {
+pub(super) fn known_part(values: &[&Json], facts: &Facts<'_>, wanted: &Wanted) -> Value {
     let everything = Wanted::everything();
     let each = if wanted.is_all() { &everything } else { wanted.items().unwrap_or(&everything) };
-    let known = values.iter().map(|(value, facts)| match part(value, each) {
-        Value::Map(Map { map }) => {
-            let mut fields = (*map).clone();
-            fields.extend(facts.iter().map(|(name, fact)| (Key::from(*name), from_fact(fact))));
-            Value::Map(Map { map: Arc::new(fields) })
-        }
-        other => other,
-    });
+    let names = facts.names.iter().filter(|name| each.is_all() || each.field(name).is_some());
+    let known =
+        values.iter().map(|value| match part(value, each) {
+            Value::Map(Map { map }) => {
+                let mut fields = Arc::unwrap_or_clone(map);
+                fields.extend(names.clone().filter_map(|name| {
+                    Some((Key::from(*name), from_fact(&(facts.of)(value, name)?)))
+                }));
+                Value::Map(Map { map: Arc::new(fields) })
+            }
+            other => other,
+        });
     Value::List(Arc::new(known.collect()))
 }
 

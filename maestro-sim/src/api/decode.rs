@@ -66,20 +66,23 @@ impl Server {
         Ok(merged)
     }
 
-    /// Reads what a patch made of an object; `shown` is the patched object as errors quote it.
+    /// Reads what a patch made of an object; `again` makes it once more, for errors quote it.
     pub(super) fn decode_patched(
         &mut self,
         served: &Served,
         request: &Request,
         body: &mut Value,
         patch: &Value,
+        again: impl Fn() -> Option<Value>,
     ) -> Result<(), Box<Status>> {
         let strictness = strictness(request)?;
         self.check_type(served, request, body)?;
-        let before = body.clone();
         let strategic = request.patch == Some(PatchType::Strategic);
         let refuse = |why: &str| {
-            let shown = if strategic { go_print(patch) } else { before.to_string() };
+            let shown = match strategic {
+                true => go_print(patch),
+                false => again().unwrap_or_default().to_string(),
+            };
             let message = format!("Invalid value: {}: {why}", Value::from(shown));
             let cause = Cause::new("FieldValueInvalid", "patch", message);
             Box::new(Status::invalid("", "", "", &[cause]))

@@ -202,27 +202,28 @@ impl Server {
             return Err(Box::new(status));
         }
         let live = self.existing(served, &request)?;
-        let patched = match kind {
+        let custom = served.is_custom();
+        if kind == PatchType::Merge && !body.is_object() {
+            let message = "error decoding patch: the body must be a JSON object";
+            return Err(Box::new(Status::bad_request(message)));
+        }
+        if kind == PatchType::Strategic && custom {
+            let message = "the body of the request was in an unknown format - accepted media \
+                           types include: application/json-patch+json, \
+                           application/merge-patch+json, application/apply-patch+yaml";
+            return Err(Box::new(Status::new(415, "UnsupportedMediaType", message)));
+        }
+        let make = || match kind {
             PatchType::Json => patch::json(live.value(), &body),
             PatchType::Merge => {
-                if !body.is_object() {
-                    let message = "error decoding patch: the body must be a JSON object";
-                    return Err(Box::new(Status::bad_request(message)));
-                }
                 let mut value = live.value().clone();
                 patch::merge(&mut value, &body);
                 Ok(value)
             }
-            _ if served.is_custom() => {
-                let message = "the body of the request was in an unknown format - accepted media \
-                               types include: application/json-patch+json, \
-                               application/merge-patch+json, application/apply-patch+yaml";
-                return Err(Box::new(Status::new(415, "UnsupportedMediaType", message)));
-            }
             _ => patch::strategic(served.schema(), live.value(), &body),
         };
-        let mut patched = patched.map_err(|e| failure::of_patch(&e))?;
-        self.decode_patched(served, &request, &mut patched, &body)?;
+        let mut patched = make().map_err(|e| failure::of_patch(&e))?;
+        self.decode_patched(served, &request, &mut patched, &body, || make().ok())?;
         check_place(served, &request, map_at(&mut patched, &["metadata"]))?;
         self.replace(served, &request, &live, patched, &Origin::Update)
     }
