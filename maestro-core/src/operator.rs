@@ -33,6 +33,7 @@ mod lease;
 mod listener;
 mod memory;
 mod metrics;
+mod objects;
 mod pods;
 mod render;
 mod status;

@@ -41,9 +41,7 @@ fn start(cluster: &Cluster, framework: &Value, spec: &Value) {
         boot::cluster(world, &ClusterSpec { nodes: 3, workloads: Vec::new() });
         world.add_link("operator/0")
     });
-    let mut crds = maestro_core::package::framework_crds();
-    crds.push(<maestro_core::execution::PlanExecution as kube::CustomResourceExt>::crd());
-    for crd in crds {
+    for crd in maestro_core::package::framework_crds() {
         let crd = serde_json::to_value(crd).expect("a CRD is JSON");
         let resource = "customresourcedefinitions";
         send(cluster, Verb::Create, "apiextensions.k8s.io", resource, "v1", &crd);

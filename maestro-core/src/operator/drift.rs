@@ -101,14 +101,17 @@ async fn wanted(
             parameters: &run.spec.parameters,
         };
         let uid = run.metadata.uid.clone().unwrap_or_default();
-        // Rendering looks at nothing else that changes.
-        let seen_as = &work.instance["metadata"]["resourceVersion"];
-        let known = work.memory.rendered.get(&uid).filter(|known| known.0 == *seen_as);
+        // Of what a template sees, only the instance changes.
+        let seen_as = match subject.looks_at_instance() {
+            true => work.instance["metadata"]["resourceVersion"].clone(),
+            false => Value::Null,
+        };
+        let known = work.memory.rendered.get(&uid).filter(|known| known.0 == seen_as);
         let plan = match known {
             Some((_, plan)) => plan.clone(),
             None => Arc::new(subject.plan(&run.spec.plan)),
         };
-        rendered.insert(uid, (seen_as.clone(), plan.clone()));
+        rendered.insert(uid, (seen_as, plan.clone()));
         let Ok(plan) = &*plan else { continue };
         let owned = work.core.world.owned(work.owner.namespace, work.owner.uid);
         let values = subject.values(&render::expressions_of(plan), &owned, clock::now());

@@ -67,6 +67,17 @@ impl<'a> Subject<'a> {
         })
     }
 
+    /// Whether a template looks at more of the instance than its name, namespace and UID.
+    pub(super) fn looks_at_instance(&self) -> bool {
+        self.version.spec.templates.iter().any(|(name, source)| {
+            source.contains("instance")
+                && cache::template(name, source).is_ok_and(|template| {
+                    let mut all = template.expressions().into_iter();
+                    all.any(|one| one.variables().any(|name| name == "instance"))
+                })
+        })
+    }
+
     /// Every ConfigMap and Secret that any plan of the version applies, for the hashes on pods.
     fn configs(&self, scope: &Scope<'_>) -> Vec<Value> {
         let mut configs = Vec::new();
