@@ -50,6 +50,8 @@ pub enum ListType {
 pub struct PatchStrategy {
     /// Merge rather than replace.
     pub merge: bool,
+    /// Replace a map, too, which merges otherwise.
+    pub replace: bool,
     /// Keep only the keys named in `$retainKeys`.
     pub retain_keys: bool,
 }

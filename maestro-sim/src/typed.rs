@@ -20,6 +20,8 @@ use crate::structural::Path;
 pub struct Noticed {
     /// The paths of fields that nothing knows, such as `spec.list[0].x`.
     pub unknown: Vec<String>,
+    /// Whether there is an empty list or map that the store will not know: see [`forget_empty`].
+    pub empties: bool,
 }
 
 /// Decodes a body of a built-in kind in place.
@@ -32,6 +34,29 @@ pub fn decode(schema: &Schema, kind: &str, value: &mut Value) -> Result<Noticed,
     decoder.structure(schema, value, &place, &Path::root(""))?;
     decoder.noticed.unknown.sort();
     Ok(decoder.noticed)
+}
+
+/// Turns empty lists and maps that always appear into null: the store's protobuf does not tell
+/// them from unset ones.
+pub fn forget_empty(schema: &Schema, value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (name, child) in map.iter_mut() {
+                let Some(field) = schema.field(name) else { continue };
+                if field.encoding == Encoding::Null && is_empty(child) {
+                    *child = Value::Null;
+                } else {
+                    forget_empty(field, child);
+                }
+            }
+        }
+        Value::Array(list) => {
+            if let Some(items) = &schema.items {
+                list.iter_mut().for_each(|item| forget_empty(items, item));
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A kind's zero value: what exists of an object before anyone says anything about it.
@@ -136,10 +161,7 @@ impl Decoder {
             };
             let here = Place { owner: struct_name(field, place), fields: Some((place, name)) };
             self.value(field, &field.go_type, child, &here, &path.field(name))?;
-            // The store's protobuf knows no empty list or map: what comes back is none.
-            if field.encoding == Encoding::Null && is_empty(child) {
-                *child = Value::Null;
-            }
+            self.noticed.empties |= field.encoding == Encoding::Null && is_empty(child);
         }
         if surplus || map.iter().any(|(name, child)| is_left_out(schema, name, child)) {
             map.retain(|name, child| {

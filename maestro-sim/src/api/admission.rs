@@ -127,6 +127,10 @@ impl Server {
                 return self.allocate(served, body);
             }
         }
+        if served.is_pod() && request.subresource.is_empty() {
+            tolerate(body, "node.kubernetes.io/not-ready");
+            tolerate(body, "node.kubernetes.io/unreachable");
+        }
         if request.subresource.is_empty() {
             Self::prepare_update(served, live, body);
         }
@@ -215,6 +219,14 @@ impl Server {
         Ok(())
     }
 
+    /// Frees what was given to an object that is not stored after all.
+    pub(super) fn give_back(&mut self, served: &Served, body: &Value) {
+        if served.resource == GroupResource::new("", "services") {
+            let address = at(body, &["spec", "clusterIP"]).and_then(Value::as_str);
+            self.addresses.release(address.unwrap_or(""));
+        }
+    }
+
     /// Follows a stored write: a CRD changes what is served.
     pub(super) fn after_write(&mut self, served: &Served, object: &Arc<Object>) {
         if served.resource == CRDS {
@@ -238,6 +250,14 @@ fn needs_address(body: &Value) -> bool {
 
 fn keep_addresses(live: &Object, body: &mut Value) {
     let external = at(body, &["spec", "type"]).and_then(Value::as_str) == Some("ExternalName");
+    // An address that is asked for stands in the list, too.
+    let asked = at(body, &["spec", "clusterIP"]).and_then(Value::as_str).unwrap_or("").to_owned();
+    if !asked.is_empty() && asked != live.text(&["spec", "clusterIP"]) {
+        map_at(body, &["spec"]).insert("clusterIPs".into(), json!([asked]));
+    }
+    if at(body, &["spec", "sessionAffinity"]).is_none_or(|affinity| affinity != "ClientIP") {
+        map_at(body, &["spec"]).remove("sessionAffinityConfig");
+    }
     for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
         let absent = at(body, &["spec", field]).is_none_or(|v| v == "");
         if let (true, false, Some(old)) = (absent, external, live.at(&["spec", field])) {

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, PatchType, Request, Status};
+use crate::patch::go_print;
 use crate::structural;
 use crate::typed;
 
@@ -29,13 +30,14 @@ impl Server {
     ) -> Result<(), Box<Status>> {
         let strictness = strictness(request)?;
         self.check_type(served, request, body)?;
-        let unknown = read(served, body).map_err(|why| {
+        let noticed = read(served, body).map_err(|why| {
             let (kind, version) = (&served.kind, &served.version);
             let message =
                 format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}");
             Box::new(Status::bad_request(message))
         })?;
-        let Some(why) = self.surplus(request, strictness, &unknown) else { return Ok(()) };
+        self.empties = noticed.empties;
+        let Some(why) = self.surplus(request, strictness, &noticed.unknown) else { return Ok(()) };
         let (kind, version) = (&served.kind, &served.version);
         let message =
             format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}");
@@ -44,12 +46,23 @@ impl Server {
 
     /// Reads what an apply made of an object: a typed server stores nothing else.
     pub(super) fn decode_merged(
-        &self,
+        &mut self,
         served: &Served,
         mut merged: Value,
     ) -> Result<Value, Box<Status>> {
         let noticed = read(served, &mut merged);
-        noticed.map_err(|why| Box::new(Status::new(500, "", why)))?;
+        let noticed = noticed.map_err(|why| {
+            let (version, kind) = (served.api_version(), &served.kind);
+            let slash = if version.contains('/') { "" } else { "/" };
+            let name = merged.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("");
+            let message = format!(
+                "failed to convert new object (/{name}; {slash}{version}, Kind={kind}) to proper \
+                 version: unable to convert unstructured object to {slash}{version}, Kind={kind}: \
+                 {why}"
+            );
+            Box::new(Status::new(500, "", message))
+        })?;
+        self.empties = noticed.empties;
         Ok(merged)
     }
 
@@ -71,11 +84,12 @@ impl Server {
             let cause = Cause::new("FieldValueInvalid", "patch", message);
             Box::new(Status::invalid("", "", "", &[cause]))
         };
-        let unknown = read(served, body).map_err(|why| {
+        let noticed = read(served, body).map_err(|why| {
             let why = if strategic { from_unstructured(&why) } else { why };
             refuse(&why)
         })?;
-        match self.surplus(request, strictness, &unknown) {
+        self.empties = noticed.empties;
+        match self.surplus(request, strictness, &noticed.unknown) {
             Some(why) => Err(refuse(&why)),
             None => Ok(()),
         }
@@ -193,11 +207,12 @@ pub(super) fn applied_type(served: &Served, body: &Value) -> Result<(), Box<Stat
 }
 
 /// The fields that nothing knows, after everything has the type that it should have.
-fn read(served: &Served, body: &mut Value) -> Result<Vec<String>, String> {
+fn read(served: &Served, body: &mut Value) -> Result<typed::Noticed, String> {
     if served.is_custom() {
-        return Ok(structural::unknown_fields(served.schema(), body));
+        let unknown = structural::unknown_fields(served.schema(), body);
+        return Ok(typed::Noticed { unknown, empties: false });
     }
-    typed::decode(served.schema(), &served.kind, body).map(|noticed| noticed.unknown)
+    typed::decode(served.schema(), &served.kind, body)
 }
 
 fn strictness(request: &Request) -> Result<Strictness, Box<Status>> {
@@ -253,25 +268,5 @@ fn from_unstructured(why: &str) -> String {
             None => why.to_owned(),
         },
         _ => why.to_owned(),
-    }
-}
-
-/// A value as Go's `%v` prints it.
-pub(super) fn go_print(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(list) => {
-            let items: Vec<String> = list.iter().map(go_print).collect();
-            format!("[{}]", items.join(" "))
-        }
-        Value::Object(map) => {
-            let mut fields: Vec<_> = map.iter().collect();
-            fields.sort_by_key(|(name, _)| name.as_str());
-            let fields: Vec<String> =
-                fields.iter().map(|(name, value)| format!("{name}:{}", go_print(value))).collect();
-            format!("map[{}]", fields.join(" "))
-        }
-        other => other.to_string(),
     }
 }

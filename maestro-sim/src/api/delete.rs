@@ -113,8 +113,15 @@ impl Server {
     }
 
     fn remove_now(&mut self, served: &Arc<Served>, live: &Object, request: &Request) -> Handled {
-        let answer =
-            if served.returns_deleted() { live.value().clone() } else { success(served, live) };
+        let answer = if served.returns_deleted() {
+            let mut value = live.value().clone();
+            if served.is_pod() {
+                self.mark(&mut value, live, 0);
+            }
+            value
+        } else {
+            success(served, live)
+        };
         if request.options.dry_run {
             return Ok(Response::Value { code: 200, value: answer });
         }
@@ -122,6 +129,11 @@ impl Server {
         let removed = self.store.remove(&served.resource, live.key(), now);
         self.after_delete(served, live);
         match removed {
+            Some(object) if served.is_pod() => {
+                let mut value = object.value().clone();
+                self.mark(&mut value, live, 0);
+                Ok(Response::Value { code: 200, value })
+            }
             Some(object) if served.returns_deleted() => Ok(Response::Object { code: 200, object }),
             _ => Ok(Response::Value { code: 200, value: answer }),
         }
@@ -205,7 +217,11 @@ fn check_options(options: &Value) -> Result<(), Box<Status>> {
     let policy = options.get("propagationPolicy").and_then(Value::as_str);
     let orphan = options.get("orphanDependents").is_some_and(|o| !o.is_null());
     let refuse = |field: &str, message: String| {
-        let cause = crate::api::Cause::new("FieldValueInvalid", field, message);
+        let reason = match message.starts_with("Unsupported") {
+            true => "FieldValueNotSupported",
+            false => "FieldValueInvalid",
+        };
+        let cause = crate::api::Cause::new(reason, field, message);
         Err(Box::new(Status::invalid("meta.k8s.io", "DeleteOptions", "", &[cause])))
     };
     match policy {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::api::discovery;
 use crate::api::registry::Registry;
 use crate::api::server::{Handled, Response};
-use crate::api::{Form, Options, PatchType, Request, Status, Verb};
+use crate::api::{Cause, Form, Options, PatchType, Request, Status, Verb};
 use crate::body::Body;
 use crate::object::GroupResource;
 
@@ -37,12 +37,17 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     if let Some(value) = discovery::answer(registry, &segments, parts) {
         return Ok(Routed::Answer(value));
     }
-    let Some(place) = Place::find(&segments).filter(|p| registry.has_version(p.group, p.version))
-    else {
-        return Ok(Routed::Answer(discovery::page_not_found()));
+    let known = match segments.as_slice() {
+        ["api", ..] => true,
+        ["apis", group, ..] => registry.has_group(group),
+        _ => false,
     };
+    if !known {
+        return Ok(Routed::Answer(discovery::page_not_found()));
+    }
+    let place = Place::find(&segments).ok_or_else(|| Box::new(Status::no_such_path()))?;
     let query = parts.uri.query().unwrap_or("");
-    let (options, watch) = options(query)?;
+    let (options, watch) = options(&parts.method, query)?;
     let (verb, patch) = verb(parts, &place, watch)?;
     let mut body = decode(parts, verb, body)?;
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) && body.is_null() {
@@ -203,7 +208,7 @@ fn decode(parts: &Parts, verb: Verb, body: &Bytes) -> Result<Value, Box<Status>>
     })
 }
 
-fn options(query: &str) -> Result<(Options, bool), Box<Status>> {
+fn options(method: &Method, query: &str) -> Result<(Options, bool), Box<Status>> {
     let mut options = Options::default();
     let mut watch = false;
     for pair in query.split('&').filter(|p| !p.is_empty()) {
@@ -214,10 +219,7 @@ fn options(query: &str) -> Result<(Options, bool), Box<Status>> {
             "watch" => watch = on,
             "dryRun" => {
                 if value != "All" {
-                    let message = format!(
-                        "dryRun: Unsupported value: \"{value}\": supported values: \"All\""
-                    );
-                    return Err(Box::new(Status::bad_request(message)));
+                    return Err(dry_run(method, &value));
                 }
                 options.dry_run = true;
             }
@@ -237,6 +239,18 @@ fn options(query: &str) -> Result<(Options, bool), Box<Status>> {
         }
     }
     Ok((options, watch))
+}
+
+fn dry_run(method: &Method, value: &str) -> Box<Status> {
+    let kind = match *method {
+        Method::POST => "CreateOptions",
+        Method::PUT => "UpdateOptions",
+        Method::PATCH => "PatchOptions",
+        _ => "DeleteOptions",
+    };
+    let message = format!("Unsupported value: [{value:?}]: supported values: \"All\"");
+    let cause = Cause::new("FieldValueNotSupported", "dryRun", message);
+    Box::new(Status::invalid("meta.k8s.io", kind, "", &[cause]))
 }
 
 fn percent_decode(text: &str, plus: bool) -> String {

@@ -75,11 +75,18 @@ impl Server {
 pub(super) fn families(body: &mut Value) {
     let spec = map_at(body, &["spec"]);
     if spec.get("type").and_then(Value::as_str) != Some("ExternalName") {
-        add_if_empty(spec, "ipFamilies", json!(["IPv4"]));
+        // A headless Service that selects nothing may be given endpoints of any family.
+        let headless = spec.get("clusterIP").and_then(Value::as_str) == Some("None");
+        let selects =
+            spec.get("selector").and_then(Value::as_object).is_some_and(|s| !s.is_empty());
+        let both = headless && !selects;
         let policy = spec.get("ipFamilyPolicy").and_then(Value::as_str).unwrap_or("");
         if policy.is_empty() {
-            spec.insert("ipFamilyPolicy".into(), "SingleStack".into());
+            let policy = if both { "RequireDualStack" } else { "SingleStack" };
+            spec.insert("ipFamilyPolicy".into(), policy.into());
         }
+        let families = if both { json!(["IPv4", "IPv6"]) } else { json!(["IPv4"]) };
+        add_if_empty(spec, "ipFamilies", families);
     }
 }
 

@@ -48,6 +48,10 @@ pub(super) fn preconditions(
 ) -> Result<(), Box<Status>> {
     let text = |field: &str| at(body, &["metadata", field]).and_then(Value::as_str).unwrap_or("");
     let version = text("resourceVersion");
+    if !version.is_empty() && version.parse::<u64>().is_err() {
+        let message = format!("strconv.ParseUint: parsing \"{version}\": invalid syntax");
+        return Err(Box::new(Status::new(500, "", message)));
+    }
     if !version.is_empty()
         && version != "0"
         && version != live.text(&["metadata", "resourceVersion"])

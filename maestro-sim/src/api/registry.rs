@@ -163,16 +163,12 @@ impl Registry {
         self.all().find(|s| s.kind == kind && s.resource.group == group)
     }
 
-    /// Whether anything is served in this version of the group.
-    pub fn has_version(&self, group: &str, version: &str) -> bool {
-        static KNOWN: OnceLock<BTreeSet<(String, String)>> = OnceLock::new();
-        let known = KNOWN.get_or_init(|| {
-            let all = built_in().values().flatten();
-            all.map(|s| (s.resource.group.to_string(), s.version.clone())).collect()
-        });
-        let mut custom = self.custom.values().flatten();
-        known.iter().any(|(g, v)| g == group && v == version)
-            || custom.any(|s| s.resource.group == group && s.version == version)
+    /// Whether anything is served in the group.
+    pub fn has_group(&self, group: &str) -> bool {
+        static KNOWN: OnceLock<BTreeSet<String>> = OnceLock::new();
+        let known = KNOWN
+            .get_or_init(|| built_in().keys().map(|resource| resource.group.to_string()).collect());
+        known.contains(group) || self.custom.keys().any(|resource| resource.group == group)
     }
 
     /// Every served version of every kind, built-in first.

@@ -69,6 +69,8 @@ pub struct Server {
     pub(super) names: Stream,
     pub(super) addresses: Addresses,
     pub(super) warnings: Vec<String>,
+    /// Whether the body being written has empty lists that the store forgets.
+    pub(super) empties: bool,
     clock: (u64, String),
 }
 
@@ -83,6 +85,7 @@ impl Server {
             names: Stream::new(seed, "names"),
             addresses: Addresses::default(),
             warnings: Vec::new(),
+            empties: false,
             clock: (0, rfc3339(Duration::ZERO)),
         }
     }
@@ -93,6 +96,7 @@ impl Server {
     /// With the `metav1.Status` that a real server answers.
     pub fn handle(&mut self, request: Request) -> Handled {
         let form = request.options.form;
+        self.empties = false;
         let handled = self.dispatch(request).map(|response| shaped(form, response));
         if self.warnings.is_empty() {
             return handled;

@@ -62,7 +62,9 @@ impl Status {
         if !resource.group.is_empty() {
             self.details.insert("group".into(), resource.group.as_ref().into());
         }
-        self.details.insert("kind".into(), resource.resource.as_ref().into());
+        if !resource.resource.is_empty() {
+            self.details.insert("kind".into(), resource.resource.as_ref().into());
+        }
         self
     }
 

@@ -18,6 +18,7 @@ use crate::api::{PatchType, Request, Status};
 use crate::managed::{self, Write};
 use crate::object::{Key, Object, at, map_at};
 use crate::patch;
+use crate::typed;
 
 /// How a proposed tree came about, which decides who owns its fields.
 enum Origin {
@@ -118,8 +119,14 @@ impl Server {
         if served.generation != Generation::None {
             set_generation(&mut body, Some(1));
         }
-        served.check(request, &body, None)?;
-        self.must_be_new(served, request, &body)?;
+        let checked = served
+            .check(request, &body, None)
+            .and_then(|()| self.must_be_new(served, request, &body));
+        if checked.is_err() || request.options.dry_run {
+            self.give_back(served, &body);
+        }
+        checked?;
+        self.forget_empty(served, &mut body);
         if request.options.dry_run {
             return Ok(Response::Value { code: 201, value: body });
         }
@@ -127,6 +134,12 @@ impl Server {
         let object = self.store.put(&served.resource, body, now);
         self.after_write(served, &object);
         Ok(Response::Object { code: 201, object })
+    }
+
+    fn forget_empty(&self, served: &Served, body: &mut Value) {
+        if self.empties {
+            typed::forget_empty(served.schema(), body);
+        }
     }
 
     fn must_be_new(
@@ -162,10 +175,11 @@ impl Server {
             let causes = [crate::api::Cause::new(
                 "FieldValueInvalid",
                 "metadata.resourceVersion",
-                "Invalid value: 0x0: must be specified for an update",
+                "Invalid value: 0: must be specified for an update",
             )];
-            let (group, kind) = (&served.resource.group, &served.kind);
-            return Err(Box::new(Status::invalid(group, kind, &request.name, &causes)));
+            // The server names the collection here, where everywhere else it names the kind.
+            let (group, plural) = (&served.resource.group, &served.resource.resource);
+            return Err(Box::new(Status::invalid(group, plural, &request.name, &causes)));
         }
         self.replace(served, &request, &live, body, &Origin::Update)
     }
@@ -207,8 +221,7 @@ impl Server {
             }
             _ => patch::strategic(served.schema(), live.value(), &body),
         };
-        let mut patched =
-            patched.map_err(|e| failure::of_patch(&e, &served.resource, &request.name))?;
+        let mut patched = patched.map_err(|e| failure::of_patch(&e))?;
         self.decode_patched(served, &request, &mut patched, &body)?;
         check_place(served, &request, map_at(&mut patched, &["metadata"]))?;
         self.replace(served, &request, &live, patched, &Origin::Update)
@@ -282,9 +295,13 @@ impl Server {
             self.own(served, request, Some(live.value()), &mut body);
         }
         self.admit_update(served, request, live, &mut body)?;
-        let generation = served.next_generation(live.value(), &body);
+        let generation = match &*request.subresource {
+            "" => served.next_generation(live.value(), &body),
+            _ => at(live.value(), &["metadata", "generation"]).and_then(Value::as_i64),
+        };
         set_generation(&mut body, generation);
         served.check(request, &body, Some(live.value()))?;
+        self.forget_empty(served, &mut body);
         map_at(&mut body, &["metadata"])
             .insert("resourceVersion".into(), live.resource_version().to_string().into());
         if body == *live.value() {

@@ -37,9 +37,54 @@ pub fn metadata(resource: &GroupResource, object: &Value) -> Vec<Cause> {
     for finalizer in finalizers.into_iter().flatten().filter_map(Value::as_str) {
         if let Some(problem) = key_problem(finalizer) {
             causes.push(field::invalid(&path.field("finalizers"), &finalizer.into(), &problem));
+        } else if !finalizer.contains('/') && !STANDARD.contains(&finalizer) {
+            let list = path.field("finalizers");
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
+            causes.push(field::invalid(&list.index(0), &finalizer.into(), detail));
         }
     }
+    owners(object, &path.field("ownerReferences"), &mut causes);
     causes
+}
+
+/// The finalizers that need no domain.
+const STANDARD: [&str; 3] = ["orphan", "foregroundDeletion", "kubernetes"];
+
+/// Owners must be named fully, must not be Events, and one at most controls.
+fn owners(object: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let list = at(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
+    let Some(list) = list else { return };
+    let mut controller: Option<String> = None;
+    for (index, owner) in list.iter().enumerate() {
+        let here = path.index(index);
+        let text = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or("");
+        for name in ["apiVersion", "kind", "name", "uid"] {
+            if text(name).is_empty() {
+                causes.push(field::required(&here.field(name), "must not be empty"));
+            }
+        }
+        if text("kind") == "Event" && matches!(text("apiVersion"), "v1" | "events.k8s.io/v1") {
+            let slash = if text("apiVersion").contains('/') { "" } else { "/" };
+            let detail = format!(
+                "{slash}{}, Kind=Event is disallowed from being an owner",
+                text("apiVersion")
+            );
+            causes.push(field::invalid(&here, owner, &detail));
+        }
+        if owner.get("controller") == Some(&Value::Bool(true)) {
+            let shown = format!("{}/{}", text("kind"), text("name"));
+            match &controller {
+                None => controller = Some(shown),
+                Some(first) => {
+                    let detail = format!(
+                        "Only one reference can have Controller set to true. Found \"true\" in \
+                         references for {first} and {shown}"
+                    );
+                    causes.push(field::invalid(path, &Value::Array(list.clone()), &detail));
+                }
+            }
+        }
+    }
 }
 
 /// What is wrong with the labels at `path`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fill::{get, inside, made, set, spec, text};
+use super::fill::{each, get, inside, made, set, spec, text};
 use super::pod;
 
 /// A Job.
@@ -50,6 +50,11 @@ fn job_spec(spec: &mut Map<String, Value>) {
     text(spec, "completionMode", "NonIndexed");
     let policy = if absent_in(spec, "podFailurePolicy") { "TerminatingOrFailed" } else { "Failed" };
     text(spec, "podReplacementPolicy", policy);
+    if let Some(policy) = inside(spec, "podFailurePolicy") {
+        for rule in each(policy, "rules") {
+            each(rule, "onPodConditions").for_each(|pattern| text(pattern, "status", "True"));
+        }
+    }
     pod::template(spec);
 }
 

@@ -93,7 +93,11 @@ fn encoding(go: &str) -> Encoding {
 }
 
 fn strategy(text: &str) -> PatchStrategy {
-    PatchStrategy { merge: text.contains("merge"), retain_keys: text.contains("retainKeys") }
+    PatchStrategy {
+        merge: text.contains("merge"),
+        replace: text.contains("replace"),
+        retain_keys: text.contains("retainKeys"),
+    }
 }
 
 fn constraints(value: &Value) -> Option<Box<Constraints>> {

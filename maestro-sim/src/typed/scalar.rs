@@ -127,6 +127,12 @@ fn bytes(value: &Value) -> Result<(), Wrong> {
     Err(Wrong::Own(format!("illegal base64 data at input byte {at}")))
 }
 
+/// Whether what follows the seconds begins with exactly six decimals, as Go's layout demands.
+fn has_microseconds(rest: &str) -> bool {
+    let decimals = rest.strip_prefix('.').unwrap_or("");
+    decimals.bytes().take_while(u8::is_ascii_digit).count() == 6
+}
+
 /// A time in RFC 3339, written in UTC.
 fn time(value: &mut Value, layout: &str, format: &str) -> Result<(), Wrong> {
     let Value::String(text) = &*value else {
@@ -134,6 +140,15 @@ fn time(value: &mut Value, layout: &str, format: &str) -> Result<(), Wrong> {
         let message = format!("json: cannot unmarshal {what} into Go value of type string");
         return Err(Wrong::Own(message));
     };
+    if layout.contains(".000000")
+        && let Some(rest) = text.get(19..).filter(|rest| !has_microseconds(rest))
+        && text.parse::<jiff::Timestamp>().is_ok()
+    {
+        let message = format!(
+            "parsing time \"{text}\" as \"{layout}\": cannot parse \"{rest}\" as \".000000\""
+        );
+        return Err(Wrong::Own(message));
+    }
     let parsed = text.parse::<jiff::Timestamp>().map_err(|_| {
         Wrong::Own(format!(
             "parsing time \"{text}\" as \"{layout}\": cannot parse \"{text}\" as \

@@ -241,7 +241,7 @@ fn add_metadata(rng: &mut Stream, object: &mut Value) {
 
 fn selector(rng: &mut Stream) -> &'static str {
     let all: [&str; 6] = ["app%3D1", "app!%3D1", "app%20in%20(1,2)", "app", "!app", "tier%3Dt,app"];
-    *pick::<&str>(rng, &all)
+    pick::<&str>(rng, &all)
 }
 
 fn delete_options(rng: &mut Stream) -> Value {
