@@ -23,6 +23,7 @@ mod advance;
 mod clock;
 mod drift;
 mod effects;
+mod ending;
 mod events;
 mod frameworks;
 mod instance;

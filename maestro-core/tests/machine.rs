@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use maestro_core::execution::{Moment, PlanExecutionStatus, State, StepState};
-use maestro_core::machine::{Action, Execution, Observed, Outcome, Seen, step};
+use maestro_core::machine::{Action, Effect, Execution, Observed, Outcome, Seen, step};
 use maestro_core::plan::{OnFailure, Phase, Plan, Retry, Step, Strategy};
-use maestro_core::task::{Apply, Delete, Job, ObjectKey, Task, TaskKind, Wait};
+use maestro_core::task::{Apply, Delete, Job, ObjectKey, Patch, PatchKind, Replace, Scale, Task};
+use maestro_core::task::{TaskKind, Toggle, Wait};
 use proptest::prelude::{Just, Strategy as Strategies, any, prop, prop_assert, prop_assert_eq};
 use proptest::prelude::{prop_oneof, proptest};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{TestCaseError, TestRunner};
 use serde_json::{Value, json};
 
 /// What happens between two steps of the machine.
@@ -36,6 +39,18 @@ enum Happening {
     Approve,
     /// The conditions change.
     Flip,
+    /// A person asks for a failed run to be tried again.
+    Retry,
+    /// A person ends the run.
+    Cancel,
+    /// The instance wants the run no more.
+    Supersede,
+    /// A person passes over every step that is under way.
+    Skip,
+    /// The process crashes before the next journal is written.
+    LoseJournal,
+    /// The process crashes after the next journal and so many effects.
+    StopAfter(u8),
 }
 
 fn happening() -> impl Strategies<Value = Happening> {
@@ -50,6 +65,12 @@ fn happening() -> impl Strategies<Value = Happening> {
         1 => any::<bool>().prop_map(Happening::Suspend),
         1 => Just(Happening::Approve),
         1 => Just(Happening::Flip),
+        1 => Just(Happening::Retry),
+        1 => prop::sample::select(vec![Happening::Cancel, Happening::Supersede, Happening::Retry,
+            Happening::Retry, Happening::Retry, Happening::Retry, Happening::Retry]),
+        1 => Just(Happening::Skip),
+        1 => Just(Happening::LoseJournal),
+        1 => (0u8..3).prop_map(Happening::StopAfter),
     ]
 }
 
@@ -63,12 +84,22 @@ fn object(kind: &str, api: &str, name: &str) -> Value {
 
 fn task() -> impl Strategies<Value = TaskKind> {
     let name = prop::sample::select(vec!["a", "b", "c", "d"]);
-    (0..4u8, name).prop_map(|(kind, name)| {
+    (0..8u8, name).prop_map(|(kind, name)| {
         let set = object("StatefulSet", "apps/v1", name);
         match kind {
             0 => TaskKind::Apply(Apply { objects: vec![set, object("ConfigMap", "v1", name)] }),
             1 => TaskKind::Delete(Delete { objects: ObjectKey::of(&set).into_iter().collect() }),
             2 => TaskKind::Job(Job { object: object("Job", "batch/v1", name), keep: name == "a" }),
+            3 => TaskKind::Toggle(Toggle { objects: vec![set], when: "flag".to_owned() }),
+            4 => TaskKind::Scale(Scale {
+                targets: ObjectKey::of(&set).into_iter().collect(),
+                replicas: "count".to_owned(),
+            }),
+            5 => TaskKind::Patch(Patch {
+                kind: PatchKind::Merge,
+                patches: ObjectKey::of(&set).map(|key| (key, set)).into_iter().collect(),
+            }),
+            6 => TaskKind::Replace(Replace { pods: "pods".to_owned(), force: name == "a" }),
             _ => TaskKind::Wait(Wait {
                 until: (name == "b").then(|| "flag".to_owned()),
                 duration: Some(Duration::from_secs(5)),
@@ -126,6 +157,12 @@ struct Cluster {
     done: BTreeMap<String, u32>,
     /// Names of Jobs that were ever created.
     jobs: BTreeSet<String>,
+    /// How often each Job may come into being: once, and once more each time somebody deletes it.
+    allowed: BTreeMap<String, u32>,
+    /// Whether the next journal is lost.
+    lose: bool,
+    /// After how many of the next effects the process stops.
+    stop: Option<u8>,
 }
 
 impl Cluster {
@@ -133,6 +170,11 @@ impl Cluster {
         let mut observed = Observed::default();
         observed.values.insert("flag".to_owned(), Ok(json!(true)));
         observed.values.insert("ready".to_owned(), Ok(json!(true)));
+        observed.values.insert("count".to_owned(), Ok(json!(3)));
+        observed.values.insert("pods".to_owned(), Ok(json!(["p"])));
+        let mut pod = object("Pod", "v1", "p");
+        pod["metadata"]["uid"] = json!("u0");
+        observed.objects.extend(ObjectKey::of(&pod).map(|key| (key, pod.into())));
         Self {
             observed,
             now: Moment::new("2026-01-01T00:00:00Z".parse().expect("a time")),
@@ -141,6 +183,9 @@ impl Cluster {
             hinder: false,
             done: BTreeMap::new(),
             jobs: BTreeSet::new(),
+            allowed: BTreeMap::new(),
+            lose: false,
+            stop: None,
         }
     }
 
@@ -159,6 +204,11 @@ impl Cluster {
                 }
                 let live = self.observed.objects.entry(key).or_insert_with(|| {
                     self.uids += 1;
+                    if object["kind"] == "Job" {
+                        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                        let left = self.allowed.entry(name.to_owned()).or_insert(1);
+                        *left = left.checked_sub(1).expect("a Job is run once an attempt");
+                    }
                     let mut live = object.clone();
                     live["metadata"]["uid"] = json!(format!("u{}", self.uids));
                     live["metadata"]["generation"] = json!(1);
@@ -174,8 +224,18 @@ impl Cluster {
                 }
                 Outcome::Done(Seen { uid: uid.clone(), generation: 0 })
             }
-            Action::Patch { .. } | Action::Scale { .. } => unreachable!("no such task"),
+            Action::Patch { key, .. } | Action::Scale { key, .. } => {
+                match self.observed.objects.get(key) {
+                    Some(live) => Outcome::Done(Seen::of(live)),
+                    None => Outcome::Hindered("not found".to_owned()),
+                }
+            }
         }
+    }
+
+    fn crash(&mut self) {
+        self.observed.outcomes.clear();
+        self.done.clear();
     }
 
     fn happen(&mut self, happening: &Happening, execution: &mut Execution) {
@@ -200,17 +260,27 @@ impl Cluster {
                 }
             }
             Happening::Vanish => {
-                self.observed.objects.pop_last();
+                if let Some((key, _)) = self.observed.objects.pop_last() {
+                    *self.allowed.entry(key.name).or_insert(1) += 1;
+                }
             }
             Happening::Refuse => self.refuse = true,
             Happening::Hinder => self.hinder = true,
-            Happening::Crash => {
-                self.observed.outcomes.clear();
-                self.done.clear();
+            Happening::Crash => self.crash(),
+            Happening::LoseJournal => self.lose = true,
+            Happening::StopAfter(count) => self.stop = Some(*count),
+            Happening::Retry => execution.spec.retry = Some(format!("{:?}", self.now)),
+            Happening::Cancel => execution.spec.cancel = true,
+            Happening::Supersede => self.observed.superseded = Some("another wish".to_owned()),
+            Happening::Skip => {
+                execution.spec.skip = places(&execution.status, |state| {
+                    matches!(state, StepState::Running | StepState::Retrying)
+                });
             }
             Happening::Suspend(on) => execution.spec.suspend = *on,
             Happening::Approve => {
-                execution.spec.approve = paused(&execution.status);
+                execution.spec.approve =
+                    places(&execution.status, |state| state == StepState::Paused);
             }
             Happening::Flip => {
                 let old = self.observed.truth("flag").expect("a flag");
@@ -220,11 +290,12 @@ impl Cluster {
     }
 }
 
-fn paused(status: &PlanExecutionStatus) -> Vec<String> {
+/// The steps in some states, as `phase/step`.
+fn places(status: &PlanExecutionStatus, is: impl Fn(StepState) -> bool) -> Vec<String> {
     let phases = status.phases.iter();
     let steps = phases.flat_map(|phase| phase.steps.iter().map(move |step| (phase, step)));
     steps
-        .filter(|(_, step)| step.state == StepState::Paused)
+        .filter(|(_, step)| is(step.state))
         .map(|(phase, step)| format!("{}/{}", phase.name, step.name))
         .collect()
 }
@@ -256,64 +327,144 @@ fn keeps_done(old: &PlanExecutionStatus, new: &PlanExecutionStatus) -> bool {
     steps(old).iter().zip(steps(new)).all(|(old, new)| !old.is_done() || *old == new)
 }
 
+/// What must follow from what a person or the instance asks of a run, whatever else is the case.
+fn obeys(old: &Execution, observed: &Observed, new: &Execution) -> Result<(), TestCaseError> {
+    let (before, after) = (old.status.state, new.status.state);
+    let again = old.spec.retry.is_some() && old.spec.retry != old.status.retried;
+    let revived = before == State::Failed && again && !old.spec.cancel;
+    if before.is_terminal() && !(revived && observed.superseded.is_none()) {
+        prop_assert_eq!(&old.status, &new.status, "what is over stays so");
+        return Ok(());
+    }
+    if old.spec.cancel {
+        prop_assert_eq!(after, State::Cancelled);
+    } else if observed.superseded.is_some() {
+        prop_assert_eq!(after, State::Superseded);
+    } else if old.spec.suspend {
+        prop_assert_eq!(after, State::Suspended);
+    } else if revived {
+        prop_assert_eq!(&new.status.retried, &old.spec.retry, "a retry is honoured once");
+    }
+    if after.is_terminal() {
+        prop_assert!(!new.status.reason.is_empty(), "an end without a reason");
+        prop_assert!(new.status.finished_at.is_some());
+        prop_assert!(after == State::Complete || !new.status.message.is_empty());
+        let open = places(&new.status, |state| {
+            matches!(state, StepState::Running | StepState::Retrying | StepState::Paused)
+        });
+        prop_assert!(open.is_empty(), "left open at the end: {:?}", open);
+    }
+    Ok(())
+}
+
+/// The number of a step's attempt never falls, and rises by one at a time.
+fn counts_on(old: &PlanExecutionStatus, new: &PlanExecutionStatus) -> bool {
+    let attempts = |status: &PlanExecutionStatus| -> Vec<u32> {
+        let phases = status.phases.iter();
+        phases.flat_map(|phase| phase.steps.iter().map(|step| step.attempt)).collect()
+    };
+    attempts(old).iter().zip(attempts(new)).all(|(old, new)| new == *old || new == *old + 1)
+}
+
+/// Sends what a step of the machine wants sent, as far as the process gets.
+fn send(cluster: &mut Cluster, effects: &[Effect]) -> Result<(), TestCaseError> {
+    let stop = cluster.stop.take();
+    for effect in effects.iter().take(stop.map_or(usize::MAX, usize::from)) {
+        let name = format!("{:?}", effect.id);
+        let outcome = cluster.perform(&effect.action);
+        if matches!(outcome, Outcome::Done(_)) {
+            let key = match &effect.action {
+                Action::Apply { object } | Action::Create { object } => ObjectKey::of(object),
+                _ => None,
+            };
+            // Another task may have deleted it, and then it is applied anew.
+            let count = cluster.done.entry(name.clone()).or_insert(0);
+            *count += 1;
+            let job = key.is_some_and(|key| key.kind == "Job");
+            prop_assert!(!job || *count == 1, "{name} was done {count} times");
+        }
+        cluster.observed.outcomes.insert(effect.id.clone(), outcome);
+    }
+    if stop.is_some() {
+        cluster.crash();
+    }
+    Ok(())
+}
+
+/// Plays a story, and then lets everything become well; the state that the run came to.
+fn play(plan: &Plan, story: Vec<Happening>) -> Result<State, TestCaseError> {
+    let mut cluster = Cluster::new();
+    let mut execution = Execution { uid: "e".to_owned(), ..Execution::default() };
+    let calm = (0..400).map(|at| match at % 4 {
+        0 => Happening::Suspend(false),
+        1 => Happening::Approve,
+        2 => Happening::Wait(400),
+        _ => Happening::Well,
+    });
+    let mut last_wake = None;
+    for happening in story.into_iter().chain(calm) {
+        if matches!(happening, Happening::Suspend(false)) {
+            cluster.observed.values.insert("flag".to_owned(), Ok(json!(true)));
+        }
+        cluster.happen(&happening, &mut execution);
+        let next = step(plan, &execution, &cluster.observed, cluster.now);
+        let again = step(plan, &execution, &cluster.observed, cluster.now);
+        prop_assert_eq!(&next, &again, "equal inputs, equal outputs");
+        let status = &next.execution.status;
+        prop_assert!(in_order(plan, status), "out of order: {:#?}", status);
+        prop_assert!(keeps_done(&execution.status, status), "undone: {:#?}", status);
+        prop_assert!(counts_on(&execution.status, status), "miscounted: {:#?}", status);
+        obeys(&execution, &cluster.observed, &next.execution)?;
+        let held = matches!(status.state, State::Suspended | State::Cancelled | State::Superseded);
+        if held || (status.state.is_terminal() && status.state != State::Complete) {
+            prop_assert!(next.effects.is_empty(), "it acts while it is held or over");
+        }
+        if std::mem::take(&mut cluster.lose) {
+            // The journal was not written, so nothing was sent either.
+            cluster.crash();
+            continue;
+        }
+        send(&mut cluster, &next.effects)?;
+        last_wake = next.wake;
+        execution = next.execution;
+    }
+    let status = &execution.status;
+    if !status.state.is_terminal() {
+        prop_assert!(!status.message.is_empty(), "no end and no reason: {:#?}", status);
+        prop_assert_eq!(status.state, State::Running);
+    }
+    if status.state == State::Complete {
+        prop_assert!(status.phases.iter().all(|phase| phase.state.is_done()));
+        prop_assert_eq!(last_wake, None);
+    }
+    Ok(status.state)
+}
+
 proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 512, ..Default::default() })]
+
     #[test]
     fn the_machine_keeps_its_word(
         plan in plan(),
         story in prop::collection::vec(happening(), 1..120),
     ) {
-        let mut cluster = Cluster::new();
-        let mut execution = Execution { uid: "e".to_owned(), ..Execution::default() };
-        // After the story everything becomes well, so that there is an end to come to.
-        let calm = (0..400).map(|at| match at % 4 {
-            0 => Happening::Suspend(false),
-            1 => Happening::Approve,
-            2 => Happening::Wait(400),
-            _ => Happening::Well,
-        });
-        let mut last_wake = None;
-        for happening in story.into_iter().chain(calm) {
-            if matches!(happening, Happening::Suspend(false)) {
-                cluster.observed.values.insert("flag".to_owned(), Ok(json!(true)));
-            }
-            cluster.happen(&happening, &mut execution);
-            let next = step(&plan, &execution, &cluster.observed, cluster.now);
-            let again = step(&plan, &execution, &cluster.observed, cluster.now);
-            prop_assert_eq!(&next, &again, "equal inputs, equal outputs");
-            let status = &next.execution.status;
-            prop_assert!(in_order(&plan, status), "out of order: {:#?}", status);
-            prop_assert!(keeps_done(&execution.status, status), "undone: {:#?}", status);
-            if execution.spec.suspend || execution.status.state.is_terminal() {
-                prop_assert!(next.effects.is_empty(), "it acts while it is held or over");
-            }
-            for effect in &next.effects {
-                let name = format!("{:?}", effect.id);
-                let outcome = cluster.perform(&effect.action);
-                if matches!(outcome, Outcome::Done(_)) {
-                    let key = match &effect.action {
-                        Action::Apply { object } | Action::Create { object } => ObjectKey::of(object),
-                        _ => None,
-                    };
-                    // Another task may have deleted it, and then it is applied anew.
-                    let count = cluster.done.entry(name.clone()).or_insert(0);
-                    *count += 1;
-                    let job = key.is_some_and(|key| key.kind == "Job");
-                    prop_assert!(!job || *count == 1, "{name} was done {count} times");
-                }
-                cluster.observed.outcomes.insert(effect.id.clone(), outcome);
-            }
-            last_wake = next.wake;
-            execution = next.execution;
-        }
-        let status = &execution.status;
-        if !status.state.is_terminal() {
-            prop_assert!(!status.message.is_empty(), "no end and no reason: {:#?}", status);
-            prop_assert_eq!(status.state, State::Running);
-        }
-        if status.state == State::Complete {
-            prop_assert!(status.phases.iter().all(|phase| phase.state.is_done()));
-            prop_assert_eq!(last_wake, None);
-        }
+        play(&plan, story)?;
+    }
+}
+
+/// Every end is come to, so that what is said of each of them is said of something.
+#[test]
+fn stories_come_to_every_end() {
+    let mut runner = TestRunner::deterministic();
+    let stories = (plan(), prop::collection::vec(happening(), 1..120));
+    let mut ends: BTreeMap<State, u32> = BTreeMap::new();
+    for _ in 0..200 {
+        let (plan, story) = stories.new_tree(&mut runner).expect("a story").current();
+        let end = play(&plan, story).unwrap_or_else(|error| panic!("{error}"));
+        *ends.entry(end).or_default() += 1;
+    }
+    for state in [State::Complete, State::Failed, State::Cancelled, State::Superseded] {
+        assert!(ends.get(&state).is_some_and(|count| *count >= 5), "{state:?}: {ends:?}");
     }
 }
 

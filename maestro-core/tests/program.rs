@@ -164,6 +164,9 @@ fn a_server_that_is_not_there_is_waited_for() {
     assert!(get(address, "/metrics").contains("maestro_leading 0\n"));
     assert!(get(address, "/secrets").starts_with("HTTP/1.1 404"));
     assert_eq!(program.end("INT"), Some(0));
+    let program = Running::start(&["--lease", "false"], &[("KUBECONFIG", &config), listen]);
+    program.says("the watch of Frameworks was interrupted");
+    assert_eq!(program.end("TERM"), Some(0));
 }
 
 /// Serves the fake on a port, on a thread of its own, until the test's process ends.

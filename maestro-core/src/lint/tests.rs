@@ -81,6 +81,19 @@ fn finds_what_cannot_work() {
     check("/triggers/-", json!({"plan": "deploy", "schedule": "daily"}), "not a cron");
     check("/triggers/-", json!({"plan": "deploy", "parameter": "x"}), "no parameter \"x\"");
     check("/health/ready", json!("objekts.size() > 0"), "health.ready");
+    check("/health/ready", json!("size(objects)"), "health.ready: gives 1, not true or false");
+    let when = |text: &str| json!({"plan": "deploy", "when": text});
+    let text = "pods.exists(p, p.failedFor > 5)";
+    check("/triggers/-", when(text), "triggers[1].when: ");
+    check("/triggers/-", when("pods.exists(p, p.failedFor > duration('5m') && p.ready)"), "");
+    check("/triggers/-", when("objects.exists(o, o.status.replicas > 1)"), "");
+    check("/tasks/b", json!({"replace": {"pods": "pods"}}), "tasks.b.replace.pods: gives [");
+    check("/tasks/b", json!({"replace": {"pods": "pods.map(p, p.name)"}}), "");
+    check(
+        "/triggers/-",
+        json!({"plan": "deploy", "schedule": "0 3 * *"}),
+        "has 4 fields, not five",
+    );
     check("/connection", json!("params.host"), "connection: there is no parameter \"host\"");
 }
 

@@ -3,7 +3,7 @@
 use super::{Problems, key};
 use crate::framework::{FrameworkSpec, PACKAGE_GROUP, ParameterType, Task, VERSION};
 use crate::parameters::resolve;
-use crate::template::{Run, Templates, scope};
+use crate::template::{Expression, Fact, Facts, Run, Scope, Templates, scope};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub(super) fn check(spec: &FrameworkSpec, templates: &Templates, problems: &mut 
         "spec": params,
     });
     let run = Run { plan: "deploy", phase: "trial", step: "trial" };
-    let scope = scope("sample", spec, &instance, &params, run);
+    let mut scope = scope("sample", spec, &instance, &params, run);
     let mut rendered = BTreeMap::new();
     for name in spec.templates.keys() {
         let Some(template) = templates.get(name) else { continue };
@@ -36,6 +36,103 @@ pub(super) fn check(spec: &FrameworkSpec, templates: &Templates, problems: &mut 
         }
     }
     twice(spec, &rendered, problems);
+    let (pod, facts) = sample_pod();
+    scope.lend_known("pods", vec![(&pod, facts)]);
+    let objects: Vec<&Value> = rendered.values().flatten().collect();
+    scope.set("objects", &json!(objects)).set("self", &instance);
+    conditions(spec, &scope, problems);
+}
+
+/// A pod with everything that a condition may find, so that every comparison is made once.
+fn sample_pod() -> (Value, Facts) {
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "sample-0", "namespace": "default", "labels": {}},
+        "spec": {}, "status": {"phase": "Running", "conditions": []},
+    });
+    let hour = std::time::Duration::from_secs(3600);
+    let facts = vec![
+        ("name", Fact::Text("sample-0".to_owned())),
+        ("phase", Fact::Text("Running".to_owned())),
+        ("ready", Fact::Truth(false)),
+        ("restarts", Fact::Number(0)),
+        ("failedFor", Fact::Duration(hour)),
+        ("stuckFor", Fact::Duration(hour)),
+    ];
+    (pod, facts)
+}
+
+/// Conditions are evaluated once over what was rendered. That something is not there yet is no
+/// mistake; a value of the wrong type, or a comparison that cannot be made, is one.
+fn conditions(spec: &FrameworkSpec, scope: &Scope<'_>, problems: &mut Problems) {
+    for (path, source, wanted) in places(spec) {
+        let Ok(expression) = Expression::compile(source) else { continue };
+        let message = match (expression.evaluate(scope), wanted) {
+            (Ok(Some(Value::Bool(_))), Wanted::Truth) => continue,
+            (Ok(Some(Value::Array(names))), Wanted::Names)
+                if names.iter().all(Value::is_string) =>
+            {
+                continue;
+            }
+            (Ok(value), wanted) => {
+                let value = value.unwrap_or_default();
+                format!("gives {value}, not {}", wanted.text())
+            }
+            (Err(error), _) if error.to_string().contains("overload") => error.to_string(),
+            (Err(_), _) => continue,
+        };
+        problems.add(path, message);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Wanted {
+    Truth,
+    Names,
+}
+
+impl Wanted {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Truth => "true or false",
+            Self::Names => "a list of names",
+        }
+    }
+}
+
+/// Every expression that must give a truth or a list of names, with its path.
+fn places(spec: &FrameworkSpec) -> Vec<(String, &str, Wanted)> {
+    let mut found = Vec::new();
+    for (at, trigger) in spec.triggers.iter().enumerate() {
+        let when = trigger.when.as_deref();
+        found.extend(when.map(|when| (format!("triggers[{at}].when"), when, Wanted::Truth)));
+    }
+    let health = spec.health.as_ref().map(|health| health.ready.as_str());
+    found.extend(health.map(|ready| ("health.ready".to_owned(), ready, Wanted::Truth)));
+    for (name, task) in &spec.tasks {
+        let path = |field: &str| format!("{}.{}.{field}", key("tasks", name), task.kind());
+        match task {
+            Task::Toggle(toggle) => found.push((path("when"), &toggle.when, Wanted::Truth)),
+            Task::Wait(wait) => {
+                let until = wait.until.as_deref();
+                found.extend(until.map(|until| (path("until"), until, Wanted::Truth)));
+            }
+            Task::Replace(replace) => found.push((path("pods"), &replace.pods, Wanted::Names)),
+            _ => {}
+        }
+    }
+    for (name, plan) in &spec.plans {
+        for (phase_at, phase) in plan.phases.iter().enumerate() {
+            for (at, step) in phase.steps.iter().enumerate() {
+                let path = format!("{}.phases[{phase_at}].steps[{at}]", key("plans", name));
+                for (field, text) in [("when", &step.when), ("ready", &step.ready)] {
+                    let text = text.as_deref();
+                    found.extend(text.map(|t| (format!("{path}.{field}"), t, Wanted::Truth)));
+                }
+            }
+        }
+    }
+    found
 }
 
 /// A value for each parameter that has no default but must be set.

@@ -5,6 +5,8 @@ use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use serde_json::Value;
 
+use super::ending::why;
+
 /// The longest note the API accepts, in bytes.
 const LONGEST: usize = 1024;
 
@@ -46,7 +48,7 @@ impl Events {
             secondary: None,
         };
         if let Err(error) = self.recorder.publish(&event, &reference).await {
-            tracing::warn!(reason, %error, "an event could not be recorded");
+            tracing::warn!(reason, error = why(&error), "an event could not be recorded");
         }
     }
 }

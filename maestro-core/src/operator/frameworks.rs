@@ -17,6 +17,7 @@ use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
+use super::ending::{MapToUnit, interrupted, until_ended, why};
 use super::kinds::Served;
 use super::{Core, Error, FIELD_MANAGER, FRAMEWORK_FINALIZER, Shutdown, clock, instances};
 use crate::framework::{
@@ -52,7 +53,9 @@ pub(super) async fn run(core: Arc<Core>, shutdown: Shared<Shutdown>) -> Result<(
         crd.annotations().get(FRAMEWORK).map(|name| ObjectRef::<Framework>::new(name))
     };
     let mine = watcher::Config::default().labels("app.kubernetes.io/managed-by=maestro");
-    Controller::new(frameworks, watcher::Config::default())
+    let controller = Controller::new(frameworks, watcher::Config::default());
+    let store = controller.store();
+    let work = controller
         .watches(crds, mine, of_crd)
         .graceful_shutdown_on(shutdown.clone().map_to_unit())
         .run(
@@ -61,12 +64,18 @@ pub(super) async fn run(core: Arc<Core>, shutdown: Shared<Shutdown>) -> Result<(
             packages.clone(),
         )
         .for_each(|result| {
-            if let Err(kube::runtime::controller::Error::ReconcilerFailed(error, object)) = result {
-                tracing::warn!(%object, %error, "a reconcile failed and is repeated");
+            use kube::runtime::controller::Error as Failure;
+            match result {
+                Err(Failure::ReconcilerFailed(error, object)) => {
+                    tracing::warn!(%object, error = why(&error), "a reconcile failed and is repeated");
+                }
+                Err(Failure::QueueError(error)) => interrupted(&error),
+                // What was queued and is gone by now needs no reconcile.
+                Err(_) | Ok(_) => {}
             }
             future::ready(())
-        })
-        .await;
+        });
+    until_ended(work, store, shutdown.clone()).await;
     if shutdown.peek().is_none() {
         return Err(Error::Ended);
     }
@@ -75,26 +84,6 @@ pub(super) async fn run(core: Arc<Core>, shutdown: Shared<Shutdown>) -> Result<(
         controller.ended().await;
     }
     Ok(())
-}
-
-/// A shared shutdown as kube's runtime takes it.
-trait MapToUnit {
-    fn map_to_unit(self) -> impl Future<Output = ()> + Send + Sync + 'static;
-}
-
-impl MapToUnit for Shared<Shutdown> {
-    fn map_to_unit(self) -> impl Future<Output = ()> + Send + Sync + 'static {
-        let (done, ended) = tokio::sync::watch::channel(());
-        let task = tokio::spawn(async move {
-            self.await;
-            drop(done);
-        });
-        let mut ended = ended;
-        async move {
-            let _ = ended.changed().await;
-            drop(task);
-        }
-    }
 }
 
 impl Packages {

@@ -16,6 +16,7 @@ use kube::runtime::watcher::{self, watcher};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::ending::{until_ended, why};
 use super::kinds::Served;
 use super::memory::Memory;
 use super::{Core, Error, Shutdown, instance};
@@ -95,7 +96,11 @@ async fn work(kind: Arc<Kind>, shutdown: Shared<Shutdown>) {
                     kind.touched(&event)
                 }
                 Err(error) => {
-                    tracing::warn!(kind = kind.name(), %error, "a watch was interrupted");
+                    tracing::warn!(
+                        kind = kind.name(),
+                        error = why(&error),
+                        "a watch was interrupted"
+                    );
                     Vec::new()
                 }
             };
@@ -107,19 +112,19 @@ async fn work(kind: Arc<Kind>, shutdown: Shared<Shutdown>) {
     });
     let queue = stream::select(own, routed)
         .map(Ok::<ObjectRef<DynamicObject>, watcher::Error>)
-        .take_until(shutdown);
+        .take_until(shutdown.clone());
     let config = controller::Config::default().concurrency(core.concurrency);
     let reconcile = |object: Arc<DynamicObject>, kind: Arc<Kind>| {
         Box::pin(async move { reconcile(object, kind).await })
     };
-    applier(reconcile, backoff, kind.clone(), reader, Box::pin(queue), config)
+    let work = applier(reconcile, backoff, kind.clone(), reader.clone(), Box::pin(queue), config)
         .for_each(|result| {
             if let Err(controller::Error::ReconcilerFailed(error, object)) = result {
-                tracing::warn!(%object, %error, "a reconcile failed and is repeated");
+                tracing::warn!(%object, error = why(&error), "a reconcile failed and is repeated");
             }
             future::ready(())
-        })
-        .await;
+        });
+    until_ended(work, reader, shutdown).await;
 }
 
 impl Kind {

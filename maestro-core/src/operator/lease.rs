@@ -11,6 +11,7 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::time::Instant;
 
 use super::clock;
+use super::ending::why;
 
 /// How a lease is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl Candidate {
             match self.attempt().await {
                 Ok(true) => return,
                 Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "could not try for the lease"),
+                Err(error) => tracing::warn!(error = why(&error), "could not try for the lease"),
             }
             tokio::time::sleep(self.timings.retry_period).await;
         }
@@ -107,7 +108,7 @@ impl Candidate {
                     tracing::error!("another replica holds the lease");
                     return;
                 }
-                Ok(Err(error)) => tracing::warn!(%error, "could not renew the lease"),
+                Ok(Err(error)) => tracing::warn!(error = why(&error), "could not renew the lease"),
                 Err(_) => {}
             }
         }
@@ -125,7 +126,7 @@ impl Candidate {
         spec.lease_duration_seconds = Some(1);
         spec.renew_time = Some(MicroTime(clock::now().timestamp()));
         if let Err(error) = self.api.replace(&self.name, &PostParams::default(), &lease).await {
-            tracing::warn!(%error, "could not release the lease");
+            tracing::warn!(error = why(&error), "could not release the lease");
         }
         self.seen = None;
     }

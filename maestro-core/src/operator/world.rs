@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 use super::Error;
+use super::ending::why;
 use super::kinds::{Kinds, Served};
 use super::objects::Objects;
 use crate::task::ObjectKey;
@@ -229,7 +230,11 @@ fn spawn(world: &Arc<World>, served: &Served, api_version: &str, kind: &str) -> 
                         ready.send_replace(true);
                     }
                 }
-                Err(error) => tracing::warn!(kind = fresh.kind, %error, "a watch was interrupted"),
+                Err(error) => tracing::warn!(
+                    kind = fresh.kind,
+                    error = why(&error),
+                    "a watch was interrupted"
+                ),
             }
         }
     });
