@@ -2,6 +2,7 @@
 
 mod crds;
 mod lint;
+mod operator;
 mod package;
 mod render;
 
@@ -39,6 +40,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the operator against a cluster, until SIGTERM or SIGINT.
+    Operator(Box<operator::Operator>),
     /// Print the CRDs of Maestro's own kinds.
     Crds,
     /// Print what a plan would apply.
@@ -67,6 +70,7 @@ where
     };
     let mut out = std::io::stdout().lock();
     let result = match cli.command {
+        Command::Operator(command) => command.run(),
         Command::Crds => crds::run(&mut out),
         Command::Render(command) => command.run(&mut out),
         Command::Lint(command) => command.run(&mut out),

@@ -3,6 +3,7 @@
 //! Everything here but the operator's shell is pure: no IO, no clock, no randomness. The same
 //! inputs give the same rendered objects, the same CRD and the same plan, byte for byte.
 
+#[cfg(feature = "program")]
 pub mod cli;
 pub mod execution;
 pub mod framework;

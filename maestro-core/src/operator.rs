@@ -4,15 +4,20 @@
 //! package's kind, and the optional listener for metrics and probes. It asks for nothing but a
 //! client and a future that ends it, so the same function runs anywhere.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
 use futures::future::{Either, Shared, select};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
+use serde_json::Value;
+
+use crate::framework::FrameworkVersionSpec;
+use crate::task::ObjectKey;
 
 mod advance;
 mod clock;
@@ -28,8 +33,10 @@ mod lease;
 mod listener;
 mod memory;
 mod metrics;
+mod pods;
 mod render;
 mod status;
+mod triggers;
 mod world;
 
 pub use lease::LeaseTimings;
@@ -137,7 +144,11 @@ struct Core {
     metrics: Arc<Metrics>,
     events: events::Events,
     concurrency: u16,
+    snapshots: Mutex<BTreeMap<ObjectKey, Snapshot>>,
 }
+
+/// A FrameworkVersion's object and what was read from it.
+type Snapshot = (Arc<Value>, Arc<FrameworkVersionSpec>);
 
 /// Runs the operator until `options.shutdown` is ready.
 ///
@@ -158,6 +169,7 @@ pub async fn run(client: Client, options: OperatorOptions) -> Result<(), Error> 
         metrics: metrics.clone(),
         concurrency: options.concurrency,
         client: client.clone(),
+        snapshots: Mutex::default(),
     });
     let result = match options.lease {
         None => {

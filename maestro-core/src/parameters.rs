@@ -5,7 +5,7 @@
 //! no API server.
 
 use crate::framework::{FrameworkSpec, GoDuration, Parameter, ParameterType};
-use crate::template::{Expression, Scope};
+use crate::template::{Scope, cache};
 use serde_json::{Map, Value};
 
 /// One thing wrong with a parameter's value.
@@ -80,7 +80,7 @@ pub fn check(parameter: &Parameter, value: &Value) -> Vec<ParameterError> {
         }
     }
     if let (Some(pattern), Some(text)) = (&parameter.pattern, value.as_str()) {
-        match regex::Regex::new(pattern) {
+        match cache::pattern(pattern) {
             Ok(regex) if !regex.is_match(text) => {
                 problems.push(format!("{text:?} does not match {pattern}"));
             }
@@ -95,7 +95,7 @@ pub fn check(parameter: &Parameter, value: &Value) -> Vec<ParameterError> {
 }
 
 fn broken_rule(parameter: &Parameter, rule: &str, value: &Value) -> Option<String> {
-    let expression = match Expression::compile(rule) {
+    let expression = match cache::expression(rule) {
         Ok(expression) => expression,
         Err(error) => return Some(format!("its rule does not compile: {error}")),
     };

@@ -11,8 +11,9 @@ mod guard;
 mod node;
 mod text;
 mod variables;
+mod wanted;
 
-pub use cel::{CompileError, EvaluateError, Expression, MAX_SOURCE_BYTES, Scope};
+pub use cel::{CompileError, EvaluateError, Expression, Fact, Facts, MAX_SOURCE_BYTES, Scope};
 pub use text::Text;
 pub use variables::{CONDITION_VARIABLES, Run, TEMPLATE_VARIABLES, scope};
 
@@ -120,7 +121,7 @@ impl Template {
     ///
     /// # Errors
     /// The first expression without a value, at its place.
-    pub fn render(&self, scope: &Scope) -> Result<Vec<Value>, TemplateError> {
+    pub fn render(&self, scope: &Scope<'_>) -> Result<Vec<Value>, TemplateError> {
         let mut objects = Vec::with_capacity(self.documents.len());
         for document in &self.documents {
             let object = document.render(&self.name, scope)?;
@@ -224,7 +225,7 @@ fn fold_map(entries: Vec<(Key, Part)>) -> Part {
 impl Part {
     /// The value; `None` where an expression gave null. A null that is written out stays, since
     /// a merge patch deletes with it.
-    fn render(&self, template: &str, scope: &Scope) -> Result<Option<Value>, TemplateError> {
+    fn render(&self, template: &str, scope: &Scope<'_>) -> Result<Option<Value>, TemplateError> {
         Ok(Some(match self {
             Self::Constant(value) => value.clone(),
             Self::Text(text, place) => {
@@ -271,7 +272,7 @@ impl Part {
 }
 
 impl Key {
-    fn render(&self, template: &str, scope: &Scope) -> Result<String, TemplateError> {
+    fn render(&self, template: &str, scope: &Scope<'_>) -> Result<String, TemplateError> {
         match self {
             Self::Constant(key) => Ok(key.clone()),
             Self::Text(text, place) => {
@@ -323,7 +324,7 @@ impl Templates {
     pub fn render<'a>(
         &self,
         names: impl IntoIterator<Item = &'a str>,
-        scope: &Scope,
+        scope: &Scope<'_>,
     ) -> Result<Vec<Value>, TemplateError> {
         let mut objects = Vec::new();
         for name in names {

@@ -2,6 +2,7 @@
 //! attempt, an end or a reason why not, nothing while suspended, equal outputs for equal inputs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use maestro_core::execution::{Moment, PlanExecutionStatus, State, StepState};
@@ -161,11 +162,11 @@ impl Cluster {
                     let mut live = object.clone();
                     live["metadata"]["uid"] = json!(format!("u{}", self.uids));
                     live["metadata"]["generation"] = json!(1);
-                    live
+                    Arc::new(live)
                 });
                 Outcome::Done(Seen::of(live))
             }
-            Action::Delete { key, uid } => {
+            Action::Delete { key, uid } | Action::Evict { key, uid, .. } => {
                 // Two tasks of one step may delete the same thing: the second finds it gone, which
                 // the operator takes as done. What is there must be what the machine saw.
                 if let Some(found) = self.observed.objects.remove(key) {
@@ -179,20 +180,20 @@ impl Cluster {
 
     fn happen(&mut self, happening: &Happening, execution: &mut Execution) {
         let waiting = |object: &&mut Value| object["status"].is_null();
+        let mut live = self.observed.objects.values_mut().map(Arc::make_mut);
         match happening {
             Happening::Wait(secs) => {
                 self.now = self.now.after(Duration::from_secs(u64::from(*secs)));
             }
             Happening::Well => {
-                if let Some(object) = self.observed.objects.values_mut().find(waiting) {
+                if let Some(object) = live.find(waiting) {
                     object["status"] = json!({"observedGeneration": 1, "replicas": 1,
                         "readyReplicas": 1, "updatedReplicas": 1,
                         "conditions": [{"type": "Complete", "status": "True"}]});
                 }
             }
             Happening::Ill => {
-                let mut jobs =
-                    self.observed.objects.values_mut().filter(|one| one["kind"] == "Job");
+                let mut jobs = live.filter(|one| one["kind"] == "Job");
                 if let Some(object) = jobs.find(waiting) {
                     object["status"] =
                         json!({"conditions": [{"type": "Failed", "status": "True"}]});

@@ -41,6 +41,8 @@ pub struct Actor {
 struct Cursor {
     table: TableId,
     position: u64,
+    /// Whether there may be events it has not taken in.
+    behind: bool,
 }
 
 /// What an actor needs of the world to take a step.
@@ -90,7 +92,8 @@ impl Actor {
             }
             let objects: Vec<Arc<Object>> =
                 server.store.table(table).objects.values().cloned().collect();
-            self.cursors.push(Cursor { table, position: server.store.table(table).end() });
+            let position = server.store.table(table).end();
+            self.cursors.push(Cursor { table, position, behind: false });
             for object in objects {
                 let key = object.key().clone();
                 self.see(&resource, &key, Some(object));
@@ -100,19 +103,29 @@ impl Actor {
         new
     }
 
-    /// Whether it watches a collection.
-    pub(crate) fn watches(&self, table: TableId) -> bool {
-        self.cursors.iter().any(|c| c.table == table)
+    /// Up to where it has seen a collection's events; `None` when it does not watch it.
+    pub(crate) fn position(&self, table: TableId) -> Option<u64> {
+        self.cursors.iter().find(|c| c.table == table).map(|c| c.position)
     }
 
-    /// Whether an event of a collection concerns it: the newest event passes its selection.
-    pub(crate) fn is_concerned(&self, table: TableId, server: &Server) -> bool {
+    /// Takes note that a collection was written to from this position on; whether something of
+    /// that concerns it.
+    pub(crate) fn notice(&mut self, table: TableId, from: u64, server: &Server) -> bool {
+        if let Some(cursor) = self.cursors.iter_mut().find(|c| c.table == table) {
+            cursor.behind = true;
+        }
         let collection = server.store.table(table);
-        let Some(event) = collection.event(collection.end().saturating_sub(1)) else {
-            return true;
-        };
-        self.controller.selects(&collection.resource, &event.object)
-            || event.old.as_ref().is_some_and(|o| self.controller.selects(&collection.resource, o))
+        let resource = &collection.resource;
+        (from..collection.end()).filter_map(|at| collection.event(at)).any(|event| {
+            let selects = |object: &Object| self.controller.selects(resource, object);
+            match (&event.old, event.kind) {
+                (Some(old), EventType::Modified) => {
+                    let (was, is) = (selects(old), selects(&event.object));
+                    was != is || (is && self.controller.heeds(resource, old, &event.object))
+                }
+                _ => selects(&event.object),
+            }
+        })
     }
 
     /// The lag of its watches.
@@ -138,20 +151,23 @@ impl Actor {
     fn catch_up(&mut self, server: &Server, now: Duration) -> Option<Duration> {
         let mut next: Option<Duration> = None;
         for index in 0..self.cursors.len() {
-            loop {
+            if !self.cursors[index].behind {
+                continue;
+            }
+            self.cursors[index].behind = loop {
                 let cursor = &self.cursors[index];
                 let table = server.store.table(cursor.table);
-                let Some(event) = table.event(cursor.position) else { break };
+                let Some(event) = table.event(cursor.position) else { break false };
                 if event.at + self.lag > now {
                     let at = event.at + self.lag;
                     next = Some(next.map_or(at, |n| n.min(at)));
-                    break;
+                    break true;
                 }
                 let new = (event.kind != EventType::Deleted).then(|| Arc::clone(&event.object));
-                let (resource, key) = (table.resource.clone(), event.object.key().clone());
+                let key = event.object.key().clone();
                 self.cursors[index].position += 1;
-                self.see(&resource, &key, new);
-            }
+                self.see(&table.resource, &key, new);
+            };
         }
         next
     }

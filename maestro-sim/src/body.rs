@@ -118,10 +118,7 @@ enum Found {
 impl WatchBody {
     /// Follows an accepted watch over a link.
     pub fn new(cluster: Cluster, link: LinkId, mut start: WatchStart) -> Self {
-        let (epoch, lag) = cluster.with(|world| {
-            let link = world.link_mut(link);
-            (link.watch_epoch, link.watch_lag())
-        });
+        let (epoch, lag) = cluster.with(|world| world.begin_watch(link));
         let now = Instant::now();
         let ends = now + Duration::from_secs(start.timeout_seconds);
         Self {
@@ -173,6 +170,7 @@ impl WatchBody {
         }
         let now = Instant::now();
         let (hears, fenced, epoch) = self.cluster.with(|world| {
+            world.wake_on_link(self.link, cx.waker());
             let link = world.link(self.link);
             (link.hears(), link.fenced, link.watch_epoch)
         });
@@ -183,12 +181,10 @@ impl WatchBody {
             return Found::End;
         }
         if !hears {
-            // Nothing arrives; the client gives up after its read timeout. Look again in steps,
-            // because a healed link delivers what was held back.
-            if now.duration_since(self.silent_since) >= READ_TIMEOUT {
-                return Found::End;
-            }
-            return Found::Wait(now + Duration::from_secs(1));
+            // Nothing arrives, and the client gives up after its read timeout. A link that heals
+            // before wakes this watch and delivers what was held back.
+            let patience = self.silent_since + READ_TIMEOUT;
+            return if now >= patience { Found::End } else { Found::Wait(patience) };
         }
         if let Some(object) = self.initial.pop_front() {
             return Found::Chunk(line("ADDED", object.bytes()));

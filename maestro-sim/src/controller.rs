@@ -119,6 +119,12 @@ pub trait Controller: Send {
         true
     }
 
+    /// Whether an update of an object it watches gives it something to do. What it does not heed
+    /// it still sees, when something else wakes it.
+    fn heeds(&self, _resource: &GroupResource, _old: &Object, _new: &Object) -> bool {
+        true
+    }
+
     /// Tells which custom collections are served now; asked for its watches again afterwards.
     fn served(&mut self, _custom: &[GroupResource]) {}
 

@@ -5,6 +5,7 @@
 //! API server.
 
 use std::ops::RangeInclusive;
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::api::{Request, Status};
@@ -73,6 +74,7 @@ pub struct Link {
     /// Requests that passed or not.
     pub requests: u64,
     stream: Stream,
+    wakers: Vec<Waker>,
 }
 
 impl Link {
@@ -91,6 +93,7 @@ impl Link {
             crash_after_writes: None,
             requests: 0,
             stream: Stream::new(seed, name),
+            wakers: Vec::new(),
         }
     }
 
@@ -115,6 +118,18 @@ impl Link {
             return Verdict::LostReply;
         }
         Verdict::Pass
+    }
+
+    /// Wakes this waker at the next change.
+    pub(crate) fn wake_on_change(&mut self, waker: &Waker) {
+        if !self.wakers.iter().any(|w| w.will_wake(waker)) {
+            self.wakers.push(waker.clone());
+        }
+    }
+
+    /// Wakes whoever waits for a change.
+    pub(crate) fn wake(&mut self) {
+        self.wakers.drain(..).for_each(Waker::wake);
     }
 
     /// Time this request travels.

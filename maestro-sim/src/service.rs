@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
 use crate::api::http::{self, Routed};
-use crate::api::server::Response;
+use crate::api::server::{Handled, Response};
 use crate::body::{Body, WatchBody};
 use crate::link::LinkId;
 use crate::sim::Cluster;
@@ -35,6 +35,16 @@ pub struct Service {
     link: LinkId,
 }
 
+/// What became of a request.
+enum Sent {
+    /// It was carried out; no answer if that was lost.
+    Reply(Option<Handled>),
+    /// It needs no link's verdict: discovery, or what is no request at all.
+    Plain(::http::Response<Body>),
+    /// Its sender died of it, or was dead before.
+    Dead,
+}
+
 impl Service {
     pub(crate) fn new(cluster: Cluster, link: LinkId) -> Self {
         Self { cluster, link }
@@ -52,23 +62,27 @@ impl Service {
         let collected = body.collect().await.map_err(|e| ServiceError::Body(e.to_string()))?;
         let bytes = collected.to_bytes();
         let link = self.link;
-        let travel = self.cluster.with(|world| world.link_mut(link).travel());
+        let travel = self.cluster.with(|world| world.travel(link));
         if !travel.is_zero() {
             tokio::time::sleep(travel).await;
         }
-        let routed = self.cluster.with(|world| http::route(&world.server.registry, &parts, &bytes));
-        let request = match routed {
-            Routed::Request(request) => *request,
-            Routed::Answer(answer) => return self.plain(answer).await,
-        };
-        let (reply, crashed) = self.cluster.with(|world| world.request(link, request));
-        if crashed {
-            self.cluster.with(|world| world.crash(link));
-        }
-        if self.cluster.with(|world| world.link(link).fenced) {
+        let sent = self.cluster.with(|world| {
+            let request = match http::route(&world.server.registry, &parts, &bytes) {
+                Routed::Request(request) => *request,
+                Routed::Answer(answer) => return Sent::Plain(answer),
+            };
+            let (reply, crashed) = world.request(link, request);
+            if crashed {
+                world.crash(link);
+            }
+            if world.link(link).fenced { Sent::Dead } else { Sent::Reply(reply) }
+        });
+        let reply = match sent {
+            Sent::Reply(reply) => reply,
+            Sent::Plain(answer) => return self.plain(answer).await,
             // The process is dead: nothing it waits for ever comes.
-            return std::future::pending().await;
-        }
+            Sent::Dead => return std::future::pending().await,
+        };
         let Some(reply) = reply else {
             tokio::time::sleep(CONNECT_TIMEOUT).await;
             return Err(ServiceError::TimedOut(CONNECT_TIMEOUT));

@@ -56,6 +56,7 @@ impl Cluster {
             let now = self.now();
             world.now = world.now.max(now);
             let result = act(&mut world);
+            world.heed_links();
             let after = world.next();
             (result, after.is_some_and(|a| before.is_none_or(|b| a < b)))
         };

@@ -3,6 +3,8 @@
 //! Synchronous and single-threaded: nothing here waits. [`crate::sim`] drives it from tokio's
 //! paused clock, so that an operator's futures and the cluster share one time.
 
+mod links;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -37,6 +39,7 @@ pub struct World {
     pub now: Duration,
     seed: u64,
     links: Vec<Link>,
+    links_touched: bool,
     actors: Vec<Actor>,
     subscribers: Vec<(TableId, Vec<usize>)>,
     seen: Vec<(TableId, u64)>,
@@ -55,6 +58,7 @@ impl World {
             now: Duration::ZERO,
             seed,
             links: Vec::new(),
+            links_touched: false,
             actors: Vec::new(),
             subscribers: Vec::new(),
             seen: Vec::new(),
@@ -73,39 +77,6 @@ impl World {
     /// A stream of its own for a part of the run that the world does not know.
     pub fn stream(&self, name: &str) -> Stream {
         Stream::new(self.seed, name)
-    }
-
-    /// Adds a link.
-    pub fn add_link(&mut self, name: &str) -> LinkId {
-        self.links.push(Link::new(name, self.seed));
-        LinkId(self.links.len() - 1)
-    }
-
-    /// A link by index.
-    pub fn link(&self, id: LinkId) -> &Link {
-        &self.links[id.0]
-    }
-
-    /// A link by index, to set faults on. Call [`World::links_changed`] afterwards.
-    pub fn link_mut(&mut self, id: LinkId) -> &mut Link {
-        &mut self.links[id.0]
-    }
-
-    /// Every link, in order of creation.
-    pub fn links(&self) -> impl Iterator<Item = (LinkId, &Link)> {
-        self.links.iter().enumerate().map(|(index, link)| (LinkId(index), link))
-    }
-
-    /// The link with this name.
-    pub fn find_link(&self, name: &str) -> Option<LinkId> {
-        self.links.iter().position(|l| l.name == name).map(LinkId)
-    }
-
-    /// Lets every actor look again: a link healed or broke.
-    pub fn links_changed(&mut self) {
-        for index in 0..self.actors.len() {
-            self.wake(index, self.now);
-        }
     }
 
     /// Adds an observer of stored events.
@@ -176,14 +147,6 @@ impl World {
         self.timers.push(Reverse((at, self.sequence, Timer::Actor(actor))));
     }
 
-    /// Kills the process behind a link: nothing it sends or waits for passes any more.
-    pub fn crash(&mut self, link: LinkId) {
-        let link = &mut self.links[link.0];
-        link.fenced = true;
-        let details = serde_json::json!({"client": link.name});
-        self.note("crash", &details);
-    }
-
     /// Carries out one request that arrives now on a link; `None` when its answer is lost.
     ///
     /// The second value says whether the client's process dies with it (`operator-crash`).
@@ -235,21 +198,6 @@ impl World {
         (reply, crashed)
     }
 
-    fn count_write(&mut self, link: LinkId) -> bool {
-        let left = &mut self.links[link.0].crash_after_writes;
-        match left {
-            Some(0 | 1) => {
-                *left = None;
-                true
-            }
-            Some(count) => {
-                *count -= 1;
-                false
-            }
-            None => false,
-        }
-    }
-
     /// A request that no link stands before: set-up, the scenario's own steps, faults.
     ///
     /// # Errors
@@ -279,13 +227,13 @@ impl World {
             return;
         }
         for table in self.server.store.take_dirty() {
-            self.feed(table);
+            let from = self.feed(table);
             let Some(at) = self.subscribers.iter().position(|(t, _)| *t == table) else {
                 continue;
             };
             for index in 0..self.subscribers[at].1.len() {
                 let actor = self.subscribers[at].1[index];
-                if self.actors[actor].is_concerned(table, &self.server) {
+                if self.actors[actor].notice(table, from, &self.server) {
                     let wake = self.now + self.actors[actor].lag();
                     self.wake(actor, wake);
                 }
@@ -296,7 +244,8 @@ impl World {
         }
     }
 
-    fn feed(&mut self, table: TableId) {
+    /// Shows observers what was written to a collection; the position it began at.
+    fn feed(&mut self, table: TableId) -> u64 {
         let end = self.server.store.table(table).end();
         let from = match self.seen.iter_mut().find(|(t, _)| *t == table) {
             Some((_, position)) => std::mem::replace(position, end),
@@ -312,6 +261,7 @@ impl World {
                 observer.stored(collection, event);
             }
         }
+        from
     }
 
     fn follow_new_kinds(&mut self) {
@@ -352,6 +302,7 @@ impl World {
     fn step(&mut self, index: usize) {
         let actor = &mut self.actors[index];
         let link = actor.link;
+        let seen = self.definitions.and_then(|table| actor.position(table));
         let next = actor.step(&mut Surroundings {
             server: &mut self.server,
             link: &mut self.links[link.0],
@@ -359,7 +310,7 @@ impl World {
             now: self.now,
         });
         self.settle();
-        if self.definitions.is_some_and(|table| self.actors[index].watches(table)) {
+        if self.definitions.and_then(|table| self.actors[index].position(table)) != seen {
             // What it has just seen of a CustomResourceDefinition may be a kind to watch.
             for table in self.actors[index].follow(&mut self.server) {
                 self.subscribe(table, index);

@@ -25,7 +25,7 @@ pub use recorder::Recorder;
 const CONVERGES_WITHIN: Duration = Duration::from_secs(30 * 60);
 /// How long everything must have been settled to count as converged.
 const CALM: Duration = Duration::from_secs(60);
-/// How often the driver looks; simulated time is cheap, and what counts is recorded by events.
+/// How soon after news the driver looks again; what counts is recorded by events, not by looks.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Runs a scenario with a seed; a failing seed runs twice, and a difference is reported.
@@ -81,7 +81,7 @@ impl Run<'_> {
             self.tell(Happening::Phase(Phase::Stay));
             let end = self.cluster.now() + crate::property::stay_window(self.scenario);
             while self.cluster.now() < end && !self.recorder.broken() {
-                tokio::time::sleep(LOOK).await;
+                self.news(end).await;
             }
         }
         operators.stop();
@@ -115,6 +115,8 @@ impl Run<'_> {
                         self.tell(Happening::StepMissed { index, why });
                         return Ok(false);
                     }
+                    // A person who is refused tries again; who waits, waits for news.
+                    Some(_) if waits => self.news(end).await,
                     Some(_) => tokio::time::sleep(LOOK).await,
                 }
             }
@@ -129,20 +131,32 @@ impl Run<'_> {
         let expect = &self.scenario.spec.expect;
         let within = expect.converges.as_ref().map_or(CONVERGES_WITHIN, |c| c.within.value.0);
         let began = self.cluster.now();
+        let end = began + within + CALM;
         while !self.recorder.broken() {
             let now = self.cluster.now();
-            if let Some(since) = self.recorder.settled_since().map(|since| since.max(began))
-                && now >= since + CALM
-            {
+            let since = self.recorder.settled_since().map(|since| since.max(began));
+            if let Some(since) = since.filter(|since| now >= *since + CALM) {
                 self.recorder.converged(since);
                 return true;
             }
-            if now >= began + within + CALM {
+            if now >= end {
                 return false;
             }
-            tokio::time::sleep(LOOK).await;
+            self.news(since.map_or(end, |since| end.min(since + CALM))).await;
         }
         false
+    }
+
+    /// Waits for something to have changed, and for its consequences of the same moment, but at
+    /// most until then.
+    async fn news(&self, until: Duration) {
+        let left = until.saturating_sub(self.cluster.now());
+        let changed = async {
+            self.recorder.changed().await;
+            tokio::time::sleep(LOOK).await;
+        };
+        // Either way the driver looks again.
+        let _ = tokio::time::timeout(left, changed).await;
     }
 
     fn close(&self, seed: u64, harness: Option<String>) -> Outcome {

@@ -1,6 +1,7 @@
 //! What the machine is told of the cluster, and what it wants sent there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use crate::task::{ObjectKey, PatchKind};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// Live objects; an object that is not here does not exist.
-    pub objects: BTreeMap<ObjectKey, Value>,
+    pub objects: BTreeMap<ObjectKey, Arc<Value>>,
     /// What became of the effects this process has sent. It need not outlive the process: effects
     /// can be sent again.
     pub outcomes: BTreeMap<EffectId, Outcome>,
@@ -44,6 +45,18 @@ impl Observed {
             .as_i64()
             .filter(|number| *number >= 0)
             .ok_or_else(|| format!("{expression} gives {value}, not a whole number"))
+    }
+
+    /// The list of strings a CEL expression gives, or why it gives none.
+    ///
+    /// # Errors
+    /// A sentence, when it could not be evaluated or is not such a list.
+    pub fn texts(&self, expression: &str) -> Result<Vec<String>, String> {
+        let value = self.value(expression)?;
+        let texts = value.as_array().map(|items| {
+            items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+        });
+        texts.flatten().ok_or_else(|| format!("{expression} gives {value}, not a list of strings"))
     }
 
     fn value(&self, expression: &str) -> Result<&Value, String> {
@@ -96,6 +109,15 @@ pub enum Action {
         key: ObjectKey,
         /// The UID it was seen with.
         uid: String,
+    },
+    /// Evict a pod, with the UID as precondition. Not found is as good.
+    Evict {
+        /// The pod.
+        key: ObjectKey,
+        /// The UID it was seen with.
+        uid: String,
+        /// Delete it at once instead, whatever its kubelet and budgets say.
+        force: bool,
     },
     /// Patch an object that exists.
     Patch {

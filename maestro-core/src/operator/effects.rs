@@ -1,9 +1,13 @@
 //! Effects: the machine's actions as requests, and what their answers mean.
 
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::Preconditions;
+use kube::api::{Api, DeleteParams, DynamicObject, EvictParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use super::world::complete;
+use super::world::value_of;
 use super::{Core, Error, FIELD_MANAGER};
 use crate::machine::{Action, Outcome, Seen};
 use crate::task::{ObjectKey, PatchKind};
@@ -15,7 +19,12 @@ pub(super) async fn perform(core: &Core, action: &Action) -> Outcome {
     let result = match action {
         Action::Apply { object } => apply(core, object).await.map(Some),
         Action::Create { object } => create(core, object).await,
-        Action::Delete { key, uid } => return delete(core, key, uid).await,
+        Action::Delete { key, uid } => return delete(core, key, uid, &deletion(uid)).await,
+        Action::Evict { key, uid, force: true } => {
+            let params = DeleteParams { grace_period_seconds: Some(0), ..deletion(uid) };
+            return delete(core, key, uid, &params).await;
+        }
+        Action::Evict { key, uid, force: false } => return evict(core, key, uid).await,
         Action::Patch { key, kind, body } => patch(core, key, *kind, body).await.map(Some),
         Action::Scale { key, replicas } => scale(core, key, *replicas).await,
     };
@@ -31,6 +40,7 @@ fn name(action: &Action) -> &'static str {
         Action::Apply { .. } => "apply",
         Action::Create { .. } => "create",
         Action::Delete { .. } => "delete",
+        Action::Evict { .. } => "evict",
         Action::Patch { .. } => "patch",
         Action::Scale { .. } => "scale",
     }
@@ -51,43 +61,70 @@ fn judge(action: &Action, error: &Error) -> Outcome {
 }
 
 /// Server-side applies an object, and notes the answer.
-pub(super) async fn apply(core: &Core, object: &Value) -> Result<Value, Error> {
+pub(super) async fn apply(core: &Core, object: &Value) -> Result<Arc<Value>, Error> {
     let key = ObjectKey::of(object).ok_or_else(|| Error::Changed("an object".to_owned()))?;
     let api = core.world.api_of(&key).await?;
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let applied = api.patch(&key.name, &params, &Patch::Apply(object)).await?;
-    note(core, &key, &applied)
+    note(core, &key, applied)
 }
 
-async fn create(core: &Core, object: &Value) -> Result<Option<Value>, Error> {
+async fn create(core: &Core, object: &Value) -> Result<Option<Arc<Value>>, Error> {
     let key = ObjectKey::of(object).ok_or_else(|| Error::Changed("an object".to_owned()))?;
     let api = core.world.api_of(&key).await?;
     let body: DynamicObject = serde_json::from_value(object.clone())?;
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
     match api.create(&params, &body).await {
-        Ok(created) => note(core, &key, &created).map(Some),
+        Ok(created) => note(core, &key, created).map(Some),
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
-            Ok(core.world.read(&key).await?.map(|object| (*object).clone()))
+            Ok(core.world.read(&key).await?)
         }
         Err(error) => Err(error.into()),
     }
 }
 
-async fn delete(core: &Core, key: &ObjectKey, uid: &str) -> Outcome {
-    let gone = Seen { uid: uid.to_owned(), generation: 0 };
-    let params = DeleteParams {
+/// How what was seen, and nothing else, is deleted.
+fn deletion(uid: &str) -> DeleteParams {
+    DeleteParams {
         preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
         ..DeleteParams::background()
+    }
+}
+
+/// Asks for an eviction. A budget that forbids it now may allow it later.
+async fn evict(core: &Core, key: &ObjectKey, uid: &str) -> Outcome {
+    let gone = Outcome::Done(Seen { uid: uid.to_owned(), generation: 0 });
+    let api = Api::<Pod>::namespaced(core.client.clone(), &key.namespace);
+    let params = EvictParams {
+        delete_options: Some(DeleteParams { propagation_policy: None, ..deletion(uid) }),
+        post_options: PostParams::default(),
     };
+    match api.evict(&key.name, &params).await {
+        Ok(_) => gone,
+        Err(kube::Error::Api(status)) if status.code == 404 => {
+            core.world.note_gone(key);
+            gone
+        }
+        Err(kube::Error::Api(status)) if status.code == 409 => {
+            // The pod that was seen is gone: another bears its name.
+            let _ = core.world.read(key).await;
+            gone
+        }
+        Err(error) => Outcome::Hindered(error.to_string()),
+    }
+}
+
+async fn delete(core: &Core, key: &ObjectKey, uid: &str, params: &DeleteParams) -> Outcome {
+    let gone = Seen { uid: uid.to_owned(), generation: 0 };
     let sent = match core.world.api_of(key).await {
-        Ok(api) => api.delete(&key.name, &params).await.map_err(Error::from),
+        Ok(api) => api.delete(&key.name, params).await.map_err(Error::from),
         Err(error) => Err(error),
     };
     match sent {
         Ok(either) => {
             if let Some(object) = either.left() {
                 // It stays until its finalizers are gone.
-                let _ = note(core, key, &object);
+                let _ = note(core, key, object);
             }
             Outcome::Done(gone)
         }
@@ -109,7 +146,7 @@ async fn patch(
     key: &ObjectKey,
     kind: PatchKind,
     body: &Value,
-) -> Result<Value, Error> {
+) -> Result<Arc<Value>, Error> {
     let api = core.world.api_of(key).await?;
     let params =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -121,25 +158,21 @@ async fn patch(
             api.patch(&key.name, &params, &Patch::Json::<()>(operations)).await?
         }
     };
-    note(core, key, &patched)
+    note(core, key, patched)
 }
 
-async fn scale(core: &Core, key: &ObjectKey, replicas: i64) -> Result<Option<Value>, Error> {
+async fn scale(core: &Core, key: &ObjectKey, replicas: i64) -> Result<Option<Arc<Value>>, Error> {
     let api = core.world.api_of(key).await?;
     let body = json!({"spec": {"replicas": replicas}});
     let params =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     api.patch_scale(&key.name, &params, &Patch::Merge(&body)).await?;
     // The answer is a Scale; the workload itself tells the generation to wait for.
-    Ok(core.world.read(key).await?.map(|object| (*object).clone()))
+    core.world.read(key).await
 }
 
-fn note(core: &Core, key: &ObjectKey, object: &DynamicObject) -> Result<Value, Error> {
-    let mut value = serde_json::to_value(object)?;
-    if let Some(metadata) = value["metadata"].as_object_mut() {
-        metadata.remove("managedFields");
-    }
-    complete(&mut value, &key.api_version, &key.kind);
+fn note(core: &Core, key: &ObjectKey, object: DynamicObject) -> Result<Arc<Value>, Error> {
+    let value = Arc::new(value_of(object, &key.api_version, &key.kind)?);
     core.world.note(&value);
     Ok(value)
 }

@@ -238,7 +238,7 @@ async fn take_snapshot(core: &Core, framework: &Framework) -> Result<Option<Stri
                 Ok(created) => {
                     let mut value = serde_json::to_value(&created)?;
                     super::world::complete(&mut value, &kind, "FrameworkVersion");
-                    core.world.note(&value);
+                    core.world.note(&Arc::new(value));
                     None
                 }
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {

@@ -2,19 +2,20 @@
 //! between, say how it stands.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::runtime::events::EventType;
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::instances::Kind;
 use super::journal::{self, Owner};
 use super::memory::Memory;
-use super::render::{self, Subject};
-use super::world::{complete, key_of};
-use super::{CLEANUP_FINALIZER, Core, Error, advance, clock, drift, status};
+use super::render::Subject;
+use super::world::{key_of, value_of};
+use super::{CLEANUP_FINALIZER, Core, Error, advance, clock, drift, status, triggers};
 use crate::execution::choose::{Decision, Desired, Start, baseline, decide};
 use crate::execution::{Moment, PlanExecution};
 use crate::framework::enhance::OWNER_LABEL;
@@ -25,8 +26,6 @@ use crate::task::{ObjectKey, TaskKind};
 
 /// More decisions in one reconcile than any instance needs; a guard against deciding in circles.
 const MOST_DECISIONS: usize = 16;
-/// How long a trigger's plan rests after a run before its condition can start it again.
-const COOLING: Duration = Duration::from_secs(300);
 /// How long to wait for a Framework version that is not there.
 const BLOCKED: Duration = Duration::from_secs(30);
 
@@ -43,7 +42,7 @@ pub(super) struct Work<'a> {
 pub(super) struct Outcome {
     pub(super) wake: Option<Moment>,
     pub(super) blocked: Option<(String, String)>,
-    pub(super) version: Option<FrameworkVersionSpec>,
+    pub(super) version: Option<Arc<FrameworkVersionSpec>>,
     pub(super) released: bool,
 }
 
@@ -55,8 +54,7 @@ pub(super) async fn reconcile(
 ) -> Result<Option<Duration>, Error> {
     let resource = &kind.served.resource;
     let key = key_of(&resource.api_version, &resource.kind, object);
-    let mut instance = serde_json::to_value(object)?;
-    complete(&mut instance, &resource.api_version, &resource.kind);
+    let instance = value_of(object.clone(), &resource.api_version, &resource.kind)?;
     let deleting = instance["metadata"]["deletionTimestamp"].is_string();
     if deleting && !has_finalizer(&instance) {
         return Ok(None);
@@ -80,14 +78,16 @@ pub(super) async fn reconcile(
         let_go(kind, &key, &work.instance).await?;
         return Ok(None);
     }
-    status::write(&mut work, kind, &key, &outcome).await?;
+    let change = status::write(&mut work, kind, &key, &outcome).await?;
     let now = clock::now();
-    Ok(outcome.wake.map(|wake| wake.since(now).max(Duration::from_millis(1))))
+    Ok(earlier(outcome.wake, change).map(|wake| wake.since(now).max(Duration::from_millis(1))))
 }
 
 async fn drive(work: &mut Work<'_>, framework: &str) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     for _ in 0..MOST_DECISIONS {
+        // Each decision asks anew; what an earlier one wanted to be woken for may be done.
+        outcome.wake = None;
         let history = journal::history(&work.core.world, work.memory, &work.owner).await?;
         let Some((version, desired)) = desire(work, framework, &history, &mut outcome).await?
         else {
@@ -133,7 +133,7 @@ async fn desire(
     framework: &str,
     history: &[PlanExecution],
     outcome: &mut Outcome,
-) -> Result<Option<(FrameworkVersionSpec, Desired)>, Error> {
+) -> Result<Option<(Arc<FrameworkVersionSpec>, Desired)>, Error> {
     let spec = &work.instance["spec"];
     let metadata = &work.instance["metadata"];
     let deleting = metadata["deletionTimestamp"].is_string();
@@ -183,7 +183,9 @@ async fn desire(
         suspended: spec["suspend"] == true && !deleting,
         fired: Vec::new(),
     };
-    fire(work, &version, &mut desired, history, outcome).await?;
+    let asked = triggers::ask(work, &version, &desired, history).await?;
+    desired.fired = asked.fired;
+    outcome.wake = earlier(outcome.wake, asked.wake);
     Ok(Some((version, desired)))
 }
 
@@ -211,50 +213,6 @@ fn not_upgradable(version: &FrameworkVersionSpec, from: &str) -> Option<String> 
     let allowed = semver::VersionReq::parse(range).ok()?.matches(&from_version);
     (to > from_version && !allowed)
         .then(|| format!("version {to} can be reached from {range} only, not from {from}"))
-}
-
-/// Finds out which triggers hold now.
-async fn fire(
-    work: &Work<'_>,
-    version: &FrameworkVersionSpec,
-    desired: &mut Desired,
-    history: &[PlanExecution],
-    outcome: &mut Outcome,
-) -> Result<(), Error> {
-    let conditions: Vec<(usize, String)> = version
-        .spec
-        .triggers
-        .iter()
-        .enumerate()
-        .filter_map(|(at, trigger)| Some((at, trigger.when.clone()?)))
-        .collect();
-    if conditions.is_empty() || baseline(history).is_none() || desired.deleting {
-        return Ok(());
-    }
-    let expressions: Vec<String> = conditions.iter().map(|(_, text)| text.clone()).collect();
-    if render::speaks_of_pods(&expressions) {
-        work.core.world.ensure("v1", "Pod").await?;
-    }
-    let subject = Subject { version, instance: &work.instance, parameters: &desired.parameters };
-    let objects = work.core.world.owned(work.owner.namespace, work.owner.uid);
-    let values = subject.values(&expressions, &objects);
-    let now = clock::now();
-    for (at, text) in conditions {
-        if !matches!(values.get(&text), Some(Ok(Value::Bool(true)))) {
-            continue;
-        }
-        let plan = version.spec.triggers.get(at).map(|trigger| trigger.plan.as_str());
-        let last = history
-            .iter()
-            .filter(|one| Some(one.spec.plan.as_str()) == plan)
-            .filter_map(|one| one.status.as_ref()?.finished_at)
-            .max();
-        match last.map(|last| last.after(COOLING)).filter(|again| now < *again) {
-            Some(again) => outcome.wake = earlier(outcome.wake, Some(again)),
-            None => desired.fired.push(at),
-        }
-    }
-    Ok(())
 }
 
 async fn begin(work: &mut Work<'_>, start: &Start) -> Result<(), Error> {
@@ -323,22 +281,29 @@ async fn current(core: &Core, framework: &str) -> Result<Option<String>, Error> 
     Ok(api.get_opt(framework).await?.map(|framework| framework.spec.version))
 }
 
-/// A snapshot of a Framework, if there is one of that version.
+/// A snapshot of a Framework, if there is one of that version. It never changes, so it is read
+/// from its object once.
 pub(super) async fn snapshot(
     core: &Core,
     framework: &str,
     version: &str,
-) -> Result<Option<FrameworkVersionSpec>, Error> {
+) -> Result<Option<Arc<FrameworkVersionSpec>>, Error> {
     let key = ObjectKey {
         api_version: format!("{GROUP}/{VERSION}"),
         kind: "FrameworkVersion".to_owned(),
         namespace: String::new(),
         name: crate::framework::FrameworkVersion::object_name(framework, version),
     };
-    match core.world.get(&key) {
-        Some(value) => Ok(Some(serde_json::from_value(value["spec"].clone())?)),
-        None => Ok(None),
+    let Some(value) = core.world.get(&key) else { return Ok(None) };
+    let lock = || core.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((from, read)) = lock().get(&key)
+        && Arc::ptr_eq(from, &value)
+    {
+        return Ok(Some(read.clone()));
     }
+    let read = Arc::new(FrameworkVersionSpec::deserialize(&value["spec"])?);
+    lock().insert(key, (value, read.clone()));
+    Ok(Some(read))
 }
 
 fn has_finalizer(instance: &Value) -> bool {

@@ -1,6 +1,9 @@
 //! The journal's reads and writes: executions of an instance, past every stale cache.
 
+use std::sync::Arc;
+
 use kube::api::{Api, PostParams};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::memory::Memory;
@@ -48,23 +51,36 @@ pub(super) async fn history(
         if !same {
             continue;
         }
-        let mut value = (*value).clone();
-        let uid = value["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        let mut run = parsed(memory, &value)?;
+        let uid = run.metadata.uid.clone().unwrap_or_default();
         if !memory.confirmed.contains(&uid) {
-            let over =
-                serde_json::from_value::<PlanExecution>(value.clone())?.state().is_terminal();
-            if !over {
+            if !run.state().is_terminal() {
                 let Some(key) = ObjectKey::of(&value) else { continue };
                 match world.read(&key).await? {
-                    Some(fresh) => value = (*fresh).clone(),
+                    Some(fresh) => run = parsed(memory, &fresh)?,
                     None => continue,
                 }
             }
             memory.confirmed.insert(uid);
         }
-        history.push(serde_json::from_value(value)?);
+        history.push(run);
     }
+    let is_there = |uid: &str| history.iter().any(|run| run.metadata.uid.as_deref() == Some(uid));
+    memory.runs.retain(|uid, _| is_there(uid));
     Ok(history)
+}
+
+/// An execution as read from its object, each version of it once.
+fn parsed(memory: &mut Memory, value: &Arc<Value>) -> Result<PlanExecution, Error> {
+    let uid = value["metadata"]["uid"].as_str().unwrap_or_default();
+    if let Some((from, run)) = memory.runs.get(uid)
+        && Arc::ptr_eq(from, value)
+    {
+        return Ok(run.clone());
+    }
+    let run = PlanExecution::deserialize(&**value)?;
+    memory.runs.insert(uid.to_owned(), (value.clone(), run.clone()));
+    Ok(run)
 }
 
 /// Creates the execution of a start. That it exists already is as good: its name says all.
@@ -97,6 +113,7 @@ pub(super) async fn create(
             generation: start.generation,
             sequence: start.sequence,
             cause: Some(start.cause),
+            scheduled_for: start.scheduled_for,
             parameters: start.parameters.clone(),
             ..PlanExecutionSpec::default()
         },
@@ -155,7 +172,7 @@ pub(super) async fn write(
 fn note(world: &World, execution: &PlanExecution) -> Result<(), Error> {
     let mut value: Value = serde_json::to_value(execution)?;
     complete(&mut value, &api_version(), "PlanExecution");
-    world.note(&value);
+    world.note(&Arc::new(value));
     Ok(())
 }
 

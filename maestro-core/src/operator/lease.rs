@@ -34,6 +34,35 @@ impl Default for LeaseTimings {
     }
 }
 
+impl LeaseTimings {
+    /// client-go's rules: whoever leads must stop before others begin, and must have had the time
+    /// to try more than once before that.
+    ///
+    /// # Errors
+    /// A sentence that says which two do not go together, or that the duration is no whole second.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { duration, renew_deadline, retry_period } = *self;
+        let text = |duration: Duration| crate::framework::GoDuration(duration);
+        if duration.as_secs() == 0 || duration.subsec_nanos() != 0 {
+            let duration = text(duration);
+            return Err(format!("the lease duration {duration} is not a number of whole seconds"));
+        }
+        if renew_deadline >= duration {
+            let (one, other) = (text(renew_deadline), text(duration));
+            return Err(format!(
+                "the renew deadline {one} is not shorter than the lease duration {other}"
+            ));
+        }
+        if retry_period.is_zero() || retry_period.saturating_mul(6) / 5 >= renew_deadline {
+            let (one, other) = (text(retry_period), text(renew_deadline));
+            return Err(format!(
+                "the retry period {one} does not fit into the renew deadline {other} more than once"
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// One candidate for a lease.
 pub(super) struct Candidate {
     api: Api<Lease>,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::execution::{Moment, PlanExecution};
 use crate::machine::{EffectId, Outcome};
 use crate::plan::Plan;
 use crate::plan::compile::Error;
@@ -16,12 +17,20 @@ use crate::task::ObjectKey;
 pub(super) struct Memory {
     /// UIDs of executions that were read from the server, past the cache, by this process.
     pub(super) confirmed: BTreeSet<String>,
+    /// Executions as read from their objects, by UID.
+    pub(super) runs: BTreeMap<String, (Arc<Value>, PlanExecution)>,
     /// What became of effects, by the execution's UID.
     pub(super) outcomes: BTreeMap<String, BTreeMap<EffectId, Outcome>>,
     /// Rendered plans, by the execution's UID.
     pub(super) plans: BTreeMap<String, Arc<Result<Plan, Error>>>,
+    /// What complete runs' plans render to now, by the execution's UID, and the version of the
+    /// instance that was rendered.
+    pub(super) rendered: BTreeMap<String, (Value, Arc<Result<Plan, Error>>)>,
     /// What the server made of each object that was compared with what was applied.
     pub(super) settled: BTreeMap<ObjectKey, Settled>,
+    /// Repairs of each object that drifted lately: when the last was, and how many came close
+    /// upon each other.
+    pub(super) repairs: BTreeMap<ObjectKey, (Moment, u32)>,
     /// The status that was written last.
     pub(super) status: Option<Value>,
     /// Reconciles that failed in a row.

@@ -10,7 +10,7 @@ use kube::api::{Api, DynamicObject};
 use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{WatchStreamExt, reflector::ObjectRef};
 use kube::{Client, ResourceExt};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
@@ -167,7 +167,7 @@ impl World {
     }
 
     /// Takes note of what the server answered to a write, or to a read of one object.
-    pub(super) fn note(&self, object: &Value) {
+    pub(super) fn note(&self, object: &Arc<Value>) {
         self.known().put(object);
     }
 
@@ -181,10 +181,9 @@ impl World {
         let api = self.api_of(key).await?;
         match api.get_opt(&key.name).await? {
             Some(object) => {
-                let mut value = serde_json::to_value(&object)?;
-                complete(&mut value, &key.api_version, &key.kind);
+                let value = Arc::new(value_of(object, &key.api_version, &key.kind)?);
                 self.note(&value);
-                Ok(Some(Arc::new(value)))
+                Ok(Some(value))
             }
             None => {
                 self.note_gone(key);
@@ -193,16 +192,9 @@ impl World {
         }
     }
 
-    fn heed(&self, event: &watcher::Event<DynamicObject>, fresh: &mut Fresh) {
+    fn heed(&self, event: watcher::Event<DynamicObject>, fresh: &mut Fresh) {
         let (api_version, kind) = (fresh.api_version.clone(), fresh.kind.clone());
-        let value = |object: &DynamicObject| {
-            let mut value = serde_json::to_value(object).unwrap_or_default();
-            if let Some(metadata) = value["metadata"].as_object_mut() {
-                metadata.remove("managedFields");
-            }
-            complete(&mut value, &api_version, &kind);
-            value
-        };
+        let value = |object| Arc::new(value_of(object, &api_version, &kind).unwrap_or_default());
         match event {
             watcher::Event::Init => fresh.listed.clear(),
             watcher::Event::InitApply(object) => fresh.listed.push(value(object)),
@@ -249,7 +241,7 @@ impl Drop for World {
 struct Fresh {
     api_version: String,
     kind: String,
-    listed: Vec<Value>,
+    listed: Vec<Arc<Value>>,
 }
 
 fn spawn(world: &Arc<World>, served: &Served, api_version: &str, kind: &str) -> Watch {
@@ -265,8 +257,9 @@ fn spawn(world: &Arc<World>, served: &Served, api_version: &str, kind: &str) -> 
             let Some(world) = weak.upgrade() else { return };
             match event {
                 Ok(event) => {
-                    world.heed(&event, &mut fresh);
-                    if matches!(event, watcher::Event::InitDone) {
+                    let is_done = matches!(event, watcher::Event::InitDone);
+                    world.heed(event, &mut fresh);
+                    if is_done {
                         ready.send_replace(true);
                     }
                 }
@@ -279,7 +272,7 @@ fn spawn(world: &Arc<World>, served: &Served, api_version: &str, kind: &str) -> 
 
 impl Known {
     /// Stores an object unless a newer one is known; whether it was stored.
-    fn put(&mut self, object: &Value) -> bool {
+    fn put(&mut self, object: &Arc<Value>) -> bool {
         let Some(key) = ObjectKey::of(object) else { return false };
         if self.objects.get(&key).is_some_and(|old| version(old) >= version(object)) {
             return false;
@@ -287,7 +280,7 @@ impl Known {
         if let Some(uid) = object["metadata"]["uid"].as_str() {
             self.by_uid.insert(uid.to_owned(), key.clone());
         }
-        self.objects.insert(key, Arc::new(object.clone()));
+        self.objects.insert(key, object.clone());
         true
     }
 
@@ -306,8 +299,13 @@ impl Known {
     }
 
     /// Replaces all of a kind by a listing; what changed, deletions included.
-    fn replace(&mut self, api_version: &str, kind: &str, listed: Vec<Value>) -> Vec<Value> {
-        let keys: BTreeSet<ObjectKey> = listed.iter().filter_map(ObjectKey::of).collect();
+    fn replace(
+        &mut self,
+        api_version: &str,
+        kind: &str,
+        listed: Vec<Arc<Value>>,
+    ) -> Vec<Arc<Value>> {
+        let keys: BTreeSet<ObjectKey> = listed.iter().filter_map(|o| ObjectKey::of(o)).collect();
         let gone: Vec<ObjectKey> = self
             .objects
             .keys()
@@ -317,7 +315,7 @@ impl Known {
             .collect();
         let mut changed = Vec::new();
         for key in gone {
-            changed.extend(self.objects.get(&key).map(|old| Value::clone(old)));
+            changed.extend(self.objects.get(&key).cloned());
             self.remove(&key);
         }
         changed.extend(listed.into_iter().filter(|object| self.put(object)));
@@ -362,6 +360,22 @@ fn owners(object: &Value) -> impl Iterator<Item = &Value> {
 fn version(object: &Value) -> u64 {
     let text = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
     text.parse().unwrap_or(0)
+}
+
+/// An object as JSON, without its managed fields. What is JSON already is not taken apart.
+pub(super) fn value_of(
+    mut object: DynamicObject,
+    api_version: &str,
+    kind: &str,
+) -> Result<Value, serde_json::Error> {
+    object.metadata.managed_fields = None;
+    let mut value = match object.data {
+        Value::Object(fields) => Value::Object(fields),
+        _ => Value::Object(Map::new()),
+    };
+    value["metadata"] = serde_json::to_value(object.metadata)?;
+    complete(&mut value, api_version, kind);
+    Ok(value)
 }
 
 /// Items of a list carry no apiVersion and kind of their own.

@@ -1,7 +1,8 @@
 //! Everything compiled once per process: the same text always compiles to the same thing, so
 //! instances, plans and whole simulations share it.
 
-use super::{CompileError, Expression, Template, TemplateError};
+use super::{CompileError, Expression, Template, TemplateError, Text};
+use regex::Regex;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,6 +37,8 @@ impl<T> Cache<T> {
 
 static EXPRESSIONS: Cache<Expression> = Cache::new();
 static TEMPLATES: Cache<Template> = Cache::new();
+static TEXTS: Cache<Text> = Cache::new();
+static PATTERNS: Cache<Regex> = Cache::new();
 
 /// [`Expression::compile`], once per process and text.
 ///
@@ -51,4 +54,20 @@ pub fn expression(source: &str) -> Result<Arc<Expression>, CompileError> {
 /// As [`Template::compile`].
 pub fn template(name: &str, source: &str) -> Result<Arc<Template>, TemplateError> {
     TEMPLATES.get(&format!("{name}\n{source}"), || Template::compile(name, source))
+}
+
+/// [`Text::compile`], once per process and text.
+///
+/// # Errors
+/// As [`Text::compile`].
+pub fn text(source: &str) -> Result<Arc<Text>, CompileError> {
+    TEXTS.get(source, || Text::compile(source))
+}
+
+/// [`Regex::new`], once per process and text.
+///
+/// # Errors
+/// As [`Regex::new`].
+pub fn pattern(source: &str) -> Result<Arc<Regex>, regex::Error> {
+    PATTERNS.get(source, || Regex::new(source))
 }

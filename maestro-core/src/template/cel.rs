@@ -2,12 +2,16 @@
 
 use super::convert;
 use super::guard::{self, References};
+use super::wanted::{self, Wanted};
 use kube_cel::KubeCelExt;
 use kube_cel::cel::parser::Parser;
 use kube_cel::cel::{Context, IdedExpr, Value as CelValue};
 use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// The longest expression, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 4096;
@@ -56,18 +60,50 @@ pub(super) fn base() -> &'static Context<'static> {
     &BASE
 }
 
-/// The variables that an expression sees. Making one is cheap; its functions are shared.
-pub struct Scope {
-    context: Context<'static>,
+/// The variables that an expression sees. Making one is cheap; its functions are shared, and what
+/// is lent to it is converted only when an expression asks for it.
+pub struct Scope<'a> {
+    context: RefCell<Context<'static>>,
+    lent: RefCell<BTreeMap<&'static str, Lent<'a>>>,
 }
 
-impl Default for Scope {
+/// A variable of which only what was asked for is converted.
+struct Lent<'a> {
+    value: Loan<'a>,
+    converted: Option<Wanted>,
+}
+
+enum Loan<'a> {
+    One(&'a Value),
+    Many(Vec<&'a Value>),
+    Known(Vec<(&'a Value, Facts)>),
+}
+
+/// What is known of an object besides what it says itself, by the name of the field under which
+/// expressions find it.
+pub type Facts = Vec<(&'static str, Fact)>;
+
+/// Something known of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A string.
+    Text(String),
+    /// A truth.
+    Truth(bool),
+    /// A whole number.
+    Number(i64),
+    /// A duration, which JSON has no word for.
+    Duration(Duration),
+}
+
+impl Default for Scope<'_> {
     fn default() -> Self {
-        Self { context: base().new_inner_scope() }
+        let context = RefCell::new(base().new_inner_scope());
+        Self { context, lent: RefCell::default() }
     }
 }
 
-impl Scope {
+impl<'a> Scope<'a> {
     /// A scope without variables.
     #[must_use]
     pub fn new() -> Self {
@@ -76,15 +112,59 @@ impl Scope {
 
     /// Sets a variable.
     pub fn set(&mut self, name: &str, value: &Value) -> &mut Self {
-        self.context.add_variable_from_value(name, convert::to_cel(value));
+        self.lent.get_mut().remove(name);
+        self.context.get_mut().add_variable_from_value(name, convert::to_cel(value));
         self
     }
 
-    /// The same, for building in one breath.
+    /// Sets a variable that may be large and that few expressions look at.
+    pub fn lend(&mut self, name: &'static str, value: &'a Value) -> &mut Self {
+        self.lent.get_mut().insert(name, Lent { value: Loan::One(value), converted: None });
+        self
+    }
+
+    /// The same for a list.
+    pub fn lend_all(&mut self, name: &'static str, values: Vec<&'a Value>) -> &mut Self {
+        self.lent.get_mut().insert(name, Lent { value: Loan::Many(values), converted: None });
+        self
+    }
+
+    /// The same for a list of which more is known than it says.
+    pub fn lend_known(&mut self, name: &'static str, values: Vec<(&'a Value, Facts)>) -> &mut Self {
+        self.lent.get_mut().insert(name, Lent { value: Loan::Known(values), converted: None });
+        self
+    }
+
+    /// The same as [`Scope::set`], for building in one breath.
     #[must_use]
     pub fn with(mut self, name: &str, value: &Value) -> Self {
         self.set(name, value);
         self
+    }
+
+    /// The parts of a variable that were converted so far.
+    #[cfg(test)]
+    pub(super) fn converted(&self, name: &str) -> Option<String> {
+        Some(self.lent.borrow().get(name)?.converted.as_ref()?.to_string())
+    }
+
+    /// Converts what was lent and is asked for now.
+    fn fetch(&self, all: &BTreeMap<String, Wanted>) {
+        let mut lent = self.lent.borrow_mut();
+        for (name, wanted) in all {
+            let Some(lent) = lent.get_mut(name.as_str()) else { continue };
+            if lent.converted.as_ref().is_some_and(|converted| converted.covers(wanted)) {
+                continue;
+            }
+            let converted = lent.converted.get_or_insert_default();
+            converted.join(wanted);
+            let value = match &lent.value {
+                Loan::One(value) => convert::part(value, converted),
+                Loan::Many(values) => convert::list_part(values, converted),
+                Loan::Known(values) => convert::known_part(values, converted),
+            };
+            self.context.borrow_mut().add_variable_from_value(name, value);
+        }
     }
 }
 
@@ -94,6 +174,7 @@ pub struct Expression {
     source: String,
     tree: IdedExpr,
     references: References,
+    wanted: BTreeMap<String, Wanted>,
 }
 
 impl Expression {
@@ -124,6 +205,7 @@ impl Expression {
             }
             Err(_) => return Err(fail("the parser gave up on it".to_owned())),
         };
+        let wanted = wanted::wanted(&tree);
         let mut references = References::default();
         guard::rewrite(&mut tree, &mut references);
         if let Some(message) = references.unsupported.take() {
@@ -137,7 +219,7 @@ impl Expression {
         {
             return Err(fail(format!("unknown function {name:?}")));
         }
-        Ok(Self { source: source.to_owned(), tree, references })
+        Ok(Self { source: source.to_owned(), tree, references, wanted })
     }
 
     /// What was compiled.
@@ -165,9 +247,11 @@ impl Expression {
         EvaluateError::Failed { expression: self.source.clone(), message }
     }
 
-    pub(super) fn cel(&self, scope: &Scope) -> Result<CelValue, EvaluateError> {
+    pub(super) fn cel(&self, scope: &Scope<'_>) -> Result<CelValue, EvaluateError> {
         guard::refill();
-        let run = || CelValue::resolve(&self.tree, &scope.context);
+        scope.fetch(&self.wanted);
+        let context = scope.context.borrow();
+        let run = || CelValue::resolve(&self.tree, &context);
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.fail(shorten(error.to_string()))),
@@ -179,7 +263,7 @@ impl Expression {
     ///
     /// # Errors
     /// See [`EvaluateError`].
-    pub fn evaluate(&self, scope: &Scope) -> Result<Option<Value>, EvaluateError> {
+    pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Option<Value>, EvaluateError> {
         convert::to_json(&self.cel(scope)?).map_err(|message| self.fail(message))
     }
 
@@ -187,7 +271,7 @@ impl Expression {
     ///
     /// # Errors
     /// See [`EvaluateError`].
-    pub fn text(&self, scope: &Scope) -> Result<String, EvaluateError> {
+    pub fn text(&self, scope: &Scope<'_>) -> Result<String, EvaluateError> {
         convert::to_text(&self.cel(scope)?).map_err(|message| self.fail(message))
     }
 
@@ -195,7 +279,7 @@ impl Expression {
     ///
     /// # Errors
     /// See [`EvaluateError`].
-    pub fn truth(&self, scope: &Scope) -> Result<bool, EvaluateError> {
+    pub fn truth(&self, scope: &Scope<'_>) -> Result<bool, EvaluateError> {
         match self.cel(scope)? {
             CelValue::Bool(truth) => Ok(truth),
             other => Err(self.mismatch("true or false", &other)),
@@ -206,7 +290,7 @@ impl Expression {
     ///
     /// # Errors
     /// See [`EvaluateError`].
-    pub fn integer(&self, scope: &Scope) -> Result<i64, EvaluateError> {
+    pub fn integer(&self, scope: &Scope<'_>) -> Result<i64, EvaluateError> {
         match self.cel(scope)? {
             CelValue::Int(number) => Ok(number),
             other => Err(self.mismatch("a whole number", &other)),

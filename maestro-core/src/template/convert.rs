@@ -1,5 +1,7 @@
 //! Between JSON, which Kubernetes speaks, and CEL's own values.
 
+use super::cel::{Fact, Facts};
+use super::wanted::Wanted;
 use crate::framework::GoDuration;
 use kube_cel::cel::Value;
 use kube_cel::cel::objects::{Key, Map, OptionalValue};
@@ -8,6 +10,56 @@ use std::sync::Arc;
 
 /// Nodes that one result may have; a Kubernetes object is at most 1.5 MiB.
 const NODES: usize = 200_000;
+
+/// Of several values, as one list, what is wanted.
+pub(super) fn list_part(values: &[&Json], wanted: &Wanted) -> Value {
+    let everything = Wanted::everything();
+    let each = if wanted.is_all() { &everything } else { wanted.items().unwrap_or(&everything) };
+    Value::List(Arc::new(values.iter().map(|value| part(value, each)).collect()))
+}
+
+/// The same, with what is known of each besides.
+pub(super) fn known_part(values: &[(&Json, Facts)], wanted: &Wanted) -> Value {
+    let everything = Wanted::everything();
+    let each = if wanted.is_all() { &everything } else { wanted.items().unwrap_or(&everything) };
+    let known = values.iter().map(|(value, facts)| match part(value, each) {
+        Value::Map(Map { map }) => {
+            let mut fields = (*map).clone();
+            fields.extend(facts.iter().map(|(name, fact)| (Key::from(*name), from_fact(fact))));
+            Value::Map(Map { map: Arc::new(fields) })
+        }
+        other => other,
+    });
+    Value::List(Arc::new(known.collect()))
+}
+
+fn from_fact(fact: &Fact) -> Value {
+    match fact {
+        Fact::Text(text) => Value::String(Arc::new(text.clone())),
+        Fact::Truth(truth) => Value::Bool(*truth),
+        Fact::Number(number) => Value::Int(*number),
+        Fact::Duration(duration) => {
+            let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+            Value::Duration(chrono::Duration::nanoseconds(nanos))
+        }
+    }
+}
+
+/// Of a value, what is wanted. What is asked for in a way that does not fit the value's type is
+/// converted whole, so that the mistake is found where it is made.
+pub(super) fn part(json: &Json, wanted: &Wanted) -> Value {
+    match json {
+        _ if wanted.is_all() => to_cel(json),
+        Json::Object(fields) if wanted.items().is_none() => map(fields
+            .iter()
+            .filter_map(|(name, value)| Some((name, part(value, wanted.field(name)?))))),
+        Json::Array(items) if !wanted.has_fields() => match wanted.items() {
+            Some(each) => Value::List(Arc::new(items.iter().map(|i| part(i, each)).collect())),
+            None => to_cel(json),
+        },
+        _ => to_cel(json),
+    }
+}
 
 /// JSON as CEL sees it: whole numbers are `int` (or `uint` past 2⁶³), others `double`.
 pub(super) fn to_cel(json: &Json) -> Value {
@@ -21,12 +73,13 @@ pub(super) fn to_cel(json: &Json) -> Value {
         },
         Json::String(text) => Value::String(Arc::new(text.clone())),
         Json::Array(items) => Value::List(Arc::new(items.iter().map(to_cel).collect())),
-        Json::Object(fields) => {
-            let entries =
-                fields.iter().map(|(key, value)| (Key::from(key.as_str()), to_cel(value)));
-            Value::Map(Map { map: Arc::new(entries.collect()) })
-        }
+        Json::Object(fields) => map(fields.iter().map(|(name, value)| (name, to_cel(value)))),
     }
+}
+
+fn map<'a>(entries: impl Iterator<Item = (&'a String, Value)>) -> Value {
+    let entries = entries.map(|(name, value)| (Key::from(name.as_str()), value));
+    Value::Map(Map { map: Arc::new(entries.collect()) })
 }
 
 /// A result as JSON; `None` for `null` and for an empty optional.

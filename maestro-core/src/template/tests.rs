@@ -3,7 +3,7 @@
 use super::*;
 use serde_json::json;
 
-fn scope() -> Scope {
+fn scope() -> Scope<'static> {
     Scope::new()
         .with("name", &json!("main"))
         .with("params", &json!({"nodes": 3, "config": {"b": "2", "a": "1"}, "on": false}))
@@ -95,4 +95,44 @@ fn the_cache_gives_what_was_compiled_and_no_mistake() {
     let named = |name| cache::template(name, "a: ${missing}").and_then(|t| t.render(&scope()));
     assert_eq!(named("x.yaml").expect_err("no variable").template, "x.yaml");
     assert_eq!(named("y.yaml").expect_err("no variable").template, "y.yaml");
+}
+
+#[test]
+fn what_is_lent_is_worth_as_much_as_what_is_set() {
+    let pods = json!([
+        {"kind": "Pod", "metadata": {"name": "a", "labels": {"x": "1", "y": "2"}},
+         "status": {"phase": "Running", "ips": [{"ip": "10.0.0.1"}]}},
+        {"kind": "Pod", "metadata": {"name": "b"}, "status": {"phase": "Failed"}, "gone": "5m"},
+    ]);
+    let check = |text: &str, converts: &str| {
+        let expression = Expression::compile(text).expect(text);
+        let mut lent = Scope::new();
+        lent.lend_all("pods", pods.as_array().into_iter().flatten().collect());
+        lent.lend("first", &pods[0]);
+        let set = Scope::new().with("pods", &pods).with("first", &pods[0]);
+        let plain = |result: Result<Option<Value>, EvaluateError>| {
+            result.map_err(|error| error.to_string().chars().take(24).collect::<String>())
+        };
+        assert_eq!(plain(expression.evaluate(&lent)), plain(expression.evaluate(&set)), "{text}");
+        // What was converted is seen in what another expression can then find.
+        assert_eq!(lent.converted("pods").as_deref(), Some(converts), "{text}");
+    };
+    check("pods.exists(p, p.status.phase == 'Failed')", "[{status{phase}}]");
+    check("pods.all(p, has(p.gone))", "[{gone}]");
+    check("pods.filter(p, p.kind == 'Pod')", "[*]");
+    check("pods.map(p, p.metadata.name)", "[{metadata{name}}]");
+    check("pods.exists(p, p.metadata.?labels.orValue({}).size() > 1)", "[{metadata}]");
+    check("pods.map(p, p['metadata']['name'])", "[{metadata{name}}]");
+    check(
+        "pods.exists(p, p.status.ips.exists(i, i.ip == first.status.phase))",
+        "[{status{ips[{ip}]}}]",
+    );
+    check("pods.exists(p, p.metadata.labels.exists(l, l == 'y'))", "[{metadata{labels[*]}}]");
+    check("pods.map(p, [1].map(i, p.metadata.name + string(i)))", "[{metadata{name}}]");
+    check("pods.map(p, [1].map(p, p))", "[{}]");
+    check("pods.map(p, p == first)", "[*]");
+    check("size(pods)", "*");
+    check("pods[1].kind", "*");
+    check("pods.kind", "{kind}");
+    check("pods", "*");
 }

@@ -95,7 +95,7 @@ impl Text {
     ///
     /// # Errors
     /// Whatever its expressions fail with.
-    pub fn render(&self, scope: &Scope) -> Result<Option<Value>, EvaluateError> {
+    pub fn render(&self, scope: &Scope<'_>) -> Result<Option<Value>, EvaluateError> {
         match self.parts.as_slice() {
             [Part::Expression(expression)] => expression.evaluate(scope),
             _ => self.render_text(scope).map(|text| Some(Value::String(text))),
@@ -106,7 +106,7 @@ impl Text {
     ///
     /// # Errors
     /// Whatever its expressions fail with.
-    pub fn render_text(&self, scope: &Scope) -> Result<String, EvaluateError> {
+    pub fn render_text(&self, scope: &Scope<'_>) -> Result<String, EvaluateError> {
         let mut text = String::new();
         for part in &self.parts {
             match part {

@@ -24,8 +24,10 @@ pub const TEMPLATE_VARIABLES: [&str; 11] = [
 ];
 
 /// What a condition (`when`, `ready`, `until`, triggers, health) may refer to besides: `objects`,
-/// every object of the instance as observed; `pods`, the pods among or below them; and `self`, the
-/// instance.
+/// every object of the instance as observed; `pods`, the pods among or below them, each with the
+/// fields `name`, `phase`, `ready` (a bool) and `restarts` (of all containers) besides its own,
+/// and as durations `failedFor` while it is not ready and `stuckFor` while it is past the grace
+/// period of its deletion; and `self`, the instance.
 pub const CONDITION_VARIABLES: [&str; 3] = ["objects", "pods", "self"];
 
 /// Which step of which plan an expression belongs to.
@@ -41,13 +43,13 @@ pub struct Run<'a> {
 
 /// The variables of a template, for one instance and one step.
 #[must_use]
-pub fn scope(
+pub fn scope<'a>(
     framework: &str,
     spec: &FrameworkSpec,
-    instance: &Value,
+    instance: &'a Value,
     params: &Value,
     run: Run<'_>,
-) -> Scope {
+) -> Scope<'a> {
     let metadata = &instance["metadata"];
     let text = |field: &str| metadata[field].as_str().unwrap_or_default();
     let mut scope = Scope::new();
@@ -56,7 +58,7 @@ pub fn scope(
         .set("name", &json!(text("name")))
         .set("namespace", &json!(text("namespace")))
         .set("uid", &json!(text("uid")))
-        .set("instance", instance)
+        .lend("instance", instance)
         .set("framework", &json!(framework))
         .set("version", &json!(spec.version))
         .set("appVersion", &json!(spec.app_version))

@@ -78,9 +78,9 @@ pub(super) fn carry_over(
 ) -> Result<(), Box<Status>> {
     let old = live.value();
     if request.subresource == "status" {
-        let fields = at(body, &["metadata", "managedFields"]).cloned();
-        let status = body.get("status").cloned();
-        let mut kept = old.clone();
+        let fields = map_at(body, &["metadata"]).remove("managedFields");
+        let status = map_at(body, &[]).remove("status");
+        let mut kept = unchanged(old, body);
         served.merge_status_metadata(&mut kept, body);
         set_or_remove(map_at(&mut kept, &[]), "status", status);
         set_or_remove(map_at(&mut kept, &["metadata"]), "managedFields", fields);
@@ -104,6 +104,27 @@ pub(super) fn carry_over(
         no_new_finalizers(served, live, body)?;
     }
     Ok(())
+}
+
+/// The live tree without its status and its managed fields. What the body says alike is taken
+/// from there: most bodies are the live tree with another status, and comparing costs less than
+/// copying.
+fn unchanged(live: &Value, body: &mut Value) -> Value {
+    let fields = live.as_object().into_iter().flatten().filter(|(name, _)| *name != "status");
+    let keep = |(name, value): (&String, &Value)| {
+        let kept = match value {
+            Value::Object(meta) if name == "metadata" => {
+                let fields = meta.iter().filter(|(name, _)| *name != "managedFields");
+                Value::Object(fields.map(|(name, value)| (name.clone(), value.clone())).collect())
+            }
+            _ => match body.get_mut(name).filter(|sent| *sent == value) {
+                Some(same) => same.take(),
+                None => value.clone(),
+            },
+        };
+        (name.clone(), kept)
+    };
+    Value::Object(fields.map(keep).collect())
 }
 
 fn no_new_finalizers(served: &Served, live: &Object, body: &Value) -> Result<(), Box<Status>> {

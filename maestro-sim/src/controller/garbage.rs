@@ -103,6 +103,14 @@ impl Controller for GarbageCollector {
         self.collections().cloned().collect()
     }
 
+    fn heeds(&self, resource: &GroupResource, old: &Object, new: &Object) -> bool {
+        *resource == CRDS
+            || old.uid() != new.uid()
+            || old.is_deleting() != new.is_deleting()
+            || old.owners() != new.owners()
+            || !old.finalizers().eq(new.finalizers())
+    }
+
     fn observe(&mut self, change: &Change, view: &View, queue: &mut Queue) {
         let resource = &change.resource;
         if let (true, Some(new)) = (*resource == CRDS, &change.new) {

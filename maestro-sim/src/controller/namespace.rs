@@ -52,6 +52,11 @@ impl Controller for NamespaceController {
         [&NAMESPACES, &CRDS].into_iter().chain(self.collections()).cloned().collect()
     }
 
+    fn heeds(&self, resource: &GroupResource, old: &Object, new: &Object) -> bool {
+        let ours = *resource == NAMESPACES || *resource == CRDS;
+        ours || old.is_deleting() != new.is_deleting()
+    }
+
     fn observe(&mut self, change: &Change, view: &View, queue: &mut Queue) {
         let Some(object) = change.object() else { return };
         if change.resource == NAMESPACES {

@@ -8,6 +8,7 @@ use maestro_sim::api::Verb;
 use maestro_sim::object::{GroupResource, Key};
 use maestro_sim::store::{self, EventType, Table};
 use maestro_sim::world::{Observer, RequestSummary};
+use tokio::sync::Notify;
 
 use crate::event::{Event, Happening, Request, Write, describe, is_operator};
 use crate::outcome::{LastWrite, Outcome};
@@ -38,12 +39,15 @@ struct State {
 
 /// The recorder of one run; clones share it.
 #[derive(Clone, Debug)]
-pub struct Recorder(Arc<Mutex<State>>);
+pub struct Recorder {
+    state: Arc<Mutex<State>>,
+    changed: Arc<Notify>,
+}
 
 impl Recorder {
     /// For one run.
     pub fn new(scenario: &Scenario, seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        let state = State {
             watchers: Watchers::new(scenario, seed),
             steps: scenario.spec.steps.iter().map(|s| s.name.value.clone()).collect(),
             violations: Vec::new(),
@@ -57,16 +61,33 @@ impl Recorder {
             failing: None,
             writer: None,
             direct: None,
-        })))
+        };
+        Self { state: Arc::new(Mutex::new(state)), changed: Arc::new(Notify::new()) }
+    }
+
+    /// Waits for a write that counts, or for a property to be found broken.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Feeds one event.
     pub fn tell(&self, at: Duration, what: Happening) {
-        self.lock().feed(Event { at, what });
+        self.feed(&mut self.lock(), Event { at, what });
+    }
+
+    fn feed(&self, state: &mut State, event: Event) {
+        let counts = match &event.what {
+            Happening::Write(write) => Class::of(&write.resource) != Class::Background,
+            _ => false,
+        };
+        state.feed(event);
+        if counts || !state.violations.is_empty() {
+            self.changed.notify_one();
+        }
     }
 
     /// Names who makes direct requests from here on; `None` ends it.
@@ -204,7 +225,7 @@ impl Observer for Recorder {
             old: if gone { Some(Arc::clone(&event.object)) } else { event.old.clone() },
             new: (!gone).then(|| Arc::clone(&event.object)),
         };
-        state.feed(Event { at: event.at, what: Happening::Write(write) });
+        self.feed(&mut state, Event { at: event.at, what: Happening::Write(write) });
     }
 
     fn requested(&mut self, now: Duration, summary: &RequestSummary<'_>) {
@@ -238,6 +259,6 @@ impl Observer for Recorder {
             code: summary.code,
             reason: "",
         };
-        state.feed(Event { at: now, what: Happening::Request(what) });
+        self.feed(&mut state, Event { at: now, what: Happening::Request(what) });
     }
 }

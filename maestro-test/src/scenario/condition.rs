@@ -1,6 +1,6 @@
 //! CEL over one object: what `await` waits for.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use kube_cel::KubeCelExt;
 use kube_cel::cel::extractors::This;
@@ -57,7 +57,7 @@ impl Condition {
 
     /// Whether an object satisfies it. A missing field is not an error but "not yet".
     pub fn holds(&self, object: &Value) -> Result<bool, String> {
-        let mut context = context();
+        let mut context = base().new_inner_scope();
         context.add_variable_from_value("self", to_cel(object));
         match self.program.execute(&context) {
             Ok(Cel::Bool(holds)) => Ok(holds),
@@ -105,14 +105,18 @@ fn first_line(text: &str) -> String {
     line.trim_start_matches("Syntax error: ").replace("'<EOF>'", "the end")
 }
 
-fn context() -> Context<'static> {
-    let mut context = Context::default().with_all();
-    context.add_function("ready", |This(object): This<Cel>| ready(&object));
-    context.add_function("condition", |This(object): This<Cel>, name: Arc<String>| {
-        condition(&object, &name)
+/// The functions, made once: there are hundreds of them.
+fn base() -> &'static Context<'static> {
+    static BASE: LazyLock<Context<'static>> = LazyLock::new(|| {
+        let mut context = Context::default().with_all();
+        context.add_function("ready", |This(object): This<Cel>| ready(&object));
+        context.add_function("condition", |This(object): This<Cel>, name: Arc<String>| {
+            condition(&object, &name)
+        });
+        context.add_function("observed", |This(object): This<Cel>| observed(&object));
+        context
     });
-    context.add_function("observed", |This(object): This<Cel>| observed(&object));
-    context
+    &BASE
 }
 
 /// `self.ready()`: the status speaks of this generation and says that the object is up. Which
