@@ -9,6 +9,7 @@ pub mod command;
 pub mod event;
 pub mod exit;
 pub mod outcome;
+pub mod pool;
 pub mod property;
 pub mod report;
 pub mod runner;

@@ -122,7 +122,7 @@ pub struct OperatorCrash {
     /// After how many further writes; absent, at once.
     pub after_writes: Option<NumberRange>,
     /// Which replica; absent, one that the seed draws.
-    pub replica: Option<u32>,
+    pub replica: Option<At<u32>>,
 }
 
 /// Errors that the API server answers with.
@@ -189,6 +189,26 @@ pub enum FaultKind<'a> {
     WatchDrop,
     WatchGap,
     NodeDown(&'a NodeDown),
+}
+
+impl FaultKind<'_> {
+    /// Whether it goes on for a time, and heals; the others strike and are over.
+    pub const fn lasts(self) -> bool {
+        match self {
+            Self::Partition(_)
+            | Self::SlowRollout(_)
+            | Self::ApiError(_)
+            | Self::LostReply(_)
+            | Self::StaleRead(_)
+            | Self::NodeDown(_) => true,
+            Self::PodKill(_)
+            | Self::ContainerKill(_)
+            | Self::OperatorCrash(_)
+            | Self::LeaderLoss
+            | Self::WatchDrop
+            | Self::WatchGap => false,
+        }
+    }
 }
 
 impl Fault {
