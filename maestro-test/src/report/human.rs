@@ -1,6 +1,7 @@
 //! What a person reads on the terminal.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use maestro_core::framework::GoDuration;
@@ -112,8 +113,16 @@ fn failure_block(summary: &Summary, outcome: &Outcome, verdict: Verdict, paint: 
         }
     }
     let path = summary.scenario.path.display();
-    line(format!("{} maestro-test replay {path} --seed {}", paint.faint("replay"), outcome.seed));
+    let (word, program) = (paint.faint("replay"), program());
+    line(format!("{word} {program} replay {path} --seed {}", outcome.seed));
     out
+}
+
+/// This program as it was called, so that what is printed works where it is pasted.
+fn program() -> String {
+    let called = std::env::args().next().unwrap_or_default();
+    let is_this = Path::new(&called).file_stem().is_some_and(|name| name == "maestro-test");
+    if is_this { called } else { "maestro-test".to_owned() }
 }
 
 /// What was to be found, and why what was found is not it.

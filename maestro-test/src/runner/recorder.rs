@@ -195,7 +195,10 @@ impl State {
             _ => {}
         }
         if let Some(found) = self.watchers.observe(&event) {
-            self.violations.push(found);
+            // Once broken, a property is often broken again at once: the first says why.
+            if !self.violations.iter().any(|known| known.property == found.property) {
+                self.violations.push(found);
+            }
         }
     }
 }

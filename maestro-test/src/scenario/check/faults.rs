@@ -103,13 +103,18 @@ fn fault_place(fault: &Fault, kind: FaultKind<'_>) -> Place {
     let of_kind = match kind {
         FaultKind::Partition(p) => p.between.first().map(|end| end.place),
         FaultKind::SlowRollout(slow) => Some(slow.factor.place),
+        FaultKind::LostReply(share) => Some(share.percent.place),
+        FaultKind::LeaderLoss => fault.leader_loss.as_ref().map(|at| at.place),
+        FaultKind::WatchDrop => fault.watch_drop.as_ref().map(|at| at.place),
+        FaultKind::WatchGap => fault.watch_gap.as_ref().map(|at| at.place),
         FaultKind::ApiError(error) => Some(error.code.place),
         FaultKind::PodKill(pods) | FaultKind::ContainerKill(pods) => {
             pods.value.as_ref().map(|v| v.place)
         }
         _ => None,
     };
-    of_kind.or_else(|| fault.after.as_ref().map(|a| a.place)).unwrap_or_default()
+    let known = of_kind.filter(|place| place.line > 0);
+    known.or_else(|| fault.after.as_ref().map(|a| a.place)).unwrap_or_default()
 }
 
 fn replicas(spec: &Spec) -> u32 {
