@@ -15,7 +15,7 @@ mod wanted;
 
 pub use cel::{CompileError, EvaluateError, Expression, Fact, Facts, MAX_SOURCE_BYTES, Scope};
 pub use text::Text;
-pub use variables::{CONDITION_VARIABLES, Run, TEMPLATE_VARIABLES, scope};
+pub use variables::{CONDITION_VARIABLES, POD_FACTS, Run, TEMPLATE_VARIABLES, scope};
 
 pub(crate) use node::{Node, child};
 use serde_json::{Map, Value};

@@ -3,17 +3,18 @@
 //! The shape is client-go's: an informer that lags, a workqueue without duplicates, back-off per
 //! key from 5 ms doubling to 1,000 s.
 
+mod calls;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::api::server::{Response, Server};
-use crate::api::{Answer, Options, PatchType, Request, Status, Verb};
-use crate::controller::{Context, Controller, Next, Queue, View};
-use crate::link::{Link, LinkId, Verdict};
+use self::calls::Calls;
+use crate::api::server::Server;
+use crate::controller::{Controller, Next, Queue, View};
+use crate::link::{Link, LinkId};
 use crate::object::{GroupResource, Key, Object};
+use crate::pace::{Pace, Spin};
 use crate::rng::Stream;
 use crate::store::{EventType, TableId};
 use crate::trace::Trace;
@@ -26,6 +27,8 @@ pub struct Actor {
     pub link: LinkId,
     /// Whether its process is stopped: it neither sees nor does anything.
     pub stopped: bool,
+    /// Why it was stopped: it did not come to rest.
+    pub(crate) spin: Option<Spin>,
     /// The earliest wake-up already in the timer queue.
     pub(crate) wake: Option<Duration>,
     cursors: Vec<Cursor>,
@@ -33,6 +36,7 @@ pub struct Actor {
     queue: Queue,
     due: BTreeMap<Key, Duration>,
     failures: BTreeMap<Key, u32>,
+    pace: Pace,
     user_agent: Arc<str>,
     stream: Stream,
     lag: Duration,
@@ -68,12 +72,14 @@ impl Actor {
             controller,
             link,
             stopped: false,
+            spin: None,
             wake: None,
             cursors: Vec::new(),
             view: View::default(),
             queue: Queue::default(),
             due: BTreeMap::new(),
             failures: BTreeMap::new(),
+            pace: Pace::default(),
             user_agent,
             stream,
             lag,
@@ -128,6 +134,11 @@ impl Actor {
         })
     }
 
+    /// The name under which it makes requests.
+    pub(crate) fn agent(&self) -> Arc<str> {
+        Arc::clone(&self.user_agent)
+    }
+
     /// The lag of its watches.
     pub(crate) fn lag(&self) -> Duration {
         self.lag
@@ -147,12 +158,34 @@ impl Actor {
         self.controller.observe(&change, &self.view, &mut self.queue);
     }
 
+    /// Takes in what is there now, as a reflector does whose watch was answered with 410 Gone:
+    /// what happened in between it never learns.
+    fn list_again(&mut self, index: usize, server: &Server) {
+        let table = server.store.table(self.cursors[index].table);
+        let resource = &table.resource;
+        let known = self.view.list(resource, "").map(|object| object.key().clone());
+        let gone: Vec<Key> = known.filter(|key| !table.objects.contains_key(key)).collect();
+        for key in &gone {
+            self.see(resource, key, None);
+        }
+        for (key, object) in &table.objects {
+            let is_news = self.view.get(resource, key).is_none_or(|old| !Arc::ptr_eq(old, object));
+            if is_news {
+                self.see(resource, key, Some(Arc::clone(object)));
+            }
+        }
+        self.cursors[index].position = table.end();
+    }
+
     /// Takes in what its watches deliver by now; the time of the first event not yet delivered.
     fn catch_up(&mut self, server: &Server, now: Duration) -> Option<Duration> {
         let mut next: Option<Duration> = None;
         for index in 0..self.cursors.len() {
             if !self.cursors[index].behind {
                 continue;
+            }
+            if server.store.table(self.cursors[index].table).is_lost(self.cursors[index].position) {
+                self.list_again(index, server);
             }
             self.cursors[index].behind = loop {
                 let cursor = &self.cursors[index];
@@ -186,6 +219,12 @@ impl Actor {
             self.queue.add(key);
         }
         while let Some(key) = self.queue.pop() {
+            if let Some(spin) = self.pace.pass(&key, around.now) {
+                // Whoever drives the run is told; for the cluster this process has died.
+                self.stopped = true;
+                self.spin = Some(spin);
+                return None;
+            }
             self.reconcile(&key, around);
         }
         if let Some(at) = self.due.values().min() {
@@ -220,171 +259,5 @@ impl Actor {
                 self.due.insert(key.clone(), at);
             }
         }
-    }
-}
-
-/// The API calls of one pass.
-struct Calls<'a, 'b> {
-    view: &'a View,
-    around: &'a mut Surroundings<'b>,
-    user_agent: &'a Arc<str>,
-    stream: &'a mut Stream,
-}
-
-impl Calls<'_, '_> {
-    fn call(&mut self, request: Request) -> Answer {
-        let Surroundings { server, link, trace, now } = self.around;
-        server.now = *now;
-        let verb = request.verb;
-        let verdict = link.verdict(&request);
-        let client = self.user_agent.as_ref();
-        let lost =
-            || Err(Box::new(Status::new(504, "Timeout", "the request was lost on its link")));
-        let reply = match verdict {
-            Verdict::Drop => {
-                trace.request(*now, client, &request, "drop");
-                return lost();
-            }
-            Verdict::Error(status) => {
-                trace.request(*now, client, &request, "error");
-                return Err(status);
-            }
-            Verdict::LostReply => {
-                trace.request(*now, client, &request, "lost-reply");
-                let _ = server.handle(request);
-                return lost();
-            }
-            Verdict::Pass => {
-                trace.request(*now, client, &request, "pass");
-                server.handle(request)
-            }
-        };
-        let answer = match reply? {
-            Response::Object { code, object } => (code, object),
-            Response::Value { code, value } => (code, Arc::new(Object::new(value))),
-            _ => return Err(Box::new(Status::method_not_allowed())),
-        };
-        trace.answer(*now, client, verb, Ok((answer.0, answer.1.resource_version())));
-        Ok(answer.1)
-    }
-
-    fn request(
-        &self,
-        verb: Verb,
-        resource: &GroupResource,
-        namespace: &str,
-        name: &str,
-    ) -> Request {
-        let version = self.around.server.registry.preferred(resource);
-        Request {
-            verb,
-            resource: resource.clone(),
-            version,
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            subresource: "".into(),
-            patch: None,
-            options: Options::default(),
-            body: Value::Null,
-            user_agent: Arc::clone(self.user_agent),
-        }
-    }
-
-    fn with_body(&self, verb: Verb, resource: &GroupResource, body: Value) -> Request {
-        let text = |field: &str| {
-            let found = crate::object::at(&body, &["metadata", field]).and_then(Value::as_str);
-            found.unwrap_or("").to_owned()
-        };
-        let name = if verb == Verb::Create { String::new() } else { text("name") };
-        let namespace = text("namespace");
-        Request { body, ..self.request(verb, resource, &namespace, &name) }
-    }
-}
-
-impl Context for Calls<'_, '_> {
-    fn view(&self) -> &View {
-        self.view
-    }
-
-    fn now(&self) -> Duration {
-        self.around.now
-    }
-
-    fn timestamp(&self) -> String {
-        crate::time::rfc3339(self.around.now)
-    }
-
-    fn unix_seconds(&self, rfc3339: &str) -> Option<i64> {
-        crate::time::unix_seconds(rfc3339)
-    }
-
-    fn draw(&mut self, bound: u64) -> u64 {
-        self.stream.below(bound)
-    }
-
-    fn get(&mut self, resource: &GroupResource, key: &Key) -> Answer {
-        let request = self.request(Verb::Get, resource, &key.namespace, &key.name);
-        self.call(request)
-    }
-
-    fn create(&mut self, resource: &GroupResource, object: Value) -> Answer {
-        let request = self.with_body(Verb::Create, resource, object);
-        self.call(request)
-    }
-
-    fn update(&mut self, resource: &GroupResource, object: Value) -> Answer {
-        let request = self.with_body(Verb::Update, resource, object);
-        self.call(request)
-    }
-
-    fn update_status(&mut self, resource: &GroupResource, object: Value) -> Answer {
-        self.update_sub(resource, "status", object)
-    }
-
-    fn patch(&mut self, resource: &GroupResource, key: &Key, patch: Value) -> Answer {
-        let request = self.request(Verb::Patch, resource, &key.namespace, &key.name);
-        self.call(Request { patch: Some(PatchType::Merge), body: patch, ..request })
-    }
-
-    fn patch_status(&mut self, resource: &GroupResource, key: &Key, patch: Value) -> Answer {
-        let request = self.request(Verb::Patch, resource, &key.namespace, &key.name);
-        let patch_type = Some(PatchType::Merge);
-        self.call(Request {
-            patch: patch_type,
-            subresource: "status".into(),
-            body: patch,
-            ..request
-        })
-    }
-
-    fn delete(&mut self, resource: &GroupResource, key: &Key, options: Value) -> Answer {
-        let request = self.request(Verb::Delete, resource, &key.namespace, &key.name);
-        self.call(Request { body: options, ..request })
-    }
-
-    fn create_sub(
-        &mut self,
-        resource: &GroupResource,
-        key: &Key,
-        subresource: &'static str,
-        body: Value,
-    ) -> Answer {
-        let request = self.request(Verb::Create, resource, &key.namespace, &key.name);
-        self.call(Request { subresource: subresource.into(), body, ..request })
-    }
-
-    fn update_sub(
-        &mut self,
-        resource: &GroupResource,
-        subresource: &'static str,
-        body: Value,
-    ) -> Answer {
-        let request = self.with_body(Verb::Update, resource, body);
-        self.call(Request { subresource: subresource.into(), ..request })
-    }
-
-    fn event(&mut self, regarding: &Object, kind: &str, reason: &str, message: &str) {
-        let component = self.user_agent.clone();
-        crate::event::record(self, &component, regarding, (kind, reason, message));
     }
 }

@@ -21,6 +21,7 @@ pub mod link;
 pub mod managed;
 pub mod object;
 pub mod observe;
+pub mod pace;
 pub mod patch;
 pub mod quantity;
 pub mod rng;

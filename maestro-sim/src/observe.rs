@@ -5,19 +5,28 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::api::server::{Handled, Response};
-use crate::api::{Request, Status};
+use crate::api::{Request, Status, Verb};
 use crate::store::Event;
 
 /// Looks at every write as it is stored: what properties are fed with.
 pub trait Observer: Send {
-    /// One stored event of a collection, at virtual time `event.at`.
-    fn stored(&mut self, table: &crate::store::Table, event: &Event);
+    /// One stored event of a collection, at virtual time `event.at`, and who wrote it.
+    fn stored(&mut self, table: &crate::store::Table, event: &Event, writer: Writer<'_>);
 
     /// One request, after it was answered. `None` for the answer means that it was lost.
     fn requested(&mut self, _now: Duration, _request: &RequestSummary<'_>) {}
 
     /// A crash, fault or step that the driver notes.
     fn noted(&mut self, _now: Duration, _what: &str, _details: &Value) {}
+}
+
+/// Who wrote to the store.
+#[derive(Clone, Copy, Debug)]
+pub struct Writer<'a> {
+    /// The client's link name, component or user agent.
+    pub client: &'a str,
+    /// The request's verb; `None` for what a component wrote in a step of several requests.
+    pub verb: Option<Verb>,
 }
 
 /// A request and its answer, for observers.

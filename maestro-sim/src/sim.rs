@@ -130,6 +130,7 @@ where
     entropy::enter(options.seed);
     fastrand::seed(options.seed);
     AHASH_STATE.set(0);
+    POLLS.set(0);
     let result = runtime(options.seed).map(|runtime| {
         let result = runtime.block_on(async {
             START.set(Some(Instant::now()));
@@ -151,14 +152,29 @@ where
 thread_local! {
     static START: std::cell::Cell<Option<Instant>> = const { std::cell::Cell::new(None) };
     static AHASH_STATE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    static POLLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }
+
+/// So many polls of tasks at one virtual instant are a loop without end.
+const POLLS_AT_ONCE: u32 = 10_000_000;
 
 fn runtime(seed: u64) -> Result<tokio::runtime::Runtime, String> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_time().start_paused(true);
     builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&seed.to_le_bytes()));
+    // Time moves when every task is idle. Where one never is, it would stand still for ever.
+    builder.on_before_task_poll(|_| {
+        let polls = POLLS.get().saturating_add(1);
+        POLLS.set(polls);
+        assert!(
+            polls < POLLS_AT_ONCE,
+            "after {polls} polls virtual time still stands at {:?}: a task goes on without waiting",
+            START.get().map(|start| start.elapsed()).unwrap_or_default()
+        );
+    });
     // The clock must not be asked of tokio inside `clock_gettime`: copy it after each advance.
     builder.on_thread_unpark(|| {
+        POLLS.set(0);
         if let Some(start) = START.get() {
             entropy::set_elapsed(start.elapsed());
         }

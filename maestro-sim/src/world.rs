@@ -18,8 +18,9 @@ use crate::api::server::{Handled, Server};
 use crate::controller::Controller;
 use crate::link::{Link, LinkId, Verdict};
 use crate::object::{GroupResource, Key};
-pub use crate::observe::{Observer, RequestSummary};
+pub use crate::observe::{Observer, RequestSummary, Writer};
 use crate::observe::{outcome, traced};
+use crate::pace::Spin;
 use crate::rng::Stream;
 use crate::store::TableId;
 use crate::trace::{Trace, TraceLevel};
@@ -192,9 +193,9 @@ impl World {
                 observer.requested(self.now, &told);
             }
         }
-        self.links[link.0].name = name;
         let crashed = verb.writes() && self.count_write(link);
-        self.settle();
+        self.settle(Writer { client: &name, verb: Some(verb) });
+        self.links[link.0].name = name;
         (reply, crashed)
     }
 
@@ -209,7 +210,7 @@ impl World {
         let verb = request.verb;
         let reply = self.server.handle(request);
         self.trace.answer(self.now, &agent, verb, traced(&reply));
-        self.settle();
+        self.settle(Writer { client: &agent, verb: Some(verb) });
         reply
     }
 
@@ -222,12 +223,12 @@ impl World {
     }
 
     /// Feeds observers and schedules wake-ups for everything written since the last call.
-    fn settle(&mut self) {
+    fn settle(&mut self, writer: Writer<'_>) {
         if !self.server.store.is_dirty() {
             return;
         }
         for table in self.server.store.take_dirty() {
-            let from = self.feed(table);
+            let from = self.feed(table, writer);
             let Some(at) = self.subscribers.iter().position(|(t, _)| *t == table) else {
                 continue;
             };
@@ -245,7 +246,7 @@ impl World {
     }
 
     /// Shows observers what was written to a collection; the position it began at.
-    fn feed(&mut self, table: TableId) -> u64 {
+    fn feed(&mut self, table: TableId, writer: Writer<'_>) -> u64 {
         let end = self.server.store.table(table).end();
         let from = match self.seen.iter_mut().find(|(t, _)| *t == table) {
             Some((_, position)) => std::mem::replace(position, end),
@@ -258,7 +259,7 @@ impl World {
         for position in from..end {
             let Some(event) = collection.event(position) else { continue };
             for observer in &mut self.observers {
-                observer.stored(collection, event);
+                observer.stored(collection, event, writer);
             }
         }
         from
@@ -299,9 +300,15 @@ impl World {
         }
     }
 
+    fn spins(&mut self, actor: &str, spin: &Spin) {
+        let details = serde_json::json!({"actor": actor, "key": spin.key.to_string(),
+            "passes": spin.passes, "sinceSeconds": spin.since.as_secs_f64()});
+        self.note("spin", &details);
+    }
+
     fn step(&mut self, index: usize) {
         let actor = &mut self.actors[index];
-        let link = actor.link;
+        let (link, agent) = (actor.link, actor.agent());
         let seen = self.definitions.and_then(|table| actor.position(table));
         let next = actor.step(&mut Surroundings {
             server: &mut self.server,
@@ -309,7 +316,10 @@ impl World {
             trace: &mut self.trace,
             now: self.now,
         });
-        self.settle();
+        self.settle(Writer { client: &agent, verb: None });
+        if let Some(spin) = self.actors[index].spin.take() {
+            self.spins(&agent, &spin);
+        }
         if self.definitions.and_then(|table| self.actors[index].position(table)) != seen {
             // What it has just seen of a CustomResourceDefinition may be a kind to watch.
             for table in self.actors[index].follow(&mut self.server) {

@@ -14,6 +14,8 @@ pub enum Exit {
     Nondeterminism = 3,
     /// No scenario matched.
     NothingFound = 4,
+    /// Something went on for ever while virtual time hardly moved.
+    Spins = 5,
     /// The command line, or a scenario file, is wrong.
     Usage = 64,
     /// The kit itself failed.
@@ -27,6 +29,7 @@ pub const HELP: &str = "Exit codes:
   2   a run did not converge, or a step was not met
   3   the same seed gave two different runs
   4   no scenario was found, or none matched
+  5   an actor or the operator went on for ever while virtual time hardly moved
   64  the command line or a scenario file is wrong
   70  the kit itself failed";
 
@@ -48,6 +51,7 @@ mod tests {
             Exit::NotConverged,
             Exit::Nondeterminism,
             Exit::NothingFound,
+            Exit::Spins,
             Exit::Usage,
             Exit::Harness,
         ];

@@ -9,12 +9,15 @@ pub mod command;
 pub mod event;
 pub mod exit;
 pub mod outcome;
+pub mod pool;
 pub mod property;
+pub mod prove;
 pub mod report;
 pub mod runner;
 pub mod scenario;
 pub mod select;
 
 pub use outcome::Outcome;
+pub use prove::prove;
 pub use runner::run_scenario;
 pub use scenario::Scenario;

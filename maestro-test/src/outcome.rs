@@ -15,6 +15,8 @@ pub struct LastWrite {
     pub actor: String,
     /// What, for example `update StatefulSet default/zk` or `fault pod-kill zk-1`.
     pub what: String,
+    /// How often, this time being the last.
+    pub times: u32,
 }
 
 /// One run of one scenario with one seed.
@@ -24,6 +26,8 @@ pub struct Outcome {
     pub seed: u64,
     /// Every property found broken; empty when the run passed.
     pub violations: Vec<Violation>,
+    /// What goes on for ever while virtual time hardly moves, with its actor and key.
+    pub spin: Option<String>,
     /// The last writes before the first violation, oldest first.
     pub last_writes: Vec<LastWrite>,
     /// Digest of the trace; equal for equal runs.
@@ -55,8 +59,12 @@ impl Outcome {
         if self.other_digest.is_some() {
             return Verdict::Nondeterminism;
         }
+        if self.spin.is_some() {
+            return Verdict::Spins;
+        }
         if let Some(expected) = &scenario.spec.expect.fails {
-            let found = self.violations.iter().any(|v| v.property == expected.as_str());
+            let first = self.violations.first();
+            let found = first.is_some_and(|first| expected.differs(first).is_none());
             return if found { Verdict::Passed } else { Verdict::NotFound };
         }
         match self.violations.first() {
@@ -76,10 +84,12 @@ pub enum Verdict {
     Passed,
     /// A property is broken.
     Property,
-    /// The property that a broken fixture must fail was not found broken.
+    /// What a broken fixture must fail was not found, or something else was found first.
     NotFound,
     /// It did not converge.
     NotConverged,
+    /// Something goes on for ever while virtual time hardly moves.
+    Spins,
     /// Two runs of this seed differ.
     Nondeterminism,
     /// The kit failed.
@@ -93,6 +103,7 @@ impl Verdict {
             Self::Passed => Exit::Passed,
             Self::Property | Self::NotFound => Exit::Property,
             Self::NotConverged => Exit::NotConverged,
+            Self::Spins => Exit::Spins,
             Self::Nondeterminism => Exit::Nondeterminism,
             Self::Harness => Exit::Harness,
         }
@@ -149,6 +160,13 @@ impl Summary {
             Exit::Passed if !self.never().is_empty() => Exit::Property,
             exit => exit,
         }
+    }
+
+    /// The virtual time of a run, on average.
+    pub fn virtual_per_run(&self) -> Duration {
+        let all: Duration = self.outcomes.iter().map(|o| o.virtual_time).sum();
+        let runs = u32::try_from(self.outcomes.len()).unwrap_or(u32::MAX);
+        all.checked_div(runs).unwrap_or_default()
     }
 
     /// The wall time below which this share of the runs lies (nearest rank).

@@ -62,7 +62,7 @@ struct Run<'a> {
 impl Run<'_> {
     async fn drive(&mut self, seed: u64) -> Result<(), String> {
         let control = setup::cluster(&self.cluster, self.scenario, &self.recorder);
-        setup::kinds(&self.cluster, &self.recorder)?;
+        setup::kinds(&self.cluster)?;
         let operators = operator::start(&self.cluster, self.scenario.replicas(), &self.recorder);
         let faults = faults::Faults::start(
             &self.cluster,

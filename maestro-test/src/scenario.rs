@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use condition::Condition;
-pub use expect::{Budget, Expect, Setting};
+pub use expect::{Budget, Expect, Fails, Setting};
 pub use fault::{Fault, FaultKind};
 pub use problem::{Problem, ScenarioError};
 pub use step::{Action, Step};
@@ -90,7 +90,7 @@ pub struct Cluster {
     #[serde(default = "three")]
     pub nodes: At<u32>,
     /// The Kubernetes version, for clusters that offer several; absent, the newest.
-    pub version: Option<String>,
+    pub version: Option<At<String>>,
 }
 
 impl Default for Cluster {
@@ -105,8 +105,9 @@ impl Default for Cluster {
 pub struct Operator {
     /// Maestro's own operator. The default.
     pub maestro: Option<Maestro>,
-    /// A program that finds the API server through `KUBECONFIG`.
-    pub command: Option<Vec<String>>,
+    /// A program that finds the API server through `KUBECONFIG`. Refused for now: the simulated
+    /// cluster does not listen on a port.
+    pub command: Option<Vec<At<String>>>,
 }
 
 /// Maestro's own operator.

@@ -3,7 +3,7 @@
 use super::{Problems, key};
 use crate::framework::{FrameworkSpec, PACKAGE_GROUP, ParameterType, Task, VERSION};
 use crate::parameters::resolve;
-use crate::template::{Expression, Fact, Facts, Run, Scope, Templates, scope};
+use crate::template::{Expression, Fact, Facts, POD_FACTS, Run, Scope, Templates, scope};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -17,6 +17,11 @@ pub(super) fn check(spec: &FrameworkSpec, templates: &Templates, problems: &mut 
             "resourceVersion": "1",
         },
         "spec": params,
+    });
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "sample-0", "namespace": "default", "labels": {}},
+        "spec": {}, "status": {"phase": "Running", "conditions": []},
     });
     let run = Run { plan: "deploy", phase: "trial", step: "trial" };
     let mut scope = scope("sample", spec, &instance, &params, run);
@@ -36,30 +41,24 @@ pub(super) fn check(spec: &FrameworkSpec, templates: &Templates, problems: &mut 
         }
     }
     twice(spec, &rendered, problems);
-    let (pod, facts) = sample_pod();
-    scope.lend_known("pods", vec![(&pod, facts)]);
+    let facts = Facts { names: &POD_FACTS, of: Box::new(sample_fact) };
+    scope.lend_known("pods", vec![&pod], facts);
     let objects: Vec<&Value> = rendered.values().flatten().collect();
     scope.set("objects", &json!(objects)).set("self", &instance);
     conditions(spec, &scope, problems);
 }
 
-/// A pod with everything that a condition may find, so that every comparison is made once.
-fn sample_pod() -> (Value, Facts) {
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": "sample-0", "namespace": "default", "labels": {}},
-        "spec": {}, "status": {"phase": "Running", "conditions": []},
-    });
+/// Everything that a condition may find about a pod, so that every comparison is made once.
+fn sample_fact(_: &Value, name: &str) -> Option<Fact> {
     let hour = std::time::Duration::from_secs(3600);
-    let facts = vec![
-        ("name", Fact::Text("sample-0".to_owned())),
-        ("phase", Fact::Text("Running".to_owned())),
-        ("ready", Fact::Truth(false)),
-        ("restarts", Fact::Number(0)),
-        ("failedFor", Fact::Duration(hour)),
-        ("stuckFor", Fact::Duration(hour)),
-    ];
-    (pod, facts)
+    match name {
+        "name" => Some(Fact::Text("sample-0".to_owned())),
+        "phase" => Some(Fact::Text("Running".to_owned())),
+        "ready" => Some(Fact::Truth(false)),
+        "restarts" => Some(Fact::Number(0)),
+        "failedFor" | "stuckFor" => Some(Fact::Duration(hour)),
+        _ => None,
+    }
 }
 
 /// Conditions are evaluated once over what was rendered. That something is not there yet is no

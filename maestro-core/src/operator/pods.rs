@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::execution::Moment;
-use crate::template::{Fact, Facts};
+use crate::template::{Fact, Facts, POD_FACTS};
 
 /// The facts that change with time alone.
 const CLOCKS: [&str; 2] = ["failedFor", "stuckFor"];
@@ -19,12 +19,9 @@ const CLOCKS: [&str; 2] = ["failedFor", "stuckFor"];
 /// Who waits for longer than that is asked again by then.
 const HORIZON: u32 = 17;
 
-/// The fields under which expressions find what is known of a pod.
-const NAMES: [&str; 6] = ["name", "phase", "ready", "restarts", "failedFor", "stuckFor"];
-
 /// What is known of pods at a moment.
 pub(super) fn facts(now: Moment) -> Facts<'static> {
-    Facts { names: &NAMES, of: Box::new(move |pod, name| fact(pod, name, now)) }
+    Facts { names: &POD_FACTS, of: Box::new(move |pod, name| fact(pod, name, now)) }
 }
 
 fn fact(pod: &Value, name: &str, now: Moment) -> Option<Fact> {
@@ -134,8 +131,9 @@ mod tests {
     fn a_pod_says_how_long_it_has_failed_and_how_long_it_is_stuck() {
         let check = |status: Value, deleted: Option<&str>, expected: &[(&str, u64)]| {
             let pod = pod(&status, deleted);
-            let facts =
-                NAMES.iter().filter_map(|name| Some((*name, fact(&pod, name, at("00:10:00"))?)));
+            let facts = POD_FACTS
+                .iter()
+                .filter_map(|name| Some((*name, fact(&pod, name, at("00:10:00"))?)));
             let facts: Vec<_> = facts.collect();
             let clocks: Vec<_> = facts
                 .iter()

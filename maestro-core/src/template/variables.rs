@@ -30,6 +30,9 @@ pub const TEMPLATE_VARIABLES: [&str; 11] = [
 /// period of its deletion; and `self`, the instance.
 pub const CONDITION_VARIABLES: [&str; 3] = ["objects", "pods", "self"];
 
+/// What a condition finds of each of `pods` besides what the pod says itself.
+pub const POD_FACTS: [&str; 6] = ["name", "phase", "ready", "restarts", "failedFor", "stuckFor"];
+
 /// Which step of which plan an expression belongs to.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Run<'a> {

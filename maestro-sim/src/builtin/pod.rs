@@ -13,9 +13,7 @@ pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
     let root = Path::Root;
     let path = root.field("spec");
     spec(object.get("spec").unwrap_or(&Value::Null), &path, causes);
-    if let Some(old) = old
-        && old.get("spec") != object.get("spec")
-    {
+    if let Some(old) = old.filter(|old| old.get("spec") != object.get("spec")) {
         pod_update::pod(object, old, causes);
     }
 }

@@ -1,20 +1,19 @@
-//! `run`: scenarios × seeds on a pool of threads, each simulation deterministic on its own.
+//! `run`: scenarios × seeds, a progress bar, and the reports.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::str::FromStr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::Args;
-use indicatif::ProgressBar;
-use maestro_sim::trace::TraceLevel;
+use indicatif::{ProgressBar, ProgressStyle};
+use maestro_core::framework::GoDuration;
 
 use crate::cli::{Cli, Selection};
 use crate::exit::Exit;
 use crate::outcome::{Outcome, Summary, Verdict};
+use crate::pool::{self, Plan};
 use crate::report::{self, human};
-use crate::runner::run_scenario;
+use crate::scenario::Scenario;
 use crate::select;
 
 /// Seeds: `N` for 0 to N-1, `A..B` for A to B-1.
@@ -62,6 +61,9 @@ pub struct Run {
     /// Stop after so many failing runs.
     #[arg(long)]
     pub max_fail: Option<usize>,
+    /// Give a run up that takes longer than this on the wall's clock.
+    #[arg(long, value_name = "TIME", default_value = "5m")]
+    pub patience: GoDuration,
 }
 
 /// Runs them, prints and writes reports.
@@ -96,38 +98,30 @@ pub fn run(cli: &Cli, run: &Run) -> Exit {
     summaries.iter().map(Summary::exit).max().unwrap_or(Exit::NothingFound)
 }
 
-/// Runs every scenario with every seed; the outcomes by scenario and seed, whatever thread
-/// finished first.
-fn pool(run: &Run, scenarios: &[crate::Scenario], progress: bool) -> Vec<BTreeMap<u64, Outcome>> {
-    let seeds = usize::try_from(run.seeds.end - run.seeds.first).unwrap_or(usize::MAX);
-    let total = scenarios.len().saturating_mul(seeds);
-    let limit = if run.fail_fast { 1 } else { run.max_fail.unwrap_or(usize::MAX).max(1) };
-    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let results = Mutex::new(vec![BTreeMap::new(); scenarios.len()]);
-    let shows = progress && std::io::stderr().is_terminal();
-    let bar = if shows { ProgressBar::new(total as u64) } else { ProgressBar::hidden() };
+fn pool(run: &Run, scenarios: &[Scenario], progress: bool) -> Vec<BTreeMap<u64, Outcome>> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let work = || {
-        while failed.load(Ordering::Relaxed) < limit {
-            let job = next.fetch_add(1, Ordering::Relaxed);
-            let Some(scenario) = scenarios.get(job / seeds).filter(|_| job < total) else { return };
-            let seed = run.seeds.first + (job % seeds) as u64;
-            let outcome = run_scenario(scenario, seed, TraceLevel::Digest);
-            if outcome.verdict(scenario) != Verdict::Passed {
-                failed.fetch_add(1, Ordering::Relaxed);
-            }
-            let mut all = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if let Some(of_scenario) = all.get_mut(job / seeds) {
-                of_scenario.insert(seed, outcome);
-            }
-            bar.inc(1);
-        }
+    let plan = Plan {
+        scenarios: scenarios.to_vec(),
+        first: run.seeds.first,
+        seeds: usize::try_from(run.seeds.end - run.seeds.first).unwrap_or(usize::MAX),
+        jobs: run.jobs.unwrap_or(processors),
+        max_fail: if run.fail_fast { 1 } else { run.max_fail.unwrap_or(usize::MAX).max(1) },
+        patience: run.patience.0,
     };
-    std::thread::scope(|scope| {
-        for _ in 0..run.jobs.unwrap_or(processors).clamp(1, total.max(1)) {
-            scope.spawn(work);
+    let shows = progress && std::io::stderr().is_terminal();
+    let bar = if shows { ProgressBar::new(plan.total() as u64) } else { ProgressBar::hidden() };
+    let style = "{bar:40} {pos}/{len} runs, {eta} to go{msg}";
+    bar.set_style(
+        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let mut failed = 0_u32;
+    let outcomes = pool::run(plan, |scenario, outcome| {
+        if outcome.verdict(scenario) != Verdict::Passed {
+            failed += 1;
+            bar.set_message(format!(", {failed} failed"));
         }
+        bar.inc(1);
     });
     bar.finish_and_clear();
-    results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    outcomes
 }

@@ -14,7 +14,6 @@ use crate::scenario::{Scenario, Setting};
 
 const PODS: GroupResource = GroupResource::new("", "pods");
 const BUDGETS: GroupResource = GroupResource::new("policy", "poddisruptionbudgets");
-const STATEFUL_SETS: GroupResource = GroupResource::new("apps", "statefulsets");
 
 /// Members that need a majority of each other.
 #[derive(Debug)]
@@ -24,11 +23,25 @@ struct Quorum {
     of: Option<i64>,
 }
 
+/// What a pod's StatefulSet wants, and who is to blame when the set itself was taken away.
+struct Wish {
+    replicas: i64,
+    deleted: Option<String>,
+}
+
+/// A StatefulSet that was deleted while what owns it lives on: its pods follow it.
+#[derive(Debug)]
+struct Felled {
+    replicas: i64,
+    by: String,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Budgeted {
     quorums: Vec<Quorum>,
     max_unavailable: Option<i64>,
+    felled: BTreeMap<String, Felled>,
 }
 
 impl Budgeted {
@@ -39,7 +52,35 @@ impl Budgeted {
             Some(Quorum { selector: workload.selector.clone(), of })
         });
         let max_unavailable = setting.max_unavailable.map(i64::from);
-        Self { quorums: quorums.collect(), max_unavailable }
+        Self { quorums: quorums.collect(), max_unavailable, felled: BTreeMap::new() }
+    }
+
+    /// Notes who began to take a StatefulSet away. Whoever deletes a set that its own owner still
+    /// wants takes away every pod of it, whichever controller carries that out.
+    fn note_set(&mut self, write: &Write, live: &Live) {
+        let Some(old) = &write.old else { return };
+        let goes = write.new.as_ref().is_none_or(|new| new.is_deleting());
+        let begun = old.is_deleting() || self.felled.contains_key(old.uid());
+        if !goes || begun || write.from_outside() || !is_wanted(old, live) {
+            return;
+        }
+        let by = format!("{}, which deleted StatefulSet {}", write.actor, old.key());
+        let felled = Felled { replicas: replicas(old), by };
+        self.felled.insert(old.uid().to_owned(), felled);
+    }
+
+    /// What the pod's set wants of it; `None` when its going is no disruption.
+    fn wish(&self, pod: &Object, live: &Live) -> Option<Wish> {
+        let uid = pod.controller()?.get("uid")?.as_str()?;
+        if let Some(felled) = self.felled.get(uid) {
+            return Some(Wish { replicas: felled.replicas, deleted: Some(felled.by.clone()) });
+        }
+        let set = live.by_uid(uid).filter(|set| set.text(&["kind"]) == "StatefulSet")?;
+        // What its owner no longer wants is no disruption.
+        let wanted = replicas(set);
+        let ordinal = pod.name().rsplit_once('-').and_then(|(_, n)| n.parse::<i64>().ok());
+        let unwanted = set.is_deleting() || ordinal.is_some_and(|o| o >= wanted);
+        (!unwanted).then_some(Wish { replicas: wanted, deleted: None })
     }
 
     fn lost_quorum(&self, pod: &Object, wanted: i64, live: &Live) -> Option<String> {
@@ -60,21 +101,20 @@ impl Budgeted {
 impl Property for Budgeted {
     fn observe(&mut self, event: &Event, scene: &Scene<'_>) -> Option<Finding> {
         let Happening::Write(write) = &event.what else { return None };
+        if scene.class == Class::StatefulSet {
+            self.note_set(write, scene.live);
+        }
         if scene.class != Class::Pod || write.from_outside() {
             return None;
         }
         let pod = taken_away(write)?;
-        // What its owner no longer wants is no disruption.
-        let set = owner(pod, scene.live)?;
-        let wanted = set.int(&["spec", "replicas"]).unwrap_or(1);
-        let ordinal = pod.name().rsplit_once('-').and_then(|(_, n)| n.parse::<i64>().ok());
-        if set.is_deleting() || ordinal.is_some_and(|o| o >= wanted) {
-            return None;
-        }
+        let Wish { replicas, deleted } = self.wish(pod, scene.live)?;
         let broken = self
-            .lost_quorum(pod, wanted, scene.live)
-            .or_else(|| over_budget(pod, wanted, self.max_unavailable, scene.live))?;
-        let detail = format!("taken away by {}: {broken}", write.actor);
+            .lost_quorum(pod, replicas, scene.live)
+            .or_else(|| too_many(pod, replicas, self.max_unavailable?, scene.live))
+            .or_else(|| over_budget(pod, replicas, scene.live))?;
+        let by = deleted.as_deref().unwrap_or(&write.actor);
+        let detail = format!("taken away by {by}: {broken}");
         Some(Finding(describe(&write.resource, pod), detail))
     }
 }
@@ -83,30 +123,30 @@ impl Property for Budgeted {
 fn taken_away(write: &Write) -> Option<&Arc<Object>> {
     let old = write.old.as_ref()?;
     let goes = write.new.as_ref().is_none_or(|new| new.is_deleting());
-    // The kubelet and the garbage collector only finish what others began.
-    let finishes = write.actor.starts_with("kubelet") || write.actor.contains("garbage");
+    // The kubelet only finishes what others began.
+    let finishes = write.actor.starts_with("kubelet");
     (goes && !finishes && healthy(old)).then_some(old)
 }
 
-fn owner<'a>(pod: &Object, live: &'a Live) -> Option<&'a Arc<Object>> {
-    let uid = pod.controller()?.get("uid")?.as_str()?;
-    let owner = live.by_uid(uid)?;
-    let key = owner.key();
-    live.get(&STATEFUL_SETS, key).filter(|set| set.uid() == uid)
+fn replicas(set: &Object) -> i64 {
+    set.int(&["spec", "replicas"]).unwrap_or(1)
 }
 
-fn over_budget(
-    pod: &Object,
-    wanted: i64,
-    max_unavailable: Option<i64>,
-    live: &Live,
-) -> Option<String> {
-    if let Some(allowed) = max_unavailable {
-        let uid = pod.controller()?.get("uid")?;
-        let left = count(pod, live, |p| p.controller().and_then(|c| c.get("uid")) == Some(uid));
-        let out = wanted - left;
-        return (out > allowed).then(|| format!("{out} are unavailable, {allowed} may be"));
-    }
+/// Whether what owns a set lives and is not on its way out.
+fn is_wanted(set: &Object, live: &Live) -> bool {
+    let owner = set.controller().and_then(|owner| owner.get("uid")?.as_str());
+    owner.and_then(|uid| live.by_uid(uid)).is_some_and(|owner| !owner.is_deleting())
+}
+
+/// More are out than the scenario allows.
+fn too_many(pod: &Object, wanted: i64, allowed: i64, live: &Live) -> Option<String> {
+    let uid = pod.controller()?.get("uid")?;
+    let left = count(pod, live, |p| p.controller().and_then(|c| c.get("uid")) == Some(uid));
+    let out = wanted - left;
+    (out > allowed).then(|| format!("{out} are unavailable, {allowed} may be"))
+}
+
+fn over_budget(pod: &Object, wanted: i64, live: &Live) -> Option<String> {
     live.of(&BUDGETS, pod.namespace()).find_map(|budget| {
         let selector = budget.at(&["spec", "selector"]);
         if !selects(selector, pod.labels()) {
@@ -156,7 +196,7 @@ mod tests {
         let mut run = Run::new("budgeted");
         let mut set = named("apps/v1", "StatefulSet", "zk");
         set["spec"] = json!({"replicas": 3});
-        let mut budget = named("policy/v1", "PodDisruptionBudget", "zk");
+        let mut budget = named("policy/v1", "PodDisruptionBudget", "zk-budget");
         budget["spec"] = json!({"maxUnavailable": 1, "selector": {"matchLabels": {"app": "zk"}}});
         run.write("user", None, Some(&set));
         run.write("user", None, Some(&budget));
@@ -171,7 +211,36 @@ mod tests {
         let mut run = cluster();
         assert_eq!(run.write("statefulset-controller", Some(&pod("zk-2")), None), None);
         let found = run.write("operator/0", Some(&pod("zk-1")), None).unwrap_or_default();
-        assert!(found.contains("1 healthy are left, PodDisruptionBudget default/zk wants 2"));
+        assert!(
+            found.contains("1 healthy are left, PodDisruptionBudget default/zk-budget wants 2")
+        );
+    }
+
+    #[test]
+    fn who_deletes_a_set_that_is_still_wanted_takes_its_pods_away() {
+        for (owner_goes, found) in [(false, true), (true, false)] {
+            let mut run = Run::new("budgeted");
+            let mut owner = named("packages.maestro.dev/v1", "Zk", "main");
+            let mut set = named("apps/v1", "StatefulSet", "zk");
+            set["spec"] = json!({"replicas": 3});
+            set["metadata"]["ownerReferences"] =
+                json!([{"kind": "Zk", "name": "main", "uid": uid("main"), "controller": true}]);
+            let mut budget = named("policy/v1", "PodDisruptionBudget", "zk-budget");
+            budget["spec"] =
+                json!({"maxUnavailable": 1, "selector": {"matchLabels": {"app": "zk"}}});
+            if owner_goes {
+                owner["metadata"]["deletionTimestamp"] = json!("2024-01-01T00:00:00Z");
+            }
+            for object in [&owner, &set, &budget, &pod("zk-0"), &pod("zk-1"), &pod("zk-2")] {
+                run.write("operator/0", None, Some(object));
+            }
+            run.write("operator/0", Some(&set), None);
+            let collector = "garbage-collector";
+            assert_eq!(run.write(collector, Some(&pod("zk-2")), None), None);
+            let second = run.write(collector, Some(&pod("zk-1")), None).unwrap_or_default();
+            let said = "taken away by operator/0, which deleted StatefulSet default/zk: 1 healthy";
+            assert_eq!(second.contains(said), found, "{second}");
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Run {
         }))
     }
 
-    pub fn request(&mut self, actor: &str, code: u16) {
+    pub fn request(&mut self, actor: &str, code: u16) -> Option<String> {
         self.feed(Happening::Request(Request {
             actor: actor.into(),
             verb: Verb::Get,
@@ -69,7 +69,7 @@ impl Run {
             key: Key::new("default", "a"),
             code,
             reason: "",
-        }));
+        }))
     }
 
     pub fn phase(&mut self, phase: Phase) {

@@ -1,6 +1,7 @@
 //! What a person reads on the terminal.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use maestro_core::framework::GoDuration;
@@ -41,12 +42,11 @@ pub fn scenario(summary: &Summary, paint: Paint, verbose: bool) -> String {
     let mark =
         if failure.is_none() && never.is_empty() { paint.good("PASS") } else { paint.bad("FAIL") };
     let runs = summary.outcomes.len();
-    let virtual_time: Duration = summary.outcomes.iter().map(|o| o.virtual_time).sum();
     let detail = format!(
-        "{}/{runs} seeds, median {} ms, {} of virtual time",
+        "{}/{runs} seeds, a run {} ms and {} of virtual time",
         summary.passed(),
         summary.wall_quantile(0.5).as_millis(),
-        round(virtual_time),
+        round(summary.virtual_per_run()),
     );
     let _ = writeln!(out, "{mark} {}  {}", summary.scenario.name, paint.faint(&detail));
     if let Some((outcome, verdict)) = failure {
@@ -84,10 +84,14 @@ fn failure_block(summary: &Summary, outcome: &Outcome, verdict: Verdict, paint: 
             outcome.digest,
             outcome.other_digest.unwrap_or_default(),
         )),
+        Verdict::Spins => {
+            let what = outcome.spin.as_deref().unwrap_or_default();
+            line(format!("{} {what}", paint.bad("no rest")));
+        }
         Verdict::NotFound => {
-            let wanted = summary.scenario.spec.expect.fails.as_ref();
-            let wanted = wanted.map_or("", |name| name.as_str());
-            line(format!("{} was not found broken, and should be", paint.bad(wanted)));
+            for text in not_found(summary, outcome, paint) {
+                line(text);
+            }
         }
         _ => {}
     }
@@ -96,16 +100,48 @@ fn failure_block(summary: &Summary, outcome: &Outcome, verdict: Verdict, paint: 
         line(format!("{} {}", paint.faint("at"), round(violation.at)));
     }
     if !outcome.last_writes.is_empty() {
-        line(paint.faint("last writes"));
+        line(paint.faint("what came before"));
         let wide = outcome.last_writes.iter().map(|w| w.actor.chars().count()).max().unwrap_or(0);
         for write in &outcome.last_writes {
             let at = format!("{:>10}", round(write.at).to_string());
-            line(format!("  {} {:<wide$}  {}", paint.faint(&at), write.actor, write.what));
+            let times = match write.times {
+                0 | 1 => String::new(),
+                many => format!(", {many} times"),
+            };
+            let (actor, what) = (&write.actor, &write.what);
+            line(format!("  {} {actor:<wide$}  {what}{times}", paint.faint(&at)));
         }
     }
     let path = summary.scenario.path.display();
-    line(format!("{} maestro-test replay {path} --seed {}", paint.faint("replay"), outcome.seed));
+    let (word, program) = (paint.faint("replay"), program());
+    line(format!("{word} {program} replay {path} --seed {}", outcome.seed));
     out
+}
+
+/// This program as it was called, so that what is printed works where it is pasted.
+fn program() -> String {
+    let called = std::env::args().next().unwrap_or_default();
+    let is_this = Path::new(&called).file_stem().is_some_and(|name| name == "maestro-test");
+    if is_this { called } else { "maestro-test".to_owned() }
+}
+
+/// What was to be found, and why what was found is not it.
+fn not_found(summary: &Summary, outcome: &Outcome, paint: Paint) -> Vec<String> {
+    let Some(wanted) = &summary.scenario.spec.expect.fails else { return Vec::new() };
+    let mut text = format!("{} was to be found broken", paint.bad(&wanted.property));
+    if let Some(object) = &wanted.object {
+        let _ = write!(text, " for {}", paint.strong(object));
+    }
+    if let Some(part) = &wanted.contains {
+        let _ = write!(text, ", saying `{}`", part.value);
+    }
+    let why = match outcome.violations.first() {
+        None => "and no property was".to_owned(),
+        Some(first) => {
+            format!("and was not: {}", wanted.differs(first).unwrap_or_default())
+        }
+    };
+    vec![text, why]
 }
 
 fn violation_line(violation: &Violation, paint: Paint) -> String {

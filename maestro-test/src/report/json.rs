@@ -27,8 +27,16 @@ fn scenario(summary: &Summary) -> Value {
                        "atSeconds": v.at.as_secs_f64()})
             })
             .collect();
-        json!({"seed": outcome.seed, "verdict": verdict_name(verdict), "violations": violations,
-               "harness": outcome.harness})
+        let before: Vec<Value> = outcome
+            .last_writes
+            .iter()
+            .map(|w| {
+                json!({"atSeconds": w.at.as_secs_f64(), "actor": w.actor, "what": w.what,
+                       "times": w.times})
+            })
+            .collect();
+        json!({"seed": outcome.seed, "before": before, "verdict": verdict_name(verdict), "violations": violations,
+               "spin": outcome.spin, "harness": outcome.harness})
     });
     json!({
         "name": summary.scenario.name,
@@ -44,12 +52,20 @@ fn scenario(summary: &Summary) -> Value {
             "median": summary.wall_quantile(0.5).as_secs_f64() * 1000.0,
             "p99": summary.wall_quantile(0.99).as_secs_f64() * 1000.0,
         },
-        "virtualSeconds": virtual_seconds,
-        "requests": sum(|o| o.requests),
-        "writes": sum(|o| o.writes),
+        "virtualSeconds": {
+            "perRun": summary.virtual_per_run().as_secs_f64(),
+            "total": virtual_seconds,
+        },
+        "requests": counted(sum(|o| o.requests), outcomes.len()),
+        "writes": counted(sum(|o| o.writes), outcomes.len()),
         "faults": coverage.faults,
         "stepsMet": coverage.steps,
     })
+}
+
+/// A number over all runs, and of one on average.
+fn counted(total: u64, runs: usize) -> Value {
+    json!({"perRun": total as f64 / runs.max(1) as f64, "total": total})
 }
 
 fn verdict_name(verdict: Verdict) -> &'static str {
@@ -58,6 +74,7 @@ fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::Property => "property",
         Verdict::NotFound => "not-found",
         Verdict::NotConverged => "not-converged",
+        Verdict::Spins => "spins",
         Verdict::Nondeterminism => "nondeterminism",
         Verdict::Harness => "harness",
     }

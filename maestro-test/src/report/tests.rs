@@ -15,6 +15,7 @@ fn failing() -> Summary {
         at: at(secs),
         actor: actor.into(),
         what: what.into(),
+        times: 1,
     };
     let mut outcome = Outcome { seed: 4711, wall: Duration::from_millis(12), ..Outcome::default() };
     outcome.virtual_time = at(640);
@@ -52,10 +53,27 @@ fn machines_read_the_same() {
 fn a_broken_fixture_passes_when_its_property_is_found_broken() {
     let mut summary = failing();
     summary.outcomes.remove(0);
-    summary.scenario = scenario("expect: {fails: storage-safe}");
-    assert_eq!(summary.exit(), Exit::Passed);
-    summary.scenario = scenario("expect: {fails: stays}");
-    assert_eq!(summary.exit(), Exit::Property, "another property does not count");
+    let cases = [
+        ("property: storage-safe", Exit::Passed, ""),
+        ("property: stays", Exit::Property, "and was not: storage-safe was found broken instead"),
+        ("property: storage-safe, object: data-zk-1, contains: operator/0", Exit::Passed, ""),
+        (
+            "property: storage-safe, object: data-zk-2",
+            Exit::Property,
+            "it is about `PersistentVolumeClaim default/data-zk-1`, not `data-zk-2`",
+        ),
+        ("property: storage-safe, contains: user", Exit::Property, "its reason lacks `user`"),
+    ];
+    for (fails, exit, said) in cases {
+        summary.scenario = scenario(&format!("expect: {{fails: {{{fails}}}}}"));
+        assert_eq!(summary.exit(), exit, "{fails}");
+        let text = human::scenario(&summary, Paint { on: false }, false);
+        assert!(text.contains(said), "{fails}: {text}");
+    }
+    if let Some(outcome) = summary.outcomes.last_mut() {
+        outcome.violations.clear();
+    }
+    assert_eq!(summary.exit(), Exit::Property, "nothing found is not enough");
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub async fn attempt(
         Action::Apply(paths) => {
             for path in paths {
                 for object in objects(&scenario.resolve(path))? {
-                    if let Err(why) = apply(cluster, &object, recorder) {
+                    if let Err(why) = apply(cluster, &object) {
                         return Ok(Some(why));
                     }
                 }
@@ -31,20 +31,20 @@ pub async fn attempt(
         }
         Action::Patch(p) => {
             let body = json!({"spec": Value::Object(p.spec.clone())});
-            done(merge(cluster, &p.kind, p.namespace.as_deref(), &p.name, "", body, recorder))
+            done(merge(cluster, &p.kind, p.namespace.as_deref(), &p.name, "", body))
         }
         Action::Edit(e) => {
             let body = Value::Object(e.merge.clone());
-            done(merge(cluster, &e.kind, e.namespace.as_deref(), &e.name, "", body, recorder))
+            done(merge(cluster, &e.kind, e.namespace.as_deref(), &e.name, "", body))
         }
         Action::Scale(s) => {
             let body = json!({"spec": {"replicas": s.replicas}});
-            done(merge(cluster, &s.kind, s.namespace.as_deref(), &s.name, "scale", body, recorder))
+            done(merge(cluster, &s.kind, s.namespace.as_deref(), &s.name, "scale", body))
         }
         Action::Delete(t) => {
             let request = about(cluster, &t.kind, t.namespace.as_deref(), &t.name, Verb::Delete);
             let Some(request) = request else { return Ok(Some(no_kind(&t.kind))) };
-            done(send(cluster, request, recorder).map(|_| ()))
+            done(send(cluster, request).map(|_| ()))
         }
         Action::Await(wait) => {
             let request =
@@ -112,7 +112,7 @@ fn objects(path: &std::path::Path) -> Result<Vec<Value>, String> {
 }
 
 /// Server-side apply as the user.
-pub fn apply(cluster: &Cluster, object: &Value, recorder: &Recorder) -> Result<(), String> {
+pub fn apply(cluster: &Cluster, object: &Value) -> Result<(), String> {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("").to_owned();
     let (kind, api) = (text(object.get("kind")), text(object.get("apiVersion")));
     let group = api.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
@@ -126,7 +126,7 @@ pub fn apply(cluster: &Cluster, object: &Value, recorder: &Recorder) -> Result<(
     request.patch = Some(PatchType::Apply);
     request.options.force = Some(true);
     request.body = object.clone();
-    send(cluster, request, recorder).map(|_| ())
+    send(cluster, request).map(|_| ())
 }
 
 fn merge(
@@ -136,14 +136,13 @@ fn merge(
     name: &str,
     subresource: &'static str,
     body: Value,
-    recorder: &Recorder,
 ) -> Result<(), String> {
     let request = about(cluster, kind, namespace, name, Verb::Patch);
     let Some(mut request) = request else { return Err(no_kind(kind)) };
     request.patch = Some(PatchType::Merge);
     request.subresource = subresource.into();
     request.body = body;
-    send(cluster, request, recorder).map(|_| ())
+    send(cluster, request).map(|_| ())
 }
 
 fn no_kind(kind: &str) -> String {
@@ -182,9 +181,7 @@ fn about(
     })
 }
 
-fn send(cluster: &Cluster, request: Request, recorder: &Recorder) -> Result<Response, String> {
-    recorder.acting(Some((USER, request.verb)));
+fn send(cluster: &Cluster, request: Request) -> Result<Response, String> {
     let answer: Handled = cluster.with(|world| world.direct(request));
-    recorder.acting(None);
     answer.map_err(|status| status.to_string())
 }

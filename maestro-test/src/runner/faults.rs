@@ -308,7 +308,8 @@ impl Injector {
     fn crash(&self, word: &'static str, crash: &fault::OperatorCrash, stream: &mut Stream) {
         let links = self.links.now();
         let drawn = pick(&links, stream);
-        let fixed = crash.replica.and_then(|n| links.get(usize::try_from(n).ok()?).copied());
+        let fixed =
+            crash.replica.as_ref().and_then(|n| links.get(usize::try_from(n.value).ok()?).copied());
         let Some(link) = fixed.or(drawn) else { return };
         let writes = crash.after_writes.map(|r| r.low + draw(stream, r.high - r.low + 1));
         let target = self.cluster.with(|world| {
@@ -325,11 +326,12 @@ impl Injector {
 
     /// Writes another holder into the operator's lease, as a rival would.
     fn take_lease(&self, word: &'static str) {
-        self.tell(word, "maestro-operator".into());
         let mut request = request(LEASES, "maestro-system", "maestro-operator", Verb::Patch);
         request.patch = Some(PatchType::Merge);
         request.body = json!({"spec": {"holderIdentity": "rival", "leaseDurationSeconds": 15}});
-        send(&self.cluster, request, &self.recorder);
+        if send(&self.cluster, request) {
+            self.tell(word, "maestro-operator".into());
+        }
     }
 }
 
@@ -394,7 +396,7 @@ pub fn kill_pods(
         let grace = fault.grace_period.map_or(0, |g| g.0.as_secs());
         let mut request = request(PODS, &key.namespace, &key.name, Verb::Delete);
         request.body = json!({"gracePeriodSeconds": grace});
-        send(cluster, request, recorder);
+        send(cluster, request);
     }
 }
 
@@ -413,9 +415,7 @@ fn request(resource: GroupResource, namespace: &str, name: &str, verb: Verb) -> 
     }
 }
 
-/// What a fault asks for and does not get (a pod already gone) is no failure.
-fn send(cluster: &Cluster, request: Request, recorder: &Recorder) {
-    recorder.acting(Some((FAULT, request.verb)));
-    let _ = cluster.with(|world| world.direct(request));
-    recorder.acting(None);
+/// Whether a fault got what it asked for; a pod that is already gone is no failure.
+fn send(cluster: &Cluster, request: Request) -> bool {
+    cluster.with(|world| world.direct(request)).is_ok()
 }

@@ -1,29 +1,29 @@
 //! Turns what the cluster does into events, feeds the properties and keeps what reports need.
 
-use std::collections::VecDeque;
+mod history;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use maestro_sim::api::Verb;
-use maestro_sim::object::{GroupResource, Key};
+use maestro_sim::object::Key;
 use maestro_sim::store::{self, EventType, Table};
-use maestro_sim::world::{Observer, RequestSummary};
+use maestro_sim::world::{Observer, RequestSummary, Writer};
 use tokio::sync::Notify;
 
-use crate::event::{Event, Happening, Request, Write, describe, is_operator};
+use self::history::History;
+use crate::event::{Event, Happening, Request, Write, is_operator};
 use crate::outcome::{LastWrite, Outcome};
 use crate::property::{Class, Coverage, Reason, Violation, Watchers};
+use crate::report::human::round;
 use crate::scenario::Scenario;
-
-/// How many of the last writes a failure shows.
-const LAST_WRITES: usize = 12;
 
 #[derive(Debug)]
 struct State {
     watchers: Watchers,
     steps: Vec<String>,
     violations: Vec<Violation>,
-    last_writes: VecDeque<LastWrite>,
+    history: History,
     coverage: Coverage,
     requests: u64,
     writes: u64,
@@ -31,10 +31,8 @@ struct State {
     disturbed_at: Duration,
     begun: Option<usize>,
     failing: Option<String>,
-    /// The write that is being carried out: who, how, where.
-    writer: Option<(Arc<str>, Verb, GroupResource, String)>,
-    /// Who makes the direct requests of the present call.
-    direct: Option<(Arc<str>, Verb)>,
+    pace: Pace,
+    spin: Option<String>,
 }
 
 /// The recorder of one run; clones share it.
@@ -51,7 +49,7 @@ impl Recorder {
             watchers: Watchers::new(scenario, seed),
             steps: scenario.spec.steps.iter().map(|s| s.name.value.clone()).collect(),
             violations: Vec::new(),
-            last_writes: VecDeque::new(),
+            history: History::default(),
             coverage: Coverage::default(),
             requests: 0,
             writes: 0,
@@ -59,8 +57,8 @@ impl Recorder {
             disturbed_at: Duration::ZERO,
             begun: None,
             failing: None,
-            writer: None,
-            direct: None,
+            pace: Pace::default(),
+            spin: None,
         };
         Self { state: Arc::new(Mutex::new(state)), changed: Arc::new(Notify::new()) }
     }
@@ -90,14 +88,10 @@ impl Recorder {
         }
     }
 
-    /// Names who makes direct requests from here on; `None` ends it.
-    pub fn acting(&self, who: Option<(&str, Verb)>) {
-        self.lock().direct = who.map(|(who, verb)| (who.into(), verb));
-    }
-
-    /// Whether a property was found broken.
+    /// Whether the run is over: a property was found broken, or something spins.
     pub fn broken(&self) -> bool {
-        !self.lock().violations.is_empty()
+        let state = self.lock();
+        !state.violations.is_empty() || state.spin.is_some()
     }
 
     /// Notes the last moment of a fault or an edit.
@@ -143,12 +137,13 @@ impl Recorder {
         let mut state = self.lock();
         let ending = super::ending(at, state.converged_at, state.disturbed_at, reason);
         // What stopped the run is what is wrong; the end adds to it only when nothing did.
-        if state.violations.is_empty() {
+        if state.violations.is_empty() && state.spin.is_none() {
             state.violations = state.watchers.finish(&ending);
         }
         Outcome {
             violations: state.violations.clone(),
-            last_writes: state.last_writes.iter().cloned().collect(),
+            spin: state.spin.clone(),
+            last_writes: state.history.telling(&state.violations),
             virtual_time: at,
             requests: state.requests,
             writes: state.writes,
@@ -158,10 +153,36 @@ impl Recorder {
     }
 }
 
+/// So many requests of the operator at one virtual instant are a loop without end: a request
+/// takes a millisecond, so only what waits for no answer can make them.
+const MOST_AT_ONCE: u32 = 10_000;
+
+/// Counts the operator's requests of one virtual instant.
+#[derive(Debug, Default)]
+struct Pace {
+    at: Duration,
+    requests: u32,
+}
+
+impl Pace {
+    /// Whether this request is the first of too many.
+    fn one_more(&mut self, now: Duration) -> bool {
+        if now != self.at {
+            (self.at, self.requests) = (now, 0);
+        }
+        self.requests = self.requests.saturating_add(1);
+        self.requests == MOST_AT_ONCE
+    }
+}
+
 impl State {
+    fn spin(&mut self, what: String) {
+        self.spin.get_or_insert(what);
+    }
+
     fn feed(&mut self, event: Event) {
         if self.violations.is_empty() {
-            self.remember(&event);
+            self.history.remember(&event);
         }
         match &event.what {
             Happening::Fault { kind, .. } => *self.coverage.faults.entry(kind).or_default() += 1,
@@ -174,52 +195,27 @@ impl State {
             _ => {}
         }
         if let Some(found) = self.watchers.observe(&event) {
-            self.violations.push(found);
-        }
-    }
-
-    fn remember(&mut self, event: &Event) {
-        let (actor, what) = match &event.what {
-            Happening::Write(write) => {
-                let Some(object) = write.object() else { return };
-                if Class::of(&write.resource) == Class::Background {
-                    return;
-                }
-                let what = format!("{} {}", write.verb.as_str(), describe(&write.resource, object));
-                (write.actor.to_string(), what)
+            // Once broken, a property is often broken again at once: the first says why.
+            if !self.violations.iter().any(|known| known.property == found.property) {
+                self.violations.push(found);
             }
-            Happening::Fault { kind, target } => ("fault".to_owned(), format!("{kind} {target}")),
-            Happening::Healed { kind, target } => {
-                ("fault".to_owned(), format!("{kind} {target} ends"))
-            }
-            _ => return,
-        };
-        if self.last_writes.len() == LAST_WRITES {
-            self.last_writes.pop_front();
         }
-        self.last_writes.push_back(LastWrite { at: event.at, actor, what });
     }
 }
 
 impl Observer for Recorder {
-    fn stored(&mut self, table: &Table, event: &store::Event) {
+    fn stored(&mut self, table: &Table, event: &store::Event, writer: Writer<'_>) {
         let mut state = self.lock();
         state.writes += 1;
-        let known = state.writer.take().filter(|(_, _, resource, name)| {
-            *resource == table.resource && (name.is_empty() || name == event.object.name())
-        });
-        let usual = match event.kind {
+        // What a component wrote in a step of several requests is told by what became of it.
+        let verb = writer.verb.unwrap_or(match event.kind {
             EventType::Added => Verb::Create,
             EventType::Modified => Verb::Update,
             EventType::Deleted => Verb::Delete,
-        };
-        let (actor, verb) = known
-            .map(|(actor, verb, ..)| (actor, verb))
-            .or_else(|| state.direct.clone())
-            .unwrap_or_else(|| ("controllers".into(), usual));
+        });
         let gone = event.kind == EventType::Deleted;
         let write = Write {
-            actor,
+            actor: writer.client.into(),
             verb,
             resource: table.resource.clone(),
             old: if gone { Some(Arc::clone(&event.object)) } else { event.old.clone() },
@@ -232,14 +228,18 @@ impl Observer for Recorder {
         let mut state = self.lock();
         let request = summary.request;
         let actor: Arc<str> = summary.client.into();
-        if request.verb.writes() {
-            let place = (request.resource.clone(), request.name.clone());
-            state.writer = Some((Arc::clone(&actor), request.verb, place.0, place.1));
-        }
         if !is_operator(summary.client) {
             return;
         }
         state.requests += 1;
+        if state.pace.one_more(now) {
+            let (verb, resource) = (request.verb.as_str().to_uppercase(), &request.resource);
+            let key = Key::new(&request.namespace, &request.name);
+            state.spin(format!(
+                "{actor} spins on {resource} {key}: {MOST_AT_ONCE} requests at one instant of \
+                 virtual time, the last a {verb}"
+            ));
+        }
         let refused = request.verb.writes() && summary.code >= 400 && summary.code != 409;
         if refused {
             state.failing = Some(format!(
@@ -260,5 +260,22 @@ impl Observer for Recorder {
             reason: "",
         };
         self.feed(&mut state, Event { at: now, what: Happening::Request(what) });
+    }
+
+    fn noted(&mut self, now: Duration, what: &str, details: &serde_json::Value) {
+        if what != "spin" {
+            return;
+        }
+        let text = |field: &str| details[field].as_str().unwrap_or("?").to_owned();
+        let since = Duration::try_from_secs_f64(details["sinceSeconds"].as_f64().unwrap_or(0.0));
+        self.lock().spin(format!(
+            "{} spins on {}: more than {} passes between {} and {} of virtual time",
+            text("actor"),
+            text("key"),
+            details["passes"].as_u64().unwrap_or(0),
+            round(since.unwrap_or_default()),
+            round(now),
+        ));
+        self.changed.notify_one();
     }
 }

@@ -23,13 +23,13 @@ pub fn cluster(cluster: &Cluster, scenario: &Scenario, recorder: &Recorder) -> W
 }
 
 /// Installs Maestro's kinds, as its manifests do.
-pub fn kinds(cluster: &Cluster, recorder: &Recorder) -> Result<(), String> {
+pub fn kinds(cluster: &Cluster) -> Result<(), String> {
     let namespace =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "maestro-system"}});
-    act::apply(cluster, &namespace, recorder)?;
+    act::apply(cluster, &namespace)?;
     for crd in maestro_core::package::framework_crds() {
         let crd = serde_json::to_value(crd).map_err(|error| error.to_string())?;
-        act::apply(cluster, &crd, recorder)?;
+        act::apply(cluster, &crd)?;
     }
     Ok(())
 }

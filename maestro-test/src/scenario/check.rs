@@ -1,16 +1,17 @@
 //! What the types of a scenario cannot say: references, ranges, files, and one action a step.
 
+mod faults;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
 
 use super::condition::Condition;
-use super::fault::{self, Fault, FaultKind, Mode, PodFault};
+use super::fault::{Mode, PodFault};
 use super::problem::Problem;
 use super::step::{self, Action, Step};
 use super::text::{At, Place};
 use super::workload::Workload;
-use super::{API_VERSION, Document, Expect, KIND, Spec};
+use super::{API_VERSION, Document, Expect, KIND, Setting, Spec};
 use crate::property;
 
 /// Collects everything that is wrong and compiles the expressions, one slot per step.
@@ -39,24 +40,40 @@ pub fn document(
     document.spec.workloads.iter().for_each(|w| workload(w, problems));
     let conditions = steps(&document.spec.steps, directory, problems);
     let names: Vec<&str> = document.spec.steps.iter().map(|s| s.name.as_str()).collect();
-    document.spec.faults.iter().for_each(|f| a_fault(f, &names, problems));
+    document.spec.faults.iter().for_each(|f| faults::check(f, &document.spec, &names, problems));
     expect(&document.spec.expect, problems);
     conditions
 }
+
+/// The version whose kinds the simulated cluster serves.
+const VERSION: &str = "1.37";
 
 fn cluster(spec: &Spec, problems: &mut Vec<Problem>) {
     if spec.cluster.nodes.value == 0 {
         let message = "a cluster without nodes runs no pods";
         problems.push(Problem::new(spec.cluster.nodes.place, message, "").help("write 1 or more"));
     }
+    if let Some(version) = &spec.cluster.version
+        && version.value != VERSION
+    {
+        let message = format!("Kubernetes `{}` is not simulated", version.value);
+        problems.push(
+            Problem::new(version.place, message, "this").help(format!("write \"{VERSION}\"")),
+        );
+    }
+    if let Some(command) = &spec.operator.command {
+        let place = command.first().map(|word| word.place).unwrap_or_default();
+        problems.push(
+            Problem::new(place, "a program cannot reach the simulated cluster", "this").help(
+                "the cluster does not listen on a port: write operator: {maestro: {}}, or run an \
+                 operator on `kube::Client` in process, as a Rust test",
+            ),
+        );
+    }
     let Some(maestro) = &spec.operator.maestro else { return };
     if maestro.replicas.value == 0 {
         let message = "an operator without replicas does nothing";
         problems.push(Problem::new(maestro.replicas.place, message, "").help("write 1 or more"));
-    }
-    if spec.operator.command.is_some() {
-        let message = "the operator is either `maestro` or a `command`, not both";
-        problems.push(Problem::new(maestro.replicas.place, message, "").help("remove one of them"));
     }
 }
 
@@ -117,6 +134,14 @@ fn steps(steps: &[Step], directory: &Path, problems: &mut Vec<Problem>) -> Vec<O
             problems.push(
                 Problem::new(within.place, "no step can be done within 0s", "")
                     .help("write how long it may take, as in 15m"),
+            );
+        }
+        if let (Some(within), Some(word @ ("sleep" | "kill"))) =
+            (&step.within, step.actions().first().map(|(word, _)| *word))
+        {
+            problems.push(
+                Problem::new(within.place, format!("`{word}` is done at once"), "so this is idle")
+                    .help("remove `within`"),
             );
         }
         conditions.push(action(step, directory, problems));
@@ -209,6 +234,12 @@ fn pods(fault: &PodFault, place: Place, problems: &mut Vec<Problem>) {
                 .help("add `value:` with a number of pods, or a share in percent"),
         );
     }
+    if let Some(value) = fault.value.as_ref().filter(|_| !needs_value) {
+        problems.push(
+            Problem::new(value.place, "this mode has no `value`", "this")
+                .help("remove it, or write mode: fixed, fixed-percent or random-max-percent"),
+        );
+    }
     if matches!(fault.mode, Mode::FixedPercent | Mode::RandomMaxPercent)
         && let Some(value) = &fault.value
     {
@@ -225,116 +256,34 @@ fn percent(place: Place, value: u8, problems: &mut Vec<Problem>) {
     }
 }
 
-fn a_fault(fault: &Fault, steps: &[&str], problems: &mut Vec<Problem>) {
-    let Some((word, kind)) = fault.kind() else {
-        let place = fault.after.as_ref().map(|a| a.place).unwrap_or_default();
-        problems.push(
-            Problem::new(place, "a fault does nothing", "this")
-                .help(format!("give it one of {}", fault::KINDS.join(", "))),
-        );
-        return;
-    };
-    let place = fault_place(fault, kind);
-    let given = words(&fault.kinds());
-    one_of(&At { value: word.to_owned(), place }, "fault", "does", &given, &fault::KINDS, problems);
-    if let Some(after) = &fault.after
-        && !steps.contains(&after.as_str())
-    {
-        problems.push(Problem::unknown(after.place, "step", after, steps));
-    }
-    if fault.every.is_some() && fault.at.is_some() {
-        problems.push(
-            Problem::new(place, format!("fault `{word}` has both `every` and `at`"), "this")
-                .help("`every` strikes again and again, `at` once; keep one"),
-        );
-    }
-    if fault.every.is_some_and(|every| every.low < Duration::from_millis(1)) {
-        problems.push(
-            Problem::new(place, format!("fault `{word}` would strike without end"), "this")
-                .help("`every` is at least 1ms"),
-        );
-    }
-    parameters(kind, place, problems);
-}
-
-fn parameters(kind: FaultKind<'_>, place: Place, problems: &mut Vec<Problem>) {
-    match kind {
-        FaultKind::PodKill(fault) | FaultKind::ContainerKill(fault) => pods(fault, place, problems),
-        FaultKind::Partition(partition) => ends(&partition.between, problems),
-        FaultKind::SlowRollout(slow) if slow.factor.low == 0 => problems.push(
-            Problem::new(slow.factor.place, "a factor of 0 would make it instant", "this")
-                .help("write 1 or more"),
-        ),
-        FaultKind::LostReply(share) => {
-            percent(share.percent.place, share.percent.value, problems);
+/// A setting that its property does not read would be a wish without effect.
+fn heeded(name: &At<String>, setting: &Setting, problems: &mut Vec<Problem>) {
+    let readers: [(&str, bool, &[&str]); 2] = [
+        ("window", setting.window.is_some(), &["stays", "quiesces"]),
+        ("maxUnavailable", setting.max_unavailable.is_some(), &["budgeted"]),
+    ];
+    for (field, given, of) in readers {
+        if given && !of.contains(&name.as_str()) {
+            let message = format!("`{}` has no `{field}`", name.value);
+            problems.push(
+                Problem::new(name.place, message, "this")
+                    .help(format!("`{field}` belongs to {}", of.join(" and "))),
+            );
         }
-        FaultKind::ApiError(error) => {
-            percent(error.percent.place, error.percent.value, problems);
-            if ![409, 410, 429, 500, 503, 504].contains(&error.code.value) {
-                problems.push(
-                    Problem::new(
-                        error.code.place,
-                        format!("{} is no error that can be injected", error.code.value),
-                        "this",
-                    )
-                    .help("write 409, 410, 429, 500, 503 or 504"),
-                );
-            }
-            let known = ["get", "list", "watch", "create", "update", "patch", "delete"];
-            for verb in error.verbs.iter().filter(|v| !known.contains(&v.as_str())) {
-                problems.push(Problem::unknown(verb.place, "verb", verb, &known));
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Where to point for a fault as a whole: the first of its values that knows its place.
-fn fault_place(fault: &Fault, kind: FaultKind<'_>) -> Place {
-    let of_kind = match kind {
-        FaultKind::Partition(p) => p.between.first().map(|end| end.place),
-        FaultKind::SlowRollout(slow) => Some(slow.factor.place),
-        FaultKind::ApiError(error) => Some(error.code.place),
-        FaultKind::PodKill(pods) | FaultKind::ContainerKill(pods) => {
-            pods.value.as_ref().map(|v| v.place)
-        }
-        _ => None,
-    };
-    of_kind.or_else(|| fault.after.as_ref().map(|a| a.place)).unwrap_or_default()
-}
-
-fn ends(between: &[At<String>], problems: &mut Vec<Problem>) {
-    let known = ["apiserver", "operator", "controllers", "nodes"];
-    let place = between.first().map(|end| end.place).unwrap_or_default();
-    for end in between {
-        let is_known = known.contains(&end.as_str())
-            || end.strip_prefix("operator/").is_some_and(|n| n.parse::<u32>().is_ok())
-            || end.strip_prefix("node-").is_some();
-        if !is_known {
-            problems.push(Problem::unknown(end.place, "end of a partition", end, &known));
-            return;
-        }
-    }
-    if between.len() != 2 {
-        problems.push(
-            Problem::new(place, format!("a partition has two ends, not {}", between.len()), "")
-                .help("write between: [operator, apiserver]"),
-        );
-    } else if between.iter().filter(|end| end.as_str() == "apiserver").count() != 1 {
-        problems.push(
-            Problem::new(place, "one end of a partition is the API server", "this")
-                .help("everything talks through it: write between: [operator, apiserver]"),
-        );
     }
 }
 
 fn expect(expect: &Expect, problems: &mut Vec<Problem>) {
-    for name in expect.properties.keys().chain(&expect.fails) {
+    let fails = expect.fails.as_ref().map(|fails| &fails.property);
+    for name in expect.properties.keys().chain(fails) {
         if !property::NAMES.contains(&name.as_str()) {
             problems.push(Problem::unknown(name.place, "property", name, &property::NAMES));
         }
     }
-    if let Some(fails) = &expect.fails
+    for (name, setting) in &expect.properties {
+        heeded(name, setting, problems);
+    }
+    if let Some(fails) = fails
         && expect.properties.get(fails).is_some_and(|setting| setting.off)
     {
         problems.push(

@@ -23,7 +23,7 @@ pub struct Fault {
     /// Kills an operator replica at a write, and starts it again.
     pub operator_crash: Option<OperatorCrash>,
     /// Takes the leader's lease away.
-    pub leader_loss: Option<Empty>,
+    pub leader_loss: Option<At<Empty>>,
     /// Answers requests of the operator with an error.
     pub api_error: Option<ApiError>,
     /// Carries requests of the operator out and loses the answers.
@@ -31,9 +31,9 @@ pub struct Fault {
     /// Makes the operator's watches lag.
     pub stale_read: Option<StaleRead>,
     /// Ends the operator's watches.
-    pub watch_drop: Option<Empty>,
+    pub watch_drop: Option<At<Empty>>,
     /// Compacts the event log, so that ended watches meet 410 Gone.
-    pub watch_gap: Option<Empty>,
+    pub watch_gap: Option<At<Empty>>,
     /// Takes a node away.
     pub node_down: Option<NodeDown>,
 
@@ -122,7 +122,7 @@ pub struct OperatorCrash {
     /// After how many further writes; absent, at once.
     pub after_writes: Option<NumberRange>,
     /// Which replica; absent, one that the seed draws.
-    pub replica: Option<u32>,
+    pub replica: Option<At<u32>>,
 }
 
 /// Errors that the API server answers with.
@@ -189,6 +189,26 @@ pub enum FaultKind<'a> {
     WatchDrop,
     WatchGap,
     NodeDown(&'a NodeDown),
+}
+
+impl FaultKind<'_> {
+    /// Whether it goes on for a time, and heals; the others strike and are over.
+    pub const fn lasts(self) -> bool {
+        match self {
+            Self::Partition(_)
+            | Self::SlowRollout(_)
+            | Self::ApiError(_)
+            | Self::LostReply(_)
+            | Self::StaleRead(_)
+            | Self::NodeDown(_) => true,
+            Self::PodKill(_)
+            | Self::ContainerKill(_)
+            | Self::OperatorCrash(_)
+            | Self::LeaderLoss
+            | Self::WatchDrop
+            | Self::WatchGap => false,
+        }
+    }
 }
 
 impl Fault {
