@@ -13,8 +13,10 @@ use serde_json::Value;
 pub mod choose;
 pub mod moment;
 pub mod name;
+mod schedule;
 
 pub use moment::Moment;
+pub use schedule::Schedule;
 
 /// The label that carries the instance's name on its executions.
 pub const INSTANCE_LABEL: &str = "maestro.dev/instance";
@@ -58,6 +60,9 @@ pub struct PlanExecutionSpec {
     /// Why the operator started this run. Absent in an execution created by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
+    /// The instant of a trigger's schedule that this run covers, and with it all before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_for: Option<Moment>,
     /// The parameters of this run, defaults filled in. In an execution created by hand, only
     /// those that differ from the instance's.
     #[serde(default)]

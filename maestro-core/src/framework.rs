@@ -17,7 +17,7 @@ pub use parameter::{Parameter, ParameterType};
 pub use plan::{OnFailure, Phase, Plan, Retry, Step, Strategy};
 pub use status::conditions_schema;
 pub(crate) use status::conditions_value;
-pub use task::{JobTask, PatchTask, PatchType, ScaleTask, Task, ToggleTask, WaitTask};
+pub use task::{JobTask, PatchTask, PatchType, ReplaceTask, ScaleTask, Task, ToggleTask, WaitTask};
 pub use trigger::{Health, Trigger};
 
 use kube::CustomResource;

@@ -33,8 +33,11 @@ mod lease;
 mod listener;
 mod memory;
 mod metrics;
+mod objects;
+mod pods;
 mod render;
 mod status;
+mod triggers;
 mod world;
 
 pub use lease::LeaseTimings;

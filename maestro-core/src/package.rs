@@ -2,12 +2,17 @@
 
 pub mod crd;
 
+use crate::execution::PlanExecution;
 use crate::framework::{Framework, FrameworkVersion};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
+use std::sync::LazyLock;
 
-/// The CRDs of the kinds in this crate room. The operator adds its own.
+/// The CRDs of the operator's own kinds: what is installed before it. They are made once a
+/// process.
 #[must_use]
-pub fn framework_crds() -> Vec<CustomResourceDefinition> {
-    vec![Framework::crd(), FrameworkVersion::crd()]
+pub fn framework_crds() -> &'static [CustomResourceDefinition] {
+    static CRDS: LazyLock<Vec<CustomResourceDefinition>> =
+        LazyLock::new(|| vec![Framework::crd(), FrameworkVersion::crd(), PlanExecution::crd()]);
+    &CRDS
 }

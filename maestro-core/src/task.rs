@@ -13,6 +13,7 @@ mod delete;
 mod job;
 mod object;
 mod patch;
+mod replace;
 mod scale;
 mod toggle;
 mod wait;
@@ -22,6 +23,7 @@ pub use delete::Delete;
 pub use job::Job;
 pub use object::ObjectKey;
 pub use patch::{Patch, PatchKind};
+pub use replace::Replace;
 pub use scale::Scale;
 pub use toggle::Toggle;
 pub use wait::Wait;
@@ -52,6 +54,8 @@ pub enum TaskKind {
     Patch(Patch),
     /// Sets replicas through `/scale`.
     Scale(Scale),
+    /// Takes pods away, so that new ones come.
+    Replace(Replace),
 }
 
 /// How far a task is.
@@ -107,6 +111,7 @@ impl Task {
             TaskKind::Wait(wait) => wait.progress(context),
             TaskKind::Patch(patch) => patch.progress(context),
             TaskKind::Scale(scale) => scale.progress(context),
+            TaskKind::Replace(replace) => replace.progress(context),
         }
     }
 
@@ -133,7 +138,7 @@ impl Task {
             TaskKind::Delete(delete) => delete.objects.clone(),
             TaskKind::Toggle(toggle) => keys(&toggle.objects),
             TaskKind::Job(job) => ObjectKey::of(&job.object).into_iter().collect(),
-            TaskKind::Wait(_) => Vec::new(),
+            TaskKind::Wait(_) | TaskKind::Replace(_) => Vec::new(),
             TaskKind::Patch(patch) => patch.patches.iter().map(|(key, _)| key.clone()).collect(),
             TaskKind::Scale(scale) => scale.targets.clone(),
         }
@@ -146,6 +151,7 @@ impl Task {
             TaskKind::Toggle(toggle) => vec![&toggle.when],
             TaskKind::Wait(wait) => wait.until.iter().map(String::as_str).collect(),
             TaskKind::Scale(scale) => vec![&scale.replicas],
+            TaskKind::Replace(replace) => vec![&replace.pods],
             _ => Vec::new(),
         }
     }

@@ -166,7 +166,7 @@ impl Cluster {
                 });
                 Outcome::Done(Seen::of(live))
             }
-            Action::Delete { key, uid } => {
+            Action::Delete { key, uid } | Action::Evict { key, uid, .. } => {
                 // Two tasks of one step may delete the same thing: the second finds it gone, which
                 // the operator takes as done. What is there must be what the machine saw.
                 if let Some(found) = self.observed.objects.remove(key) {

@@ -3,11 +3,15 @@
 //! HTTP, the in-process client and the simulated controllers are thin shells on [`Request`]:
 //! a request from inside the simulation never becomes HTTP or JSON text.
 
+mod account;
 mod admission;
+mod decode;
 mod delete;
 pub mod discovery;
 mod failure;
+mod form;
 pub mod http;
+mod prepare;
 mod proposal;
 pub mod read;
 pub mod registry;
@@ -111,6 +115,20 @@ pub struct Options {
     pub allow_watch_bookmarks: bool,
     /// `sendInitialEvents`.
     pub send_initial_events: Option<bool>,
+    /// Whether the client reads warnings: those over HTTP do.
+    pub warn: bool,
+    /// The form in which objects are wanted.
+    pub form: Form,
+}
+
+/// The form in which a client wants objects (`as=` in its Accept header).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Form {
+    /// Whole objects.
+    #[default]
+    Whole,
+    /// `PartialObjectMetadata`, or a list of them.
+    Metadata,
 }
 
 /// One request, whoever makes it.

@@ -7,6 +7,7 @@ mod core;
 pub mod field;
 mod meta;
 mod pod;
+mod pod_update;
 #[cfg(test)]
 mod tests;
 mod workload;

@@ -10,6 +10,9 @@ pub use check::check;
 
 use crate::object::{at, map_at};
 
+/// Holds a definition until its objects are gone.
+const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+
 /// Fills in what a definition leaves out: singular and list kind, conversion.
 pub fn complete(crd: &mut Value) {
     let kind = at(crd, &["spec", "names", "kind"]).and_then(Value::as_str).unwrap_or("").to_owned();
@@ -35,7 +38,13 @@ pub fn accepted(crd: &Value, now: &str) -> Value {
         .filter(|v| v.get("storage").and_then(Value::as_bool) == Some(true))
         .filter_map(|v| v.get("name").cloned())
         .next();
-    let generation = at(crd, &["metadata", "generation"]).cloned();
+    let finalizers = map_at(&mut out, &["metadata"]).entry("finalizers");
+    if let Some(list) = finalizers.or_insert_with(|| json!([])).as_array_mut()
+        && at(crd, &["metadata", "deletionTimestamp"]).is_none()
+        && !list.iter().any(|f| f == CLEANUP)
+    {
+        list.push(CLEANUP.into());
+    }
     let status = map_at(&mut out, &["status"]);
     status.insert("acceptedNames".into(), names);
     let stored = status.entry("storedVersions").or_insert_with(|| json!([]));
@@ -48,7 +57,7 @@ pub fn accepted(crd: &Value, now: &str) -> Value {
     let established =
         ("Established", "InitialNamesAccepted", "the initial names have been accepted");
     for condition in [accepted, established] {
-        set(status, condition, now, generation.as_ref());
+        set(status, condition, now);
     }
     out
 }
@@ -57,18 +66,17 @@ fn set(
     status: &mut serde_json::Map<String, Value>,
     (kind, reason, message): (&str, &str, &str),
     now: &str,
-    generation: Option<&Value>,
 ) {
     let conditions = status.entry("conditions").or_insert_with(|| json!([]));
+    if conditions.is_null() {
+        *conditions = json!([]);
+    }
     let Some(list) = conditions.as_array_mut() else { return };
     if list.iter().any(|c| c["type"] == kind && c["status"] == "True") {
         return;
     }
     list.retain(|c| c["type"] != kind);
-    let mut condition = json!({"type": kind, "status": "True", "lastTransitionTime": now,
+    let condition = json!({"type": kind, "status": "True", "lastTransitionTime": now,
                                "reason": reason, "message": message});
-    if let Some(generation) = generation {
-        condition["observedGeneration"] = generation.clone();
-    }
     list.push(condition);
 }

@@ -13,12 +13,16 @@ mod workload;
 
 use serde_json::Value;
 
+pub use batch::tie_job;
+
 use crate::object::GroupResource;
 
 type Defaulter = fn(&mut Value);
 
 /// Every built-in collection with defaults: group, resource, what fills it in.
 const ALL: &[(&str, &str, Defaulter)] = &[
+    ("", "endpoints", network::endpoints),
+    ("", "limitranges", core::limit_range),
     ("", "namespaces", core::namespace),
     ("", "nodes", core::node),
     ("", "persistentvolumeclaims", volume::claim),
@@ -35,10 +39,14 @@ const ALL: &[(&str, &str, Defaulter)] = &[
     ("autoscaling", "horizontalpodautoscalers", core::autoscaler),
     ("batch", "cronjobs", batch::cron_job),
     ("batch", "jobs", batch::job),
+    ("discovery.k8s.io", "endpointslices", network::endpoint_slice),
+    ("flowcontrol.apiserver.k8s.io", "flowschemas", core::flow_schema),
     ("networking.k8s.io", "ingresses", network::ingress),
     ("networking.k8s.io", "networkpolicies", network::policy),
     ("rbac.authorization.k8s.io", "clusterrolebindings", core::role_binding),
     ("rbac.authorization.k8s.io", "rolebindings", core::role_binding),
+    ("scheduling.k8s.io", "priorityclasses", core::priority_class),
+    ("storage.k8s.io", "csidrivers", volume::driver),
     ("storage.k8s.io", "storageclasses", volume::class),
 ];
 

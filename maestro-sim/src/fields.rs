@@ -104,6 +104,13 @@ impl FieldSet {
         out
     }
 
+    /// The paths in the order in which the server lists conflicts.
+    pub(crate) fn paths_by_level(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        path::print_by_level(&self.root, &mut String::new(), &mut out);
+        out
+    }
+
     /// Adds one path, given as `fieldsV1` elements such as `["f:spec", "f:replicas"]`.
     pub fn insert(&mut self, elements: &[&str]) {
         insert(&mut self.root, elements, true);

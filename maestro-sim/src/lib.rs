@@ -34,5 +34,6 @@ pub mod store;
 pub mod structural;
 mod time;
 pub mod trace;
+pub mod typed;
 pub mod workload;
 pub mod world;

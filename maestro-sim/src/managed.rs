@@ -13,8 +13,9 @@ pub use apply::{ApplyError, Conflict, apply};
 
 use crate::fields::FieldSet;
 use crate::fields::diff::{Diff, diff};
-use crate::fields::shape::{Ty, zero};
+use crate::fields::shape::Ty;
 use crate::schema::Schema;
+use crate::typed::zero;
 use entry::{Entry, Operation};
 
 /// Who writes, what and when.

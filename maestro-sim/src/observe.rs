@@ -47,8 +47,7 @@ pub(crate) fn outcome(reply: Option<&Handled>) -> (u16, &str) {
     match reply {
         None => (0, ""),
         Some(Err(status)) => (status.code, &status.message),
-        Some(Ok(Response::Object { code, .. } | Response::Value { code, .. })) => (*code, ""),
-        Some(Ok(_)) => (200, ""),
+        Some(Ok(response)) => (numbers(response).0, ""),
     }
 }
 
@@ -56,9 +55,16 @@ pub(crate) fn outcome(reply: Option<&Handled>) -> (u16, &str) {
 pub(crate) fn traced(reply: &Handled) -> Result<(u16, u64), &Status> {
     match reply {
         Err(status) => Err(status),
-        Ok(Response::Object { code, object }) => Ok((*code, object.resource_version())),
-        Ok(Response::Value { code, .. }) => Ok((*code, 0)),
-        Ok(Response::List(list)) => Ok((200, list.resource_version)),
-        Ok(Response::Watch(start)) => Ok((200, start.resource_version)),
+        Ok(response) => Ok(numbers(response)),
+    }
+}
+
+fn numbers(response: &Response) -> (u16, u64) {
+    match response {
+        Response::Object { code, object } => (*code, object.resource_version()),
+        Response::Value { code, .. } => (*code, 0),
+        Response::List(list) => (200, list.resource_version),
+        Response::Watch(start) => (200, start.resource_version),
+        Response::Warned { response, .. } => numbers(response),
     }
 }

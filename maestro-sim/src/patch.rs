@@ -110,6 +110,19 @@ fn step(document: &mut Value, operation: &PatchOperation) -> Result<(), PatchErr
     {
         return test_absent(document, &test.path);
     }
+    // A field that is not there is replaced all the same, as on a real server.
+    if let PatchOperation::Replace(replace) = operation
+        && document.pointer(replace.path.as_str()).is_none()
+        && replace
+            .path
+            .parent()
+            .and_then(|p| document.pointer(p.as_str()))
+            .is_some_and(Value::is_object)
+    {
+        let add =
+            json_patch::AddOperation { path: replace.path.clone(), value: replace.value.clone() };
+        return step(document, &PatchOperation::Add(add));
+    }
     json_patch::patch(document, std::slice::from_ref(operation)).map_err(|error| {
         let path = operation.path();
         let name = match operation {
@@ -170,6 +183,26 @@ fn explain(
     }
 }
 
+/// A value as Go's `%v` prints it.
+pub fn go_print(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) => {
+            let items: Vec<String> = list.iter().map(go_print).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Object(map) => {
+            let mut fields: Vec<_> = map.iter().collect();
+            fields.sort_by_key(|(name, _)| name.as_str());
+            let fields: Vec<String> =
+                fields.iter().map(|(name, value)| format!("{name}:{}", go_print(value))).collect();
+            format!("map[{}]", fields.join(" "))
+        }
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,11 +247,7 @@ mod tests {
             "[{op: add, path: /a/b, value: 2}]",
             failed("add operation does not apply: doc is missing path: \"/a/b\": missing value"),
         );
-        check_json(
-            "{}",
-            "[{op: replace, path: /a, value: 2}]",
-            failed("replace operation does not apply: doc is missing key: /a: missing value"),
-        );
+        check_json("{}", "[{op: replace, path: /a, value: 2}]", Ok("{a: 2}"));
         check_json(
             "{}",
             "[{op: remove, path: /a}]",

@@ -50,8 +50,28 @@ pub enum ListType {
 pub struct PatchStrategy {
     /// Merge rather than replace.
     pub merge: bool,
+    /// Replace a map, too, which merges otherwise.
+    pub replace: bool,
     /// Keep only the keys named in `$retainKeys`.
     pub retain_keys: bool,
+}
+
+/// How the Go server encodes a field of a built-in kind when it holds nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Encoding {
+    /// A value that is left out when it is empty.
+    #[default]
+    OmitEmpty,
+    /// A value that always appears.
+    Always,
+    /// A pointer, list, map or time that always appears, as null when it is unset.
+    Null,
+    /// A pointer, left out when it is unset: an empty value stays.
+    Pointer,
+    /// A struct that always appears.
+    Struct,
+    /// A struct that is left out when it is zero.
+    OmitZero,
 }
 
 /// One CEL rule (`x-kubernetes-validations`).
@@ -129,8 +149,10 @@ pub struct Schema {
     pub required: Vec<Arc<str>>,
     /// Value of an absent field.
     pub default: Option<Value>,
-    /// Whether a typed server's zero value has this struct: a field that is not a pointer.
-    pub in_zero_value: bool,
+    /// How an empty value appears, for built-in kinds.
+    pub encoding: Encoding,
+    /// The Go type, as the server's messages name it; empty for plain types.
+    pub go_type: Arc<str>,
     /// How a list merges.
     pub list_type: ListType,
     /// Whether a map or struct is replaced as a whole (`x-kubernetes-map-type: atomic`).

@@ -58,9 +58,7 @@ fn zookeeper() {
         );
         let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/zookeeper");
         let loaded = maestro_core::load::load(std::path::Path::new(dir)).unwrap();
-        let mut crds = maestro_core::package::framework_crds();
-        crds.push(<maestro_core::execution::PlanExecution as kube::CustomResourceExt>::crd());
-        for crd in crds {
+        for crd in maestro_core::package::framework_crds() {
             create(
                 &cluster,
                 "apiextensions.k8s.io",

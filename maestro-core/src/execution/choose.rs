@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Cause, PlanExecution, State};
+use super::{Cause, Moment, PlanExecution, State};
 use crate::framework::{FrameworkSpec, lifecycle};
 
 /// What an instance asks for.
@@ -21,8 +21,17 @@ pub struct Desired {
     pub deleting: bool,
     /// Whether it holds its runs.
     pub suspended: bool,
-    /// Triggers whose condition holds now, by their place in the Framework.
-    pub fired: Vec<usize>,
+    /// Triggers that ask for their plan now.
+    pub fired: Vec<Fired>,
+}
+
+/// A trigger that asks for its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fired {
+    /// Its place in the Framework.
+    pub trigger: usize,
+    /// The instant of its schedule that is due, if it has one.
+    pub instant: Option<Moment>,
 }
 
 /// What is to be run.
@@ -40,6 +49,8 @@ pub struct Start {
     pub sequence: i64,
     /// The parameters it covers.
     pub parameters: BTreeMap<String, Value>,
+    /// The instant of a schedule that it covers.
+    pub scheduled_for: Option<Moment>,
 }
 
 /// What follows for an instance.
@@ -121,6 +132,7 @@ fn when_deleting(spec: &FrameworkSpec, desired: &Desired, history: &History<'_>)
         generation: desired.generation,
         sequence: history.next_sequence(),
         parameters: covered.map_or(&desired.parameters, |one| &one.spec.parameters).clone(),
+        scheduled_for: None,
     })
 }
 
@@ -139,6 +151,7 @@ fn rollback(spec: &FrameworkSpec, history: &History<'_>) -> Option<Start> {
         generation: failed.spec.generation,
         sequence: history.next_sequence(),
         parameters: good.spec.parameters.clone(),
+        scheduled_for: None,
     })
 }
 
@@ -151,6 +164,7 @@ fn difference(spec: &FrameworkSpec, desired: &Desired, history: &History<'_>) ->
         generation: desired.generation,
         sequence: history.next_sequence(),
         parameters,
+        scheduled_for: None,
     };
     if let Some(last) = history.covering().last() {
         // What failed, or was cancelled or rolled back, for this generation waits for the user.
@@ -218,9 +232,9 @@ fn trigger(spec: &FrameworkSpec, desired: &Desired, history: &History<'_>) -> Op
     let good = history.baseline()?;
     let mut fired = desired.fired.clone();
     fired.sort_unstable();
-    let plan = fired.iter().find_map(|at| {
-        let plan = &spec.triggers.get(*at)?.plan;
-        spec.plans.contains_key(plan).then(|| plan.clone())
+    let (plan, scheduled_for) = fired.iter().find_map(|fired| {
+        let plan = &spec.triggers.get(fired.trigger)?.plan;
+        spec.plans.contains_key(plan).then(|| (plan.clone(), fired.instant))
     })?;
     Some(Start {
         plan,
@@ -229,6 +243,7 @@ fn trigger(spec: &FrameworkSpec, desired: &Desired, history: &History<'_>) -> Op
         generation: desired.generation,
         sequence: history.next_sequence(),
         parameters: good.spec.parameters.clone(),
+        scheduled_for,
     })
 }
 

@@ -23,6 +23,8 @@ pub enum Task {
     Patch(PatchTask),
     /// Sets the replicas of the workloads of a template through `/scale`.
     Scale(ScaleTask),
+    /// Takes pods away, so that their controller makes new ones.
+    Replace(ReplaceTask),
 }
 
 impl Task {
@@ -37,6 +39,7 @@ impl Task {
             Self::Wait(_) => "wait",
             Self::Patch(_) => "patch",
             Self::Scale(_) => "scale",
+            Self::Replace(_) => "replace",
         }
     }
 
@@ -49,7 +52,7 @@ impl Task {
             Self::Job(job) => vec![&job.template],
             Self::Patch(patch) => vec![&patch.template],
             Self::Scale(scale) => vec![&scale.template],
-            Self::Wait(_) => Vec::new(),
+            Self::Wait(_) | Self::Replace(_) => Vec::new(),
         }
     }
 }
@@ -128,6 +131,19 @@ pub struct ScaleTask {
     pub template: String,
     /// A CEL expression giving the number of replicas.
     pub replicas: String,
+}
+
+/// Pods to take away.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(transform = open_object)]
+pub struct ReplaceTask {
+    /// A CEL expression giving the names of the pods, a list of strings.
+    pub pods: String,
+    /// Deletes them at once, without the word of their kubelet; by default they are evicted. Only
+    /// for pods whose node is lost: elsewhere their containers may run on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 fn operations(_: &mut schemars::SchemaGenerator) -> Schema {

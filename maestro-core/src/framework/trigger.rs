@@ -12,7 +12,11 @@ use serde::{Deserialize, Serialize};
 pub struct Trigger {
     /// The plan to start.
     pub plan: String,
-    /// A CEL expression; the plan starts when it becomes true.
+    /// A CEL expression; the plan starts when it is true between other plans, also when time
+    /// alone makes it so, and again only five minutes after its last run. Each of `pods` is the
+    /// whole pod and has the fields `name`, `phase`, `ready`, `restarts`; `failedFor`, a duration,
+    /// while it is not ready; and `stuckFor`, a duration, when it is still there after the grace
+    /// period of its deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
     /// A parameter whose change starts the plan.
@@ -21,7 +25,8 @@ pub struct Trigger {
     /// Parameters of which any change starts the plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<String>,
-    /// A cron expression of five fields, in UTC.
+    /// A cron expression of five fields, in UTC. Each instant is run for once; those that were
+    /// missed, once together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 use super::expressions::{condition, unknown};
 use super::{Problems, key};
+use crate::execution::Schedule;
 use crate::framework::{FrameworkSpec, OnFailure, PatchType, Step, Task, Trigger, lifecycle};
 use std::collections::BTreeSet;
 
@@ -36,6 +37,9 @@ pub(super) fn tasks(spec: &FrameworkSpec, problems: &mut Problems) {
                 }
                 _ => {}
             },
+            Task::Replace(replace) => {
+                condition(&replace.pods, &format!("{path}.pods"), spec, problems);
+            }
             Task::Apply(_) | Task::Delete(_) | Task::Job(_) => {}
         }
     }
@@ -139,14 +143,9 @@ fn cause(trigger: &Trigger, path: &str, problems: &mut Problems) {
         let message = "needs exactly one of `when`, `parameter` (or `parameters`) and `schedule`";
         problems.add(path, message);
     }
-    if let Some(schedule) = &trigger.schedule {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "*/,-?#".contains(c);
-        let fields = schedule.split_whitespace();
-        if fields.clone().count() != 5
-            || !schedule.split_whitespace().all(|f| f.chars().all(allowed))
-        {
-            let message = format!("{schedule:?} is not a cron expression such as \"0 3 * * *\"");
-            problems.add(format!("{path}.schedule"), message);
-        }
+    if let Some(schedule) = &trigger.schedule
+        && let Err(why) = Schedule::parse(schedule)
+    {
+        problems.add(format!("{path}.schedule"), why);
     }
 }

@@ -47,6 +47,18 @@ impl Observed {
             .ok_or_else(|| format!("{expression} gives {value}, not a whole number"))
     }
 
+    /// The list of strings a CEL expression gives, or why it gives none.
+    ///
+    /// # Errors
+    /// A sentence, when it could not be evaluated or is not such a list.
+    pub fn texts(&self, expression: &str) -> Result<Vec<String>, String> {
+        let value = self.value(expression)?;
+        let texts = value.as_array().map(|items| {
+            items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+        });
+        texts.flatten().ok_or_else(|| format!("{expression} gives {value}, not a list of strings"))
+    }
+
     fn value(&self, expression: &str) -> Result<&Value, String> {
         match self.values.get(expression) {
             Some(Ok(value)) => Ok(value),
@@ -97,6 +109,15 @@ pub enum Action {
         key: ObjectKey,
         /// The UID it was seen with.
         uid: String,
+    },
+    /// Evict a pod, with the UID as precondition. Not found is as good.
+    Evict {
+        /// The pod.
+        key: ObjectKey,
+        /// The UID it was seen with.
+        uid: String,
+        /// Delete it at once instead, whatever its kubelet and budgets say.
+        force: bool,
     },
     /// Patch an object that exists.
     Patch {

@@ -128,9 +128,9 @@ async fn pass(
     let uid = run.metadata.uid.clone().unwrap_or_default();
     let mut at = None;
     for _ in 0..MOST_PASSES {
-        let mut observed = observe(work, version, &run, &keys, &expressions);
-        observed.suspended = suspended;
         let now = clock::now();
+        let mut observed = observe(work, version, &run, &keys, &expressions, now);
+        observed.suspended = suspended;
         let next = machine::step(plan, &execution(&run), &observed, now);
         at = next.wake;
         let mut status = next.execution.status;
@@ -163,6 +163,13 @@ async fn pass(
         }
     }
     let state = run.state();
+    if state == State::Running {
+        let owned = work.core.world.owned(work.owner.namespace, work.owner.uid);
+        let subject =
+            Subject { version, instance: &work.instance, parameters: &run.spec.parameters };
+        let change = subject.change(&expressions, &owned, clock::now());
+        at = super::instance::earlier(at, change);
+    }
     Ok(Stand { over: false, state, at })
 }
 
@@ -172,10 +179,11 @@ fn observe(
     run: &PlanExecution,
     keys: &[crate::task::ObjectKey],
     expressions: &[String],
+    now: Moment,
 ) -> Observed {
     let owned = work.core.world.owned(work.owner.namespace, work.owner.uid);
     let subject = Subject { version, instance: &work.instance, parameters: &run.spec.parameters };
-    let values = subject.values(expressions, &owned);
+    let values = subject.values(expressions, &owned, now);
     let mut observed = Observed { values, ..Observed::default() };
     for key in keys {
         if let Some(object) = work.core.world.get(key) {

@@ -1,28 +1,37 @@
-//! Drift: between plans, what the last complete run of each plan applied is kept as it was.
+//! Drift: between plans, what the last complete run of each plan applied is kept as its templates
+//! render it now: with the run's version and parameters, and the instance as it is.
 //!
 //! An object is applied again when it is missing or differs. The server normalises what it is
 //! given, so an object that still looks different after that is left alone until it changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use kube::runtime::events::EventType;
 use serde_json::Value;
 
-use super::instance::{Work, snapshot};
+use super::instance::{Work, earlier, snapshot};
 use super::memory::Settled;
 use super::render::{self, Subject};
-use super::{Error, effects};
+use super::{Error, clock, effects};
 use crate::execution::name::fingerprint;
 use crate::execution::{Cause, Moment, PlanExecution, State};
 use crate::task::{ObjectKey, TaskKind};
 
-/// Applies again what is missing or differs.
+/// The longest rest between two repairs of one object.
+const LONGEST_REST: Duration = Duration::from_secs(300);
+/// How long an object must have been left alone to be repaired at once again.
+const CALM: Duration = Duration::from_secs(600);
+
+/// Applies again what is missing or differs; when to look again at what was repaired just now.
 pub(super) async fn repair(
     work: &mut Work<'_>,
     framework: &str,
     history: &[PlanExecution],
 ) -> Result<Option<Moment>, Error> {
     let Some(wanted) = wanted(work, framework, history).await? else { return Ok(None) };
+    let mut wake = None;
     for (key, desired) in wanted {
         work.core.world.ensure(&key.api_version, &key.kind).await?;
         let live = work.core.world.get(&key);
@@ -33,6 +42,14 @@ pub(super) async fn repair(
         if live.is_some_and(|live| live["metadata"]["deletionTimestamp"].is_string()) {
             continue;
         }
+        let now = clock::now();
+        let (last, count) = work.memory.repairs.get(&key).copied().unwrap_or((now, 0));
+        let count = if now.since(last) > CALM { 0 } else { count };
+        if let Some(again) = rest(last, count).filter(|again| now < *again) {
+            wake = earlier(wake, Some(again));
+            continue;
+        }
+        work.memory.repairs.insert(key.clone(), (now, count.saturating_add(1)));
         let before = work.core.world.get(&key).map(|live| print(&live));
         let applied = effects::apply(work.core, &desired).await?;
         let settled = Settled { desired: fingerprint(&desired), live: print(&applied) };
@@ -43,7 +60,15 @@ pub(super) async fn repair(
             work.core.events.tell(&work.instance, EventType::Normal, "DriftRepaired", &note).await;
         }
     }
-    Ok(None)
+    Ok(wake)
+}
+
+/// When an object may be repaired again. The first repair is made at once; somebody who undoes
+/// each of them, be it another controller or the templates themselves, is answered ever slower.
+fn rest(last: Moment, count: u32) -> Option<Moment> {
+    let doublings = count.checked_sub(1)?;
+    let wait = Duration::from_secs(2u64.saturating_pow(doublings)).min(LONGEST_REST);
+    Some(last.after(wait))
 }
 
 /// What should be there: of every object, what the latest complete run made of it; none while
@@ -63,6 +88,7 @@ async fn wanted(
     let mut seen: BTreeSet<ObjectKey> = BTreeSet::new();
     let mut plans: BTreeSet<&str> = BTreeSet::new();
     let mut wanted: BTreeMap<ObjectKey, Value> = BTreeMap::new();
+    let mut rendered = BTreeMap::new();
     for run in runs.into_iter().filter(|one| one.state() == State::Complete) {
         if !plans.insert(&run.spec.plan) {
             continue;
@@ -75,11 +101,20 @@ async fn wanted(
             parameters: &run.spec.parameters,
         };
         let uid = run.metadata.uid.clone().unwrap_or_default();
-        let plan = work.memory.plans.entry(uid);
-        let plan = plan.or_insert_with(|| subject.plan(&run.spec.plan).into()).clone();
+        // Of what a template sees, only the instance changes.
+        let seen_as = match subject.looks_at_instance() {
+            true => work.instance["metadata"]["resourceVersion"].clone(),
+            false => Value::Null,
+        };
+        let known = work.memory.rendered.get(&uid).filter(|known| known.0 == seen_as);
+        let plan = match known {
+            Some((_, plan)) => plan.clone(),
+            None => Arc::new(subject.plan(&run.spec.plan)),
+        };
+        rendered.insert(uid, (seen_as, plan.clone()));
         let Ok(plan) = &*plan else { continue };
         let owned = work.core.world.owned(work.owner.namespace, work.owner.uid);
-        let values = subject.values(&render::expressions_of(plan), &owned);
+        let values = subject.values(&render::expressions_of(plan), &owned, clock::now());
         let skipped = skipped(run);
         for (phase, step) in plan
             .phases
@@ -99,7 +134,7 @@ async fn wanted(
                         &toggle.objects
                     }
                     // What a later task deletes, patches or scales is no longer as applied.
-                    TaskKind::Job(_) | TaskKind::Wait(_) => continue,
+                    TaskKind::Job(_) | TaskKind::Wait(_) | TaskKind::Replace(_) => continue,
                     _ => {
                         seen.extend(task.objects());
                         continue;
@@ -115,6 +150,7 @@ async fn wanted(
             }
         }
     }
+    work.memory.rendered = rendered;
     Ok(Some(wanted.into_iter().collect()))
 }
 

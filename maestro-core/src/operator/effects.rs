@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::Preconditions;
+use kube::api::{Api, DeleteParams, DynamicObject, EvictParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use super::world::value_of;
@@ -17,7 +19,12 @@ pub(super) async fn perform(core: &Core, action: &Action) -> Outcome {
     let result = match action {
         Action::Apply { object } => apply(core, object).await.map(Some),
         Action::Create { object } => create(core, object).await,
-        Action::Delete { key, uid } => return delete(core, key, uid).await,
+        Action::Delete { key, uid } => return delete(core, key, uid, &deletion(uid)).await,
+        Action::Evict { key, uid, force: true } => {
+            let params = DeleteParams { grace_period_seconds: Some(0), ..deletion(uid) };
+            return delete(core, key, uid, &params).await;
+        }
+        Action::Evict { key, uid, force: false } => return evict(core, key, uid).await,
         Action::Patch { key, kind, body } => patch(core, key, *kind, body).await.map(Some),
         Action::Scale { key, replicas } => scale(core, key, *replicas).await,
     };
@@ -33,6 +40,7 @@ fn name(action: &Action) -> &'static str {
         Action::Apply { .. } => "apply",
         Action::Create { .. } => "create",
         Action::Delete { .. } => "delete",
+        Action::Evict { .. } => "evict",
         Action::Patch { .. } => "patch",
         Action::Scale { .. } => "scale",
     }
@@ -75,14 +83,41 @@ async fn create(core: &Core, object: &Value) -> Result<Option<Arc<Value>>, Error
     }
 }
 
-async fn delete(core: &Core, key: &ObjectKey, uid: &str) -> Outcome {
-    let gone = Seen { uid: uid.to_owned(), generation: 0 };
-    let params = DeleteParams {
+/// How what was seen, and nothing else, is deleted.
+fn deletion(uid: &str) -> DeleteParams {
+    DeleteParams {
         preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
         ..DeleteParams::background()
+    }
+}
+
+/// Asks for an eviction. A budget that forbids it now may allow it later.
+async fn evict(core: &Core, key: &ObjectKey, uid: &str) -> Outcome {
+    let gone = Outcome::Done(Seen { uid: uid.to_owned(), generation: 0 });
+    let api = Api::<Pod>::namespaced(core.client.clone(), &key.namespace);
+    let params = EvictParams {
+        delete_options: Some(DeleteParams { propagation_policy: None, ..deletion(uid) }),
+        post_options: PostParams::default(),
     };
+    match api.evict(&key.name, &params).await {
+        Ok(_) => gone,
+        Err(kube::Error::Api(status)) if status.code == 404 => {
+            core.world.note_gone(key);
+            gone
+        }
+        Err(kube::Error::Api(status)) if status.code == 409 => {
+            // The pod that was seen is gone: another bears its name.
+            let _ = core.world.read(key).await;
+            gone
+        }
+        Err(error) => Outcome::Hindered(error.to_string()),
+    }
+}
+
+async fn delete(core: &Core, key: &ObjectKey, uid: &str, params: &DeleteParams) -> Outcome {
+    let gone = Seen { uid: uid.to_owned(), generation: 0 };
     let sent = match core.world.api_of(key).await {
-        Ok(api) => api.delete(&key.name, &params).await.map_err(Error::from),
+        Ok(api) => api.delete(&key.name, params).await.map_err(Error::from),
         Err(error) => Err(error),
     };
     match sent {
@@ -133,7 +168,7 @@ async fn scale(core: &Core, key: &ObjectKey, replicas: i64) -> Result<Option<Arc
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     api.patch_scale(&key.name, &params, &Patch::Merge(&body)).await?;
     // The answer is a Scale; the workload itself tells the generation to wait for.
-    Ok(core.world.read(key).await?)
+    core.world.read(key).await
 }
 
 fn note(core: &Core, key: &ObjectKey, object: DynamicObject) -> Result<Arc<Value>, Error> {

@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 use super::instances::Kind;
 use super::journal::{self, Owner};
 use super::memory::Memory;
-use super::render::{self, Subject};
+use super::render::Subject;
 use super::world::{key_of, value_of};
-use super::{CLEANUP_FINALIZER, Core, Error, advance, clock, drift, status};
+use super::{CLEANUP_FINALIZER, Core, Error, advance, clock, drift, status, triggers};
 use crate::execution::choose::{Decision, Desired, Start, baseline, decide};
 use crate::execution::{Moment, PlanExecution};
 use crate::framework::enhance::OWNER_LABEL;
@@ -26,8 +26,6 @@ use crate::task::{ObjectKey, TaskKind};
 
 /// More decisions in one reconcile than any instance needs; a guard against deciding in circles.
 const MOST_DECISIONS: usize = 16;
-/// How long a trigger's plan rests after a run before its condition can start it again.
-const COOLING: Duration = Duration::from_secs(300);
 /// How long to wait for a Framework version that is not there.
 const BLOCKED: Duration = Duration::from_secs(30);
 
@@ -80,14 +78,16 @@ pub(super) async fn reconcile(
         let_go(kind, &key, &work.instance).await?;
         return Ok(None);
     }
-    status::write(&mut work, kind, &key, &outcome).await?;
+    let change = status::write(&mut work, kind, &key, &outcome).await?;
     let now = clock::now();
-    Ok(outcome.wake.map(|wake| wake.since(now).max(Duration::from_millis(1))))
+    Ok(earlier(outcome.wake, change).map(|wake| wake.since(now).max(Duration::from_millis(1))))
 }
 
 async fn drive(work: &mut Work<'_>, framework: &str) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
     for _ in 0..MOST_DECISIONS {
+        // Each decision asks anew; what an earlier one wanted to be woken for may be done.
+        outcome.wake = None;
         let history = journal::history(&work.core.world, work.memory, &work.owner).await?;
         let Some((version, desired)) = desire(work, framework, &history, &mut outcome).await?
         else {
@@ -183,7 +183,9 @@ async fn desire(
         suspended: spec["suspend"] == true && !deleting,
         fired: Vec::new(),
     };
-    fire(work, &version, &mut desired, history, outcome).await?;
+    let asked = triggers::ask(work, &version, &desired, history).await?;
+    desired.fired = asked.fired;
+    outcome.wake = earlier(outcome.wake, asked.wake);
     Ok(Some((version, desired)))
 }
 
@@ -211,50 +213,6 @@ fn not_upgradable(version: &FrameworkVersionSpec, from: &str) -> Option<String> 
     let allowed = semver::VersionReq::parse(range).ok()?.matches(&from_version);
     (to > from_version && !allowed)
         .then(|| format!("version {to} can be reached from {range} only, not from {from}"))
-}
-
-/// Finds out which triggers hold now.
-async fn fire(
-    work: &Work<'_>,
-    version: &FrameworkVersionSpec,
-    desired: &mut Desired,
-    history: &[PlanExecution],
-    outcome: &mut Outcome,
-) -> Result<(), Error> {
-    let conditions: Vec<(usize, String)> = version
-        .spec
-        .triggers
-        .iter()
-        .enumerate()
-        .filter_map(|(at, trigger)| Some((at, trigger.when.clone()?)))
-        .collect();
-    if conditions.is_empty() || baseline(history).is_none() || desired.deleting {
-        return Ok(());
-    }
-    let expressions: Vec<String> = conditions.iter().map(|(_, text)| text.clone()).collect();
-    if render::speaks_of_pods(&expressions) {
-        work.core.world.ensure("v1", "Pod").await?;
-    }
-    let subject = Subject { version, instance: &work.instance, parameters: &desired.parameters };
-    let objects = work.core.world.owned(work.owner.namespace, work.owner.uid);
-    let values = subject.values(&expressions, &objects);
-    let now = clock::now();
-    for (at, text) in conditions {
-        if !matches!(values.get(&text), Some(Ok(Value::Bool(true)))) {
-            continue;
-        }
-        let plan = version.spec.triggers.get(at).map(|trigger| trigger.plan.as_str());
-        let last = history
-            .iter()
-            .filter(|one| Some(one.spec.plan.as_str()) == plan)
-            .filter_map(|one| one.status.as_ref()?.finished_at)
-            .max();
-        match last.map(|last| last.after(COOLING)).filter(|again| now < *again) {
-            Some(again) => outcome.wake = earlier(outcome.wake, Some(again)),
-            None => desired.fired.push(at),
-        }
-    }
-    Ok(())
 }
 
 async fn begin(work: &mut Work<'_>, start: &Start) -> Result<(), Error> {

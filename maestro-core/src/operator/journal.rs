@@ -113,6 +113,7 @@ pub(super) async fn create(
             generation: start.generation,
             sequence: start.sequence,
             cause: Some(start.cause),
+            scheduled_for: start.scheduled_for,
             parameters: start.parameters.clone(),
             ..PlanExecutionSpec::default()
         },

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::execution::PlanExecution;
+use crate::execution::{Moment, PlanExecution};
 use crate::machine::{EffectId, Outcome};
 use crate::plan::Plan;
 use crate::plan::compile::Error;
@@ -23,8 +23,14 @@ pub(super) struct Memory {
     pub(super) outcomes: BTreeMap<String, BTreeMap<EffectId, Outcome>>,
     /// Rendered plans, by the execution's UID.
     pub(super) plans: BTreeMap<String, Arc<Result<Plan, Error>>>,
+    /// What complete runs' plans render to now, by the execution's UID, and the version of the
+    /// instance that was rendered.
+    pub(super) rendered: BTreeMap<String, (Value, Arc<Result<Plan, Error>>)>,
     /// What the server made of each object that was compared with what was applied.
     pub(super) settled: BTreeMap<ObjectKey, Settled>,
+    /// Repairs of each object that drifted lately: when the last was, and how many came close
+    /// upon each other.
+    pub(super) repairs: BTreeMap<ObjectKey, (Moment, u32)>,
     /// The status that was written last.
     pub(super) status: Option<Value>,
     /// Reconciles that failed in a row.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::pods;
+use crate::execution::Moment;
 use crate::framework::FrameworkVersionSpec;
 use crate::framework::enhance::{self, StepInfo, enhance, is_cluster_scoped};
 use crate::parameters;
@@ -13,6 +15,9 @@ use crate::plan::Plan;
 use crate::plan::compile::{Error, compile};
 use crate::task::ObjectKey;
 use crate::template::{self, Run, Scope, cache};
+
+/// Values of expressions by their text, or why they have none.
+pub(super) type Values = BTreeMap<String, Result<Value, String>>;
 
 /// What a plan is rendered for.
 pub(super) struct Subject<'a> {
@@ -62,6 +67,17 @@ impl<'a> Subject<'a> {
         })
     }
 
+    /// Whether a template looks at more of the instance than its name, namespace and UID.
+    pub(super) fn looks_at_instance(&self) -> bool {
+        self.version.spec.templates.iter().any(|(name, source)| {
+            source.contains("instance")
+                && cache::template(name, source).is_ok_and(|template| {
+                    let mut all = template.expressions().into_iter();
+                    all.any(|one| one.variables().any(|name| name == "instance"))
+                })
+        })
+    }
+
     /// Every ConfigMap and Secret that any plan of the version applies, for the hashes on pods.
     fn configs(&self, scope: &Scope<'_>) -> Vec<Value> {
         let mut configs = Vec::new();
@@ -88,29 +104,53 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The values of expressions over the instance's objects.
+    /// The values of expressions over the instance's objects, now.
     pub(super) fn values(
         &self,
         expressions: &[String],
         objects: &'a [(ObjectKey, Arc<Value>)],
-    ) -> BTreeMap<String, Result<Value, String>> {
+        now: Moment,
+    ) -> Values {
         if expressions.is_empty() {
-            return BTreeMap::new();
+            return Values::new();
         }
-        let scope = self.scope().map(|mut scope| {
-            let all: Vec<&Value> = objects.iter().map(|(_, object)| &**object).collect();
-            let pods: Vec<&Value> =
-                all.iter().copied().filter(|object| object["kind"] == "Pod").collect();
-            scope.lend_all("objects", all).lend_all("pods", pods).lend("self", self.instance);
-            scope
+        let scope = self.observed(objects, now);
+        expressions.iter().map(|text| (text.clone(), value(&scope, text))).collect()
+    }
+
+    /// The first moment at which one of the expressions has another value than now although
+    /// nothing happens; none where time alone changes nothing.
+    pub(super) fn change(
+        &self,
+        expressions: &[String],
+        objects: &'a [(ObjectKey, Arc<Value>)],
+        now: Moment,
+    ) -> Option<Moment> {
+        if !pods_of(objects).any(pods::has_clock) {
+            return None;
+        }
+        let moments = expressions.iter().filter(|text| pods::heeds_clocks(text)).map(|text| {
+            let mut scope = self.observed(objects, now);
+            pods::change(now, |moment| {
+                if let Ok(scope) = &mut scope {
+                    lend_pods(scope, objects, moment);
+                }
+                value(&scope, text)
+            })
         });
-        let value = |text: &String| -> Result<Value, String> {
-            let scope = scope.as_ref().map_err(Clone::clone)?;
-            let expression = cache::expression(text).map_err(|error| error.to_string())?;
-            let value = expression.evaluate(scope).map_err(|error| error.to_string())?;
-            Ok(value.unwrap_or(Value::Null))
-        };
-        expressions.iter().map(|text| (text.clone(), value(text))).collect()
+        moments.flatten().min()
+    }
+
+    fn observed(
+        &self,
+        objects: &'a [(ObjectKey, Arc<Value>)],
+        now: Moment,
+    ) -> Result<Scope<'a>, String> {
+        let mut scope = self.scope()?;
+        let all: Vec<&Value> = objects.iter().map(|(_, object)| &**object).collect();
+        scope.lend_all("objects", all).lend("self", self.instance);
+        lend_pods(&mut scope, objects, now);
+        Ok(scope)
     }
 
     /// A text with `${…}` in it.
@@ -118,6 +158,21 @@ impl<'a> Subject<'a> {
         let text = cache::text(source).map_err(|error| error.to_string())?;
         text.render_text(&self.scope()?).map_err(|error| error.to_string())
     }
+}
+
+fn pods_of(objects: &[(ObjectKey, Arc<Value>)]) -> impl Iterator<Item = &Value> {
+    objects.iter().map(|(_, object)| &**object).filter(|object| object["kind"] == "Pod")
+}
+
+fn lend_pods<'a>(scope: &mut Scope<'a>, objects: &'a [(ObjectKey, Arc<Value>)], now: Moment) {
+    scope.lend_known("pods", pods_of(objects).map(|pod| (pod, pods::facts(pod, now))).collect());
+}
+
+fn value(scope: &Result<Scope<'_>, String>, text: &str) -> Result<Value, String> {
+    let scope = scope.as_ref().map_err(Clone::clone)?;
+    let expression = cache::expression(text).map_err(|error| error.to_string())?;
+    let value = expression.evaluate(scope).map_err(|error| error.to_string())?;
+    Ok(value.unwrap_or(Value::Null))
 }
 
 /// Every expression of a plan, once each.

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 
 use super::instance::{Outcome, Work, snapshot};
 use super::instances::Kind;
-use super::render::Subject;
+use super::render::{Subject, speaks_of_pods};
 use super::{Error, clock, journal};
 use crate::execution::choose::baseline;
-use crate::execution::{PlanExecution, State, StepState};
+use crate::execution::{Moment, PlanExecution, State, StepState};
 use crate::health::{Health, health};
 use crate::task::ObjectKey;
 
@@ -20,20 +20,21 @@ struct Condition {
     message: String,
 }
 
-/// Writes the status of an instance, unless it says the same already.
+/// Writes the status of an instance, unless it says the same already; when it will say something
+/// else although nothing happens.
 pub(super) async fn write(
     work: &mut Work<'_>,
     kind: &Kind,
     key: &ObjectKey,
     outcome: &Outcome,
-) -> Result<(), Error> {
+) -> Result<Option<Moment>, Error> {
     let history = journal::history(&work.core.world, work.memory, &work.owner).await?;
-    let next = status(work, &kind.framework, &history, outcome).await?;
+    let (next, wake) = status(work, &kind.framework, &history, outcome).await?;
     // What this process wrote last is newer than what its cache may hold.
     let old = work.memory.status.clone().unwrap_or_else(|| work.instance["status"].clone());
     let next = with_times(next, &old);
     if old == next {
-        return Ok(());
+        return Ok(wake);
     }
     let mut body = json!({"status": next});
     // A merge patch removes what it names as null.
@@ -53,7 +54,7 @@ pub(super) async fn write(
         Err(kube::Error::Api(status)) if status.code == 404 => {}
         Err(error) => return Err(error.into()),
     }
-    Ok(())
+    Ok(wake)
 }
 
 async fn status(
@@ -61,13 +62,29 @@ async fn status(
     framework: &str,
     history: &[PlanExecution],
     outcome: &Outcome,
-) -> Result<Value, Error> {
+) -> Result<(Value, Option<Moment>), Error> {
     let generation = work.instance["metadata"]["generation"].as_i64().unwrap_or_default();
     let good = baseline(history);
     let running = good.and_then(|one| one.spec.framework_version.clone());
+    let named = match &running {
+        Some(name) => snapshot(work.core, framework, name).await?,
+        None => outcome.version.clone(),
+    };
+    let covered = good.or(history.last()).map(|one| one.spec.parameters.clone());
+    let covered = covered.unwrap_or_default();
+    let subject = named.as_deref().map(|version| Subject {
+        version,
+        instance: &work.instance,
+        parameters: &covered,
+    });
+    let ready = subject.as_ref().and_then(|one| one.version.spec.health.as_ref());
+    let (unready, wake) = match (&subject, ready) {
+        (Some(subject), Some(health)) => declared(work, subject, &health.ready).await?,
+        _ => (ailing(work).map(|(why, _)| why), None),
+    };
     let mut status = json!({
         "observedGeneration": generation,
-        "conditions": conditions(work, history, outcome)
+        "conditions": conditions(work, history, outcome, unready)
             .into_iter()
             .map(|one| json!({
                 "type": one.kind,
@@ -85,20 +102,34 @@ async fn status(
     if let Some(active) = active(history) {
         status["activePlan"] = active_plan(active);
     }
-    let named = match running {
-        Some(name) => snapshot(work.core, framework, &name).await?,
-        None => outcome.version.clone(),
-    };
-    if let Some(version) = named {
-        let covered = good.or(history.last()).map(|one| one.spec.parameters.clone());
-        let subject = Subject {
-            version: &version,
-            instance: &work.instance,
-            parameters: &covered.unwrap_or_default(),
-        };
-        connect(work, &subject, &mut status);
+    if let Some(subject) = &subject {
+        connect(work, subject, &mut status);
     }
-    Ok(status)
+    Ok((status, wake))
+}
+
+/// Why the Framework's own condition says that the instance is not ready, if so, and when it will
+/// say something else although nothing happens.
+async fn declared(
+    work: &Work<'_>,
+    subject: &Subject<'_>,
+    ready: &str,
+) -> Result<(Option<String>, Option<Moment>), Error> {
+    let expressions = [ready.to_owned()];
+    if speaks_of_pods(&expressions) {
+        work.core.world.ensure("v1", "Pod").await?;
+    }
+    let owned = work.core.world.owned(work.owner.namespace, work.owner.uid);
+    let now = clock::now();
+    let values = subject.values(&expressions, &owned, now);
+    let why = match values.get(ready) {
+        Some(Ok(Value::Bool(true))) => None,
+        Some(Ok(Value::Bool(false))) => Some("health.ready is false".to_owned()),
+        Some(Ok(other)) => Some(format!("health.ready gives {other}, not true or false")),
+        Some(Err(why)) => Some(format!("health.ready: {why}")),
+        None => None,
+    };
+    Ok((why, subject.change(&expressions, &owned, now)))
 }
 
 /// What other tools read: where clients connect, and what `/scale` reports.
@@ -106,7 +137,7 @@ fn connect(work: &Work<'_>, subject: &Subject<'_>, status: &mut Value) {
     let spec = &subject.version.spec;
     let owned = work.core.world.owned(work.owner.namespace, work.owner.uid);
     if let Some(connection) = &spec.connection {
-        let values = subject.values(std::slice::from_ref(connection), &owned);
+        let values = subject.values(std::slice::from_ref(connection), &owned, clock::now());
         if let Some(Ok(Value::String(text))) = values.get(connection) {
             status["connection"] = json!(text);
         }
@@ -128,7 +159,12 @@ fn connect(work: &Work<'_>, subject: &Subject<'_>, status: &mut Value) {
     }
 }
 
-fn conditions(work: &Work<'_>, history: &[PlanExecution], outcome: &Outcome) -> Vec<Condition> {
+fn conditions(
+    work: &Work<'_>,
+    history: &[PlanExecution],
+    outcome: &Outcome,
+    unready: Option<String>,
+) -> Vec<Condition> {
     let condition = |kind, holds, reason: &str, message: String| Condition {
         kind,
         holds,
@@ -158,12 +194,12 @@ fn conditions(work: &Work<'_>, history: &[PlanExecution], outcome: &Outcome) -> 
         _ => condition("Degraded", false, "AsExpected", String::new()),
     };
     let deployed = baseline(history).is_some();
-    let ready = match (&outcome.blocked, running, failed, &ill) {
+    let ready = match (&outcome.blocked, running, failed, unready) {
         (Some((reason, message)), ..) => condition("Ready", false, reason, message.clone()),
         (_, Some(run), ..) => condition("Ready", false, "PlanRunning", text(run)),
         (_, _, Some(run), _) => condition("Ready", false, "PlanFailed", text(run)),
-        (_, _, _, Some((why, _))) => condition("Ready", false, "Unhealthy", why.clone()),
         _ if !deployed => condition("Ready", false, "NotDeployed", String::new()),
+        (_, _, _, Some(why)) => condition("Ready", false, "Unhealthy", why),
         _ => condition("Ready", true, "Healthy", String::new()),
     };
     vec![ready, progressing, degraded]

@@ -1,7 +1,7 @@
 //! The world as the operator knows it: one watch a kind, shared by all instances, and what the
 //! operator itself wrote, so that it never acts on a past that it changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 
 use super::Error;
 use super::kinds::{Kinds, Served};
-use crate::framework::PACKAGE_GROUP;
+use super::objects::Objects;
 use crate::task::ObjectKey;
 
 /// How long a reconcile waits for a new watch to have listed everything.
@@ -35,8 +35,7 @@ pub(super) struct World {
 
 #[derive(Default)]
 struct Known {
-    objects: BTreeMap<ObjectKey, Arc<Value>>,
-    by_uid: BTreeMap<String, ObjectKey>,
+    objects: Objects,
     watches: BTreeMap<(String, String), Watch>,
     routes: BTreeMap<String, (Served, Route)>,
 }
@@ -120,60 +119,27 @@ impl World {
 
     /// An object, if it is known.
     pub(super) fn get(&self, key: &ObjectKey) -> Option<Arc<Value>> {
-        self.known().objects.get(key).cloned()
+        self.known().objects.get(key)
     }
 
     /// Every known object of a kind in a namespace, or everywhere for "".
     pub(super) fn list(&self, api_version: &str, kind: &str, namespace: &str) -> Vec<Arc<Value>> {
-        let first = ObjectKey {
-            api_version: api_version.to_owned(),
-            kind: kind.to_owned(),
-            namespace: namespace.to_owned(),
-            name: String::new(),
-        };
-        let known = self.known();
-        let all = known.objects.range(first..);
-        all.take_while(|(key, _)| {
-            key.api_version == api_version
-                && key.kind == kind
-                && (namespace.is_empty() || key.namespace == namespace)
-        })
-        .map(|(_, object)| object.clone())
-        .collect()
+        self.known().objects.list(api_version, kind, namespace)
     }
 
     /// Every known object that an owner of this UID owns, at any depth.
     pub(super) fn owned(&self, namespace: &str, uid: &str) -> Vec<(ObjectKey, Arc<Value>)> {
-        let known = self.known();
-        let mut uids = BTreeSet::from([uid.to_owned()]);
-        let mut found = BTreeMap::new();
-        let near: Vec<_> =
-            known.objects.iter().filter(|(key, _)| key.namespace == namespace).collect();
-        loop {
-            let before = found.len();
-            for (key, object) in &near {
-                if found.contains_key(*key) {
-                    continue;
-                }
-                if owners(object).any(|owner| uids.contains(owner["uid"].as_str().unwrap_or(""))) {
-                    uids.insert(object["metadata"]["uid"].as_str().unwrap_or("").to_owned());
-                    found.insert((*key).clone(), (*object).clone());
-                }
-            }
-            if found.len() == before {
-                return found.into_iter().collect();
-            }
-        }
+        self.known().objects.owned(namespace, uid)
     }
 
     /// Takes note of what the server answered to a write, or to a read of one object.
     pub(super) fn note(&self, object: &Arc<Value>) {
-        self.known().put(object);
+        self.known().objects.put(object);
     }
 
     /// Takes note that an object is not there.
     pub(super) fn note_gone(&self, key: &ObjectKey) {
-        self.known().remove(key);
+        self.known().objects.remove(key);
     }
 
     /// Reads an object from the server, past every cache.
@@ -200,12 +166,12 @@ impl World {
             watcher::Event::InitApply(object) => fresh.listed.push(value(object)),
             watcher::Event::InitDone => {
                 let listed = std::mem::take(&mut fresh.listed);
-                let changed = self.known().replace(&api_version, &kind, listed);
+                let changed = self.known().objects.replace(&api_version, &kind, listed);
                 changed.iter().for_each(|object| self.report(object));
             }
             watcher::Event::Apply(object) => {
                 let value = value(object);
-                if self.known().put(&value) {
+                if self.known().objects.put(&value) {
                     self.report(&value);
                 }
             }
@@ -213,7 +179,7 @@ impl World {
                 let value = value(object);
                 // Owners are looked up before the object is forgotten.
                 self.report(&value);
-                self.known().forget(&value);
+                self.known().objects.forget(&value);
             }
         }
     }
@@ -221,7 +187,7 @@ impl World {
     /// Wakes the instances that an object belongs to.
     fn report(&self, object: &Value) {
         let known = self.known();
-        for (kind, namespace, name) in known.instances_of(object) {
+        for (kind, namespace, name) in known.objects.instances_of(object) {
             if let Some((served, route)) = known.routes.get(&kind) {
                 let target = ObjectRef::new_with(&name, served.resource.clone()).within(&namespace);
                 // A controller that is gone needs no news.
@@ -268,98 +234,6 @@ fn spawn(world: &Arc<World>, served: &Served, api_version: &str, kind: &str) -> 
         }
     });
     Watch { synced, task: task.abort_handle() }
-}
-
-impl Known {
-    /// Stores an object unless a newer one is known; whether it was stored.
-    fn put(&mut self, object: &Arc<Value>) -> bool {
-        let Some(key) = ObjectKey::of(object) else { return false };
-        if self.objects.get(&key).is_some_and(|old| version(old) >= version(object)) {
-            return false;
-        }
-        if let Some(uid) = object["metadata"]["uid"].as_str() {
-            self.by_uid.insert(uid.to_owned(), key.clone());
-        }
-        self.objects.insert(key, object.clone());
-        true
-    }
-
-    fn remove(&mut self, key: &ObjectKey) {
-        if let Some(old) = self.objects.remove(key) {
-            self.by_uid.remove(old["metadata"]["uid"].as_str().unwrap_or_default());
-        }
-    }
-
-    /// Forgets a deleted object, unless a later one bears its name.
-    fn forget(&mut self, object: &Value) {
-        let Some(key) = ObjectKey::of(object) else { return };
-        if self.objects.get(&key).is_some_and(|old| version(old) <= version(object)) {
-            self.remove(&key);
-        }
-    }
-
-    /// Replaces all of a kind by a listing; what changed, deletions included.
-    fn replace(
-        &mut self,
-        api_version: &str,
-        kind: &str,
-        listed: Vec<Arc<Value>>,
-    ) -> Vec<Arc<Value>> {
-        let keys: BTreeSet<ObjectKey> = listed.iter().filter_map(|o| ObjectKey::of(o)).collect();
-        let gone: Vec<ObjectKey> = self
-            .objects
-            .keys()
-            .filter(|key| key.api_version == api_version && key.kind == kind)
-            .filter(|key| !keys.contains(key))
-            .cloned()
-            .collect();
-        let mut changed = Vec::new();
-        for key in gone {
-            changed.extend(self.objects.get(&key).cloned());
-            self.remove(&key);
-        }
-        changed.extend(listed.into_iter().filter(|object| self.put(object)));
-        changed
-    }
-
-    /// Kind, namespace and name of the instances an object belongs to.
-    fn instances_of(&self, object: &Value) -> Vec<(String, String, String)> {
-        let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
-        if object["kind"] == "PlanExecution" {
-            let instance = &object["spec"]["instance"];
-            let text = |field: &str| instance[field].as_str().unwrap_or_default().to_owned();
-            return vec![(text("kind"), namespace, text("name"))];
-        }
-        let mut found = Vec::new();
-        let mut level: Vec<Value> = owners(object).cloned().collect();
-        // Pods are three owners deep at most: instance, Deployment, ReplicaSet.
-        for _ in 0..4 {
-            let mut next = Vec::new();
-            for owner in &level {
-                let text = |field: &str| owner[field].as_str().unwrap_or_default();
-                if text("apiVersion").starts_with(PACKAGE_GROUP) {
-                    let (kind, name) = (text("kind").to_owned(), text("name").to_owned());
-                    found.push((kind, namespace.clone(), name));
-                } else if let Some(known) = self.by_uid.get(text("uid")) {
-                    let owner = self.objects.get(known);
-                    next.extend(owner.into_iter().flat_map(|owner| owners(owner)).cloned());
-                }
-            }
-            level = next;
-        }
-        found
-    }
-}
-
-fn owners(object: &Value) -> impl Iterator<Item = &Value> {
-    object["metadata"]["ownerReferences"].as_array().into_iter().flatten()
-}
-
-/// The place of an object's version in the server's history. Resource versions of one kind are
-/// comparable numbers (KEP-5504).
-fn version(object: &Value) -> u64 {
-    let text = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-    text.parse().unwrap_or(0)
 }
 
 /// An object as JSON, without its managed fields. What is JSON already is not taken apart.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Phase, Plan, Retry, Step};
 use crate::framework::{self, FrameworkSpec, PatchType};
 use crate::task::{Apply, Delete, Job, ObjectKey, Patch, PatchKind, Scale, Task, TaskKind};
-use crate::task::{Toggle, Wait};
+use crate::task::{Replace, Toggle, Wait};
 
 /// Where in a plan a template is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +120,9 @@ fn compile_task(
         framework::Task::Patch(patch) => TaskKind::Patch(compile_patch(patch, objects)?),
         framework::Task::Scale(scale) => {
             TaskKind::Scale(Scale { targets: keys(&objects)?, replicas: scale.replicas.clone() })
+        }
+        framework::Task::Replace(replace) => {
+            TaskKind::Replace(Replace { pods: replace.pods.clone(), force: replace.force })
         }
     })
 }

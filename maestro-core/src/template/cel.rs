@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// The longest expression, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 4096;
@@ -75,6 +76,24 @@ struct Lent<'a> {
 enum Loan<'a> {
     One(&'a Value),
     Many(Vec<&'a Value>),
+    Known(Vec<(&'a Value, Facts)>),
+}
+
+/// What is known of an object besides what it says itself, by the name of the field under which
+/// expressions find it.
+pub type Facts = Vec<(&'static str, Fact)>;
+
+/// Something known of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A string.
+    Text(String),
+    /// A truth.
+    Truth(bool),
+    /// A whole number.
+    Number(i64),
+    /// A duration, which JSON has no word for.
+    Duration(Duration),
 }
 
 impl Default for Scope<'_> {
@@ -110,6 +129,12 @@ impl<'a> Scope<'a> {
         self
     }
 
+    /// The same for a list of which more is known than it says.
+    pub fn lend_known(&mut self, name: &'static str, values: Vec<(&'a Value, Facts)>) -> &mut Self {
+        self.lent.get_mut().insert(name, Lent { value: Loan::Known(values), converted: None });
+        self
+    }
+
     /// The same as [`Scope::set`], for building in one breath.
     #[must_use]
     pub fn with(mut self, name: &str, value: &Value) -> Self {
@@ -136,6 +161,7 @@ impl<'a> Scope<'a> {
             let value = match &lent.value {
                 Loan::One(value) => convert::part(value, converted),
                 Loan::Many(values) => convert::list_part(values, converted),
+                Loan::Known(values) => convert::known_part(values, converted),
             };
             self.context.borrow_mut().add_variable_from_value(name, value);
         }

@@ -1,5 +1,6 @@
 //! Between JSON, which Kubernetes speaks, and CEL's own values.
 
+use super::cel::{Fact, Facts};
 use super::wanted::Wanted;
 use crate::framework::GoDuration;
 use kube_cel::cel::Value;
@@ -15,6 +16,33 @@ pub(super) fn list_part(values: &[&Json], wanted: &Wanted) -> Value {
     let everything = Wanted::everything();
     let each = if wanted.is_all() { &everything } else { wanted.items().unwrap_or(&everything) };
     Value::List(Arc::new(values.iter().map(|value| part(value, each)).collect()))
+}
+
+/// The same, with what is known of each besides.
+pub(super) fn known_part(values: &[(&Json, Facts)], wanted: &Wanted) -> Value {
+    let everything = Wanted::everything();
+    let each = if wanted.is_all() { &everything } else { wanted.items().unwrap_or(&everything) };
+    let known = values.iter().map(|(value, facts)| match part(value, each) {
+        Value::Map(Map { map }) => {
+            let mut fields = (*map).clone();
+            fields.extend(facts.iter().map(|(name, fact)| (Key::from(*name), from_fact(fact))));
+            Value::Map(Map { map: Arc::new(fields) })
+        }
+        other => other,
+    });
+    Value::List(Arc::new(known.collect()))
+}
+
+fn from_fact(fact: &Fact) -> Value {
+    match fact {
+        Fact::Text(text) => Value::String(Arc::new(text.clone())),
+        Fact::Truth(truth) => Value::Bool(*truth),
+        Fact::Number(number) => Value::Int(*number),
+        Fact::Duration(duration) => {
+            let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+            Value::Duration(chrono::Duration::nanoseconds(nanos))
+        }
+    }
 }
 
 /// Of a value, what is wanted. What is asked for in a way that does not fit the value's type is

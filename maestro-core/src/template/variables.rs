@@ -24,8 +24,10 @@ pub const TEMPLATE_VARIABLES: [&str; 11] = [
 ];
 
 /// What a condition (`when`, `ready`, `until`, triggers, health) may refer to besides: `objects`,
-/// every object of the instance as observed; `pods`, the pods among or below them; and `self`, the
-/// instance.
+/// every object of the instance as observed; `pods`, the pods among or below them, each with the
+/// fields `name`, `phase`, `ready` (a bool) and `restarts` (of all containers) besides its own,
+/// and as durations `failedFor` while it is not ready and `stuckFor` while it is past the grace
+/// period of its deletion; and `self`, the instance.
 pub const CONDITION_VARIABLES: [&str; 3] = ["objects", "pods", "self"];
 
 /// Which step of which plan an expression belongs to.

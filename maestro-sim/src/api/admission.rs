@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::api::prepare;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
-use crate::object::{GroupResource, Key, Object, at, map_at};
+use crate::object::{GroupResource, Object, at, map_at};
 
 const NAMESPACES: GroupResource = GroupResource::new("", "namespaces");
 const PRIORITY_CLASSES: GroupResource = GroupResource::new("scheduling.k8s.io", "priorityclasses");
@@ -27,7 +28,7 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    fn allocate(&mut self) -> String {
+    pub(super) fn allocate(&mut self) -> String {
         loop {
             // The first address is the `kubernetes` Service's.
             self.next = if self.next >= 0x000f_fffe { 2 } else { self.next.max(1) + 1 };
@@ -64,7 +65,7 @@ impl Server {
         &self,
         served: &Served,
         request: &Request,
-        key: &Key,
+        name: &str,
     ) -> Result<(), Box<Status>> {
         if !served.namespaced {
             return Ok(());
@@ -82,7 +83,7 @@ impl Server {
                 "metadata.namespace",
                 format!("namespace {} is being terminated", request.namespace),
             );
-            let status = Status::forbidden(&served.resource, &key.name, &why);
+            let status = Status::forbidden(&served.resource, name, &why);
             return Err(Box::new(status.with_causes(&[cause])));
         }
         Ok(())
@@ -95,7 +96,6 @@ impl Server {
     ) -> Result<(), Box<Status>> {
         match (&*served.resource.group, &*served.resource.resource) {
             ("", "pods") => self.admit_pod(body),
-            ("", "services") => self.allocate(served, body),
             ("", "persistentvolumeclaims") => {
                 self.default_class(body);
                 add_finalizer(body, "kubernetes.io/pvc-protection");
@@ -105,8 +105,8 @@ impl Server {
                 add_finalizer(body, "kubernetes.io/pv-protection");
                 Ok(())
             }
-            ("apiextensions.k8s.io", "customresourcedefinitions") => {
-                add_finalizer(body, "customresourcecleanup.apiextensions.k8s.io");
+            ("storage.k8s.io", "volumeattributesclasses") => {
+                add_finalizer(body, "kubernetes.io/vac-protection");
                 Ok(())
             }
             _ => Ok(()),
@@ -122,14 +122,23 @@ impl Server {
     ) -> Result<(), Box<Status>> {
         if served.resource == GroupResource::new("", "services") && request.subresource.is_empty() {
             keep_addresses(live, body);
+            prepare::families(body);
             if needs_address(body) {
                 return self.allocate(served, body);
             }
         }
+        if served.is_pod() && request.subresource.is_empty() {
+            tolerate(body, "node.kubernetes.io/not-ready");
+            tolerate(body, "node.kubernetes.io/unreachable");
+        }
+        if request.subresource.is_empty() {
+            Self::prepare_update(served, live, body);
+        }
         Ok(())
     }
 
-    fn admit_pod(&self, body: &mut Value) -> Result<(), Box<Status>> {
+    fn admit_pod(&mut self, body: &mut Value) -> Result<(), Box<Status>> {
+        self.admit_account(body)?;
         let class = at(body, &["spec", "priorityClassName"]).and_then(Value::as_str);
         let (name, priority, policy) = self.priority(class)?;
         let spec = map_at(body, &["spec"]);
@@ -138,9 +147,6 @@ impl Server {
         }
         spec.insert("priority".into(), priority.into());
         spec.entry("preemptionPolicy").or_insert_with(|| policy.into());
-        spec.entry("serviceAccountName").or_insert_with(|| "default".into());
-        let account = spec.get("serviceAccountName").cloned().unwrap_or_default();
-        spec.insert("serviceAccount".into(), account);
         tolerate(body, "node.kubernetes.io/not-ready");
         tolerate(body, "node.kubernetes.io/unreachable");
         Ok(())
@@ -183,7 +189,11 @@ impl Server {
         }
     }
 
-    fn allocate(&mut self, served: &Served, body: &mut Value) -> Result<(), Box<Status>> {
+    pub(super) fn allocate(
+        &mut self,
+        served: &Served,
+        body: &mut Value,
+    ) -> Result<(), Box<Status>> {
         let kind = at(body, &["spec", "type"]).and_then(Value::as_str).unwrap_or("ClusterIP");
         if kind == "ExternalName" {
             return Ok(());
@@ -209,6 +219,14 @@ impl Server {
         Ok(())
     }
 
+    /// Frees what was given to an object that is not stored after all.
+    pub(super) fn give_back(&mut self, served: &Served, body: &Value) {
+        if served.resource == GroupResource::new("", "services") {
+            let address = at(body, &["spec", "clusterIP"]).and_then(Value::as_str);
+            self.addresses.release(address.unwrap_or(""));
+        }
+    }
+
     /// Follows a stored write: a CRD changes what is served.
     pub(super) fn after_write(&mut self, served: &Served, object: &Arc<Object>) {
         if served.resource == CRDS {
@@ -232,7 +250,15 @@ fn needs_address(body: &Value) -> bool {
 
 fn keep_addresses(live: &Object, body: &mut Value) {
     let external = at(body, &["spec", "type"]).and_then(Value::as_str) == Some("ExternalName");
-    for field in ["clusterIP", "clusterIPs"] {
+    // An address that is asked for stands in the list, too.
+    let asked = at(body, &["spec", "clusterIP"]).and_then(Value::as_str).unwrap_or("").to_owned();
+    if !asked.is_empty() && asked != live.text(&["spec", "clusterIP"]) {
+        map_at(body, &["spec"]).insert("clusterIPs".into(), json!([asked]));
+    }
+    if at(body, &["spec", "sessionAffinity"]).is_none_or(|affinity| affinity != "ClientIP") {
+        map_at(body, &["spec"]).remove("sessionAffinityConfig");
+    }
+    for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
         let absent = at(body, &["spec", field]).is_none_or(|v| v == "");
         if let (true, false, Some(old)) = (absent, external, live.at(&["spec", field])) {
             map_at(body, &["spec"]).insert(field.into(), old.clone());

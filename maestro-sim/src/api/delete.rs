@@ -9,7 +9,7 @@ use crate::api::read::List;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Request, Status};
-use crate::object::{Object, at, map_at};
+use crate::object::{GroupResource, Object, at, map_at};
 use crate::time::rfc3339;
 
 const FOREGROUND: &str = "foregroundDeletion";
@@ -19,12 +19,14 @@ impl Server {
     pub(super) fn delete(&mut self, served: &Arc<Served>, request: &Request) -> Handled {
         let live = self.existing(served, request)?;
         check_options(&request.body)?;
+        self.warn_of_orphans(served, request);
         check_preconditions(served, &live, &request.body)?;
         self.delete_object(served, &live, request)
     }
 
     pub(super) fn delete_collection(&mut self, served: &Arc<Served>, request: &Request) -> Handled {
         check_options(&request.body)?;
+        self.warn_of_orphans(served, request);
         let Response::List(List { items, api_version, kind, .. }) = self.list(served, request)?
         else {
             return Err(Box::new(Status::method_not_allowed()));
@@ -46,6 +48,18 @@ impl Server {
         }))
     }
 
+    /// Jobs leave their pods behind unless told otherwise, which few expect.
+    fn warn_of_orphans(&mut self, served: &Served, request: &Request) {
+        let says = |field: &str| request.body.get(field).is_some_and(|v| !v.is_null());
+        let silent = !says("propagationPolicy") && !says("orphanDependents");
+        if request.options.warn && silent && served.kind == "Job" {
+            let warning = "child pods are preserved by default when jobs are deleted; set \
+                           propagationPolicy=Background to remove them or set \
+                           propagationPolicy=Orphan to suppress this warning";
+            self.warnings.push(warning.to_owned());
+        }
+    }
+
     fn delete_object(
         &mut self,
         served: &Arc<Served>,
@@ -53,7 +67,7 @@ impl Server {
         request: &Request,
     ) -> Handled {
         let grace = grace_seconds(served, live, &request.body);
-        let finalizers = finalizers_after(live, &request.body);
+        let finalizers = finalizers_after(served, live, &request.body);
         if self.keep_for_content(served, live) {
             return self.terminate_namespace(served, live, request);
         }
@@ -99,16 +113,28 @@ impl Server {
     }
 
     fn remove_now(&mut self, served: &Arc<Served>, live: &Object, request: &Request) -> Handled {
-        let answer = success(served, live);
+        let answer = if served.returns_deleted() {
+            let mut value = live.value().clone();
+            if served.is_pod() {
+                self.mark(&mut value, live, 0);
+            }
+            value
+        } else {
+            success(served, live)
+        };
         if request.options.dry_run {
             return Ok(Response::Value { code: 200, value: answer });
         }
         let now = self.now;
         let removed = self.store.remove(&served.resource, live.key(), now);
         self.after_delete(served, live);
-        // A kind with a grace period answers with the object, the others with a Status.
         match removed {
-            Some(object) if served.is_pod() => Ok(Response::Object { code: 200, object }),
+            Some(object) if served.is_pod() => {
+                let mut value = object.value().clone();
+                self.mark(&mut value, live, 0);
+                Ok(Response::Value { code: 200, value })
+            }
+            Some(object) if served.returns_deleted() => Ok(Response::Object { code: 200, object }),
             _ => Ok(Response::Value { code: 200, value: answer }),
         }
     }
@@ -137,6 +163,44 @@ impl Server {
     }
 }
 
+impl Served {
+    /// Kinds whose deletion answers with the object, where others answer with a Status.
+    fn returns_deleted(&self) -> bool {
+        matches!(
+            (&*self.resource.group, &*self.resource.resource),
+            (
+                "",
+                "namespaces"
+                    | "persistentvolumeclaims"
+                    | "persistentvolumes"
+                    | "pods"
+                    | "podtemplates"
+                    | "resourcequotas"
+                    | "serviceaccounts"
+                    | "services"
+            ) | (
+                "storage.k8s.io",
+                "csidrivers"
+                    | "csinodes"
+                    | "storageclasses"
+                    | "volumeattachments"
+                    | "volumeattributesclasses"
+            ) | (
+                "resource.k8s.io",
+                "deviceclasses" | "resourceclaims" | "resourceclaimtemplates" | "resourceslices"
+            )
+        )
+    }
+
+    /// Kinds whose dependents stay when nobody says what becomes of them, as of old.
+    fn orphans_by_default(&self) -> bool {
+        matches!(
+            (&*self.resource.group, &*self.resource.resource),
+            ("batch", "jobs") | ("", "replicationcontrollers")
+        )
+    }
+}
+
 fn success(served: &Served, live: &Object) -> Value {
     let mut details = Map::new();
     details.insert("name".into(), live.name().into());
@@ -153,7 +217,11 @@ fn check_options(options: &Value) -> Result<(), Box<Status>> {
     let policy = options.get("propagationPolicy").and_then(Value::as_str);
     let orphan = options.get("orphanDependents").is_some_and(|o| !o.is_null());
     let refuse = |field: &str, message: String| {
-        let cause = crate::api::Cause::new("FieldValueInvalid", field, message);
+        let reason = match message.starts_with("Unsupported") {
+            true => "FieldValueNotSupported",
+            false => "FieldValueInvalid",
+        };
+        let cause = crate::api::Cause::new(reason, field, message);
         Err(Box::new(Status::invalid("meta.k8s.io", "DeleteOptions", "", &[cause])))
     };
     match policy {
@@ -174,20 +242,23 @@ fn check_options(options: &Value) -> Result<(), Box<Status>> {
 
 fn check_preconditions(served: &Served, live: &Object, options: &Value) -> Result<(), Box<Status>> {
     let text = |field: &str| at(options, &["preconditions", field]).and_then(Value::as_str);
+    // The server names the kind here, where everywhere else it names the collection.
+    let kind = GroupResource::owned(&served.resource.group, &served.kind);
     if let Some(uid) = text("uid").filter(|uid| *uid != live.uid()) {
         let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            "the UID in the precondition ({uid}) does not match the UID in record ({}). The object \
+             might have been deleted and then recreated",
             live.uid()
         );
-        return Err(Box::new(Status::conflict(&served.resource, live.name(), &why)));
+        return Err(Box::new(Status::conflict(&kind, live.name(), &why)));
     }
     let version = live.resource_version().to_string();
     if let Some(asked) = text("resourceVersion").filter(|asked| *asked != version) {
         let why = format!(
-            "Precondition failed: ResourceVersion in precondition: {asked}, ResourceVersion in \
-             object meta: {version}"
+            "the ResourceVersion in the precondition ({asked}) does not match the ResourceVersion \
+             in record ({version}). The object might have been modified"
         );
-        return Err(Box::new(Status::conflict(&served.resource, live.name(), &why)));
+        return Err(Box::new(Status::conflict(&kind, live.name(), &why)));
     }
     Ok(())
 }
@@ -209,15 +280,19 @@ fn grace_seconds(served: &Served, live: &Object, options: &Value) -> i64 {
 }
 
 /// The finalizers that deletion leaves: the propagation policy adds or removes its own.
-fn finalizers_after(live: &Object, options: &Value) -> Vec<String> {
+fn finalizers_after(served: &Served, live: &Object, options: &Value) -> Vec<String> {
     let policy = options.get("propagationPolicy").and_then(Value::as_str);
     let orphan = options.get("orphanDependents").and_then(Value::as_bool);
     let wanted = match (policy, orphan) {
         (Some("Foreground"), _) => Some(FOREGROUND),
         (Some("Orphan"), _) | (None, Some(true)) => Some(ORPHAN),
+        (None, None) if served.orphans_by_default() => {
+            let held = live.finalizers().any(|f| f == FOREGROUND);
+            (!held).then_some(ORPHAN)
+        }
         _ => None,
     };
-    let explicit = policy.is_some() || orphan.is_some();
+    let explicit = policy.is_some() || orphan.is_some() || wanted.is_some();
     let mut kept: Vec<String> = live
         .finalizers()
         .filter(|f| !explicit || (*f != FOREGROUND && *f != ORPHAN))

@@ -50,6 +50,13 @@ fn text(body: &'static str) -> http::Response<Body> {
     response
 }
 
+/// The answer to a path that is nobody's.
+pub fn page_not_found() -> http::Response<Body> {
+    let mut response = text("404 page not found\n");
+    *response.status_mut() = http::StatusCode::NOT_FOUND;
+    response
+}
+
 fn aggregated_answer(items: &[Value]) -> http::Response<Body> {
     let value = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
                        "metadata": {}, "items": items});

@@ -2,20 +2,20 @@
 
 use crate::api::{Cause, Status};
 use crate::managed::ApplyError;
-use crate::object::GroupResource;
 use crate::patch::PatchError;
 
 /// The answer to a patch that cannot be applied.
-pub(super) fn of_patch(error: &PatchError, resource: &GroupResource, name: &str) -> Box<Status> {
+pub(super) fn of_patch(error: &PatchError) -> Box<Status> {
     let message = error.to_string();
     Box::new(match error.code() {
         400 => Status::bad_request(message),
         413 => Status::new(413, "RequestEntityTooLarge", message),
         500 => Status::new(500, "", message),
         code => {
+            // The server keeps to itself what was wrong.
+            let message = "the server rejected our request due to an error in our request";
             let mut status = Status::new(code, "Invalid", message);
-            status.details.insert("name".into(), name.into());
-            status.details.insert("kind".into(), resource.resource.as_ref().into());
+            status.has_details = true;
             status
         }
     })

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::api::discovery;
 use crate::api::registry::Registry;
 use crate::api::server::{Handled, Response};
-use crate::api::{Options, PatchType, Request, Status, Verb};
+use crate::api::{Cause, Form, Options, PatchType, Request, Status, Verb};
 use crate::body::Body;
 use crate::object::GroupResource;
 
@@ -37,11 +37,22 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     if let Some(value) = discovery::answer(registry, &segments, parts) {
         return Ok(Routed::Answer(value));
     }
+    let known = match segments.as_slice() {
+        ["api", ..] => true,
+        ["apis", group, ..] => registry.has_group(group),
+        _ => false,
+    };
+    if !known {
+        return Ok(Routed::Answer(discovery::page_not_found()));
+    }
     let place = Place::find(&segments).ok_or_else(|| Box::new(Status::no_such_path()))?;
     let query = parts.uri.query().unwrap_or("");
-    let (options, watch) = options(query)?;
+    let (options, watch) = options(&parts.method, query)?;
     let (verb, patch) = verb(parts, &place, watch)?;
-    let body = decode(parts, verb, body)?;
+    let mut body = decode(parts, verb, body)?;
+    if matches!(verb, Verb::Delete | Verb::DeleteCollection) && body.is_null() {
+        body = delete_options(query)?;
+    }
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
     Ok(Routed::Request(Box::new(Request {
         verb,
@@ -51,10 +62,29 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
         name: place.name.to_owned(),
         subresource: place.subresource.to_owned().into(),
         patch,
-        options: merged(options, &body),
+        options: Options { warn: true, form: form(parts), ..merged(options, &body) },
         body,
         user_agent: Arc::from(agent.unwrap_or("unknown")),
     })))
+}
+
+/// What a DELETE without a body says in its query.
+fn delete_options(query: &str) -> Result<Value, Box<Status>> {
+    let mut options = serde_json::Map::new();
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        let value = percent_decode(value, true);
+        let read = match name {
+            "propagationPolicy" => value.into(),
+            "orphanDependents" => matches!(value.as_str(), "true" | "1").into(),
+            "gracePeriodSeconds" => value.parse::<i64>().map(Value::from).map_err(|_| {
+                let message = format!("strconv.ParseInt: parsing \"{value}\": invalid syntax");
+                Box::new(Status::bad_request(message))
+            })?,
+            _ => continue,
+        };
+        options.insert(name.to_owned(), read);
+    }
+    Ok(if options.is_empty() { Value::Null } else { Value::Object(options) })
 }
 
 /// `DeleteOptions` may ask for a dry run in the body.
@@ -136,6 +166,24 @@ fn patch_type(parts: &Parts) -> Result<PatchType, Box<Status>> {
     }
 }
 
+/// The form of the first media type in Accept that this server answers with.
+fn form(parts: &Parts) -> Form {
+    let header = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
+    for media in header.unwrap_or("").split(',') {
+        let mut words = media.split(';').map(str::trim);
+        let json = matches!(words.next(), Some("application/json" | "application/*" | "*/*"));
+        let wanted = words.find_map(|word| word.strip_prefix("as="));
+        match wanted {
+            None if json => return Form::Whole,
+            Some("PartialObjectMetadata" | "PartialObjectMetadataList") if json => {
+                return Form::Metadata;
+            }
+            _ => {}
+        }
+    }
+    Form::Whole
+}
+
 fn media_type(parts: &Parts) -> &str {
     let header = parts.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     header.unwrap_or("").split(';').next().unwrap_or("").trim()
@@ -160,7 +208,7 @@ fn decode(parts: &Parts, verb: Verb, body: &Bytes) -> Result<Value, Box<Status>>
     })
 }
 
-fn options(query: &str) -> Result<(Options, bool), Box<Status>> {
+fn options(method: &Method, query: &str) -> Result<(Options, bool), Box<Status>> {
     let mut options = Options::default();
     let mut watch = false;
     for pair in query.split('&').filter(|p| !p.is_empty()) {
@@ -171,10 +219,7 @@ fn options(query: &str) -> Result<(Options, bool), Box<Status>> {
             "watch" => watch = on,
             "dryRun" => {
                 if value != "All" {
-                    let message = format!(
-                        "dryRun: Unsupported value: \"{value}\": supported values: \"All\""
-                    );
-                    return Err(Box::new(Status::bad_request(message)));
+                    return Err(dry_run(method, &value));
                 }
                 options.dry_run = true;
             }
@@ -194,6 +239,18 @@ fn options(query: &str) -> Result<(Options, bool), Box<Status>> {
         }
     }
     Ok((options, watch))
+}
+
+fn dry_run(method: &Method, value: &str) -> Box<Status> {
+    let kind = match *method {
+        Method::POST => "CreateOptions",
+        Method::PUT => "UpdateOptions",
+        Method::PATCH => "PatchOptions",
+        _ => "DeleteOptions",
+    };
+    let message = format!("Unsupported value: [{value:?}]: supported values: \"All\"");
+    let cause = Cause::new("FieldValueNotSupported", "dryRun", message);
+    Box::new(Status::invalid("meta.k8s.io", kind, "", &[cause]))
 }
 
 fn percent_decode(text: &str, plus: bool) -> String {
@@ -229,15 +286,27 @@ pub fn answer(handled: Handled) -> http::Response<Body> {
         Ok(Response::Value { code, value }) => json_answer(code, &value),
         Ok(Response::List(list)) => respond(200, Body::list(&list)),
         Ok(Response::Watch(_)) => respond(200, Body::full("")),
+        Ok(Response::Warned { warnings, response }) => warned(answer(Ok(*response)), &warnings),
         Err(status) => {
             let mut response = json_answer(status.code, &status.to_value());
             let seconds = status.details.get("retryAfterSeconds").and_then(Value::as_u64);
             if let Some(seconds) = seconds {
                 response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
             }
-            response
+            warned(response, &status.warnings)
         }
     }
+}
+
+/// Adds warnings as the server writes them: code 299, no agent, quoted text (RFC 7234 §5.5).
+fn warned(mut response: http::Response<Body>, warnings: &[String]) -> http::Response<Body> {
+    for warning in warnings {
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = http::HeaderValue::try_from(format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(http::header::WARNING, value);
+        }
+    }
+    response
 }
 
 /// The HTTP answer of a watch.

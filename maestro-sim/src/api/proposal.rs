@@ -5,32 +5,7 @@ use serde_json::{Map, Value};
 use crate::api::registry::Served;
 use crate::api::{Request, Status};
 use crate::object::{Object, at, map_at};
-
-/// The body must be of the kind that the URL names; absent type fields are filled.
-pub(super) fn check_type(served: &Served, body: &mut Value) -> Result<(), Box<Status>> {
-    let Some(map) = body.as_object_mut() else {
-        let message = "the request body must be a JSON object";
-        return Err(Box::new(Status::bad_request(message)));
-    };
-    let wanted = [("apiVersion", served.api_version()), ("kind", served.kind.as_str())];
-    for (field, expected) in wanted {
-        match map.get(field).and_then(Value::as_str).filter(|v| !v.is_empty()) {
-            Some(given) if given != expected => {
-                let message = format!(
-                    "{} in version \"{}\" cannot be handled as a {}: the {field} of the body is \
-                     \"{given}\", expected \"{expected}\"",
-                    served.kind, served.version, served.kind
-                );
-                return Err(Box::new(Status::bad_request(message)));
-            }
-            Some(_) => {}
-            None => {
-                map.insert(field.into(), expected.into());
-            }
-        }
-    }
-    Ok(())
-}
+use crate::typed;
 
 /// Name and namespace of the body must be those of the URL; the namespace is filled in.
 pub(super) fn check_place(
@@ -44,18 +19,18 @@ pub(super) fn check_place(
     } else if given.is_empty() {
         meta.insert("namespace".into(), request.namespace.as_str().into());
     } else if given != request.namespace {
-        let message = format!(
-            "the namespace of the provided object does not match the namespace sent on the \
-             request (expected {}, found {given})",
-            request.namespace
-        );
+        let message = "the namespace of the provided object does not match the namespace sent on \
+                       the request";
         return Err(Box::new(Status::bad_request(message)));
     }
     let name = meta.get("name").and_then(Value::as_str).unwrap_or("");
     if !request.name.is_empty() && name != request.name {
         if name.is_empty() {
-            meta.insert("name".into(), request.name.as_str().into());
-            return Ok(());
+            let message = format!(
+                "the name of the object ({} based on URL) was undeterminable: name must be provided",
+                request.name
+            );
+            return Err(Box::new(Status::bad_request(message)));
         }
         let message = format!(
             "the name of the object ({name}) does not match the name on the URL ({})",
@@ -73,6 +48,10 @@ pub(super) fn preconditions(
 ) -> Result<(), Box<Status>> {
     let text = |field: &str| at(body, &["metadata", field]).and_then(Value::as_str).unwrap_or("");
     let version = text("resourceVersion");
+    if !version.is_empty() && version.parse::<u64>().is_err() {
+        let message = format!("strconv.ParseUint: parsing \"{version}\": invalid syntax");
+        return Err(Box::new(Status::new(500, "", message)));
+    }
     if !version.is_empty()
         && version != "0"
         && version != live.text(&["metadata", "resourceVersion"])
@@ -180,10 +159,12 @@ pub(super) fn is_finished(body: &Value) -> bool {
 }
 
 pub(super) fn reset_status(served: &Served, body: &mut Value) {
-    // Custom objects lose the status they were sent with; built-in strategies keep none either,
-    // and defaulting puts the initial one.
+    // Custom objects lose the status they were sent with; built-in ones begin with an empty one.
     if let (false, Some(map)) = (served.keeps_status_on_create(), body.as_object_mut()) {
         map.remove("status");
+        if !served.is_custom() {
+            typed::fill(served.schema(), map);
+        }
     }
 }
 

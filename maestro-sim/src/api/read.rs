@@ -53,7 +53,7 @@ impl Filter {
         if let Some(fields) = &fields {
             fields
                 .require_supported(|path| served.selects_field(path))
-                .map_err(|e| bad(e.message))?;
+                .map_err(|e| bad(unsupported(served, fields, e.message)))?;
         }
         let name = (!request.name.is_empty()).then(|| request.name.clone());
         let name = name
@@ -151,6 +151,31 @@ impl Server {
             crate::api::Cause::new("ResourceVersionTooLarge", "", "Too large resource version");
         let status = Status::new(504, "Timeout", message).retry_after(1).with_causes(&[cause]);
         Err(Box::new(status))
+    }
+}
+
+/// A kind that says itself which fields select has words of its own; all others have name and
+/// namespace.
+fn unsupported(served: &Served, fields: &FieldSelector, message: String) -> String {
+    let field = fields.unsupported(|path| served.selects_field(path)).unwrap_or_default();
+    match (&*served.resource.group, &*served.resource.resource) {
+        ("batch", "jobs") => format!("field label \"{field}\" not supported for Job"),
+        ("certificates.k8s.io" | "events.k8s.io", _)
+        | (
+            "",
+            "pods"
+            | "nodes"
+            | "replicationcontrollers"
+            | "events"
+            | "namespaces"
+            | "secrets"
+            | "services",
+        ) => message,
+        _ if served.is_custom() => message,
+        _ => format!(
+            "\"{field}\" is not a known field selector: only \"metadata.name\", \
+             \"metadata.namespace\""
+        ),
     }
 }
 

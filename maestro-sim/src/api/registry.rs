@@ -4,7 +4,7 @@ pub mod custom;
 mod rules;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
@@ -23,6 +23,10 @@ pub enum Generation {
     Spec,
     /// A change of `spec` or of the annotations (Deployment).
     SpecOrAnnotations,
+    /// Any change at all but of the server's own metadata (EndpointSlice).
+    Any,
+    /// Nothing: it is 1 for ever.
+    Fixed,
     /// Any change outside metadata, and outside status when that is a subresource.
     AnyButMetadata,
 }
@@ -101,6 +105,11 @@ impl Served {
         }
     }
 
+    /// Whether there is such a subresource at all.
+    pub fn has_subresource(&self, subresource: &str) -> bool {
+        self.subresources.contains_key(subresource)
+    }
+
     /// Whether a field selector may name this path.
     pub fn selects_field(&self, path: &str) -> bool {
         path == "metadata.name"
@@ -152,6 +161,14 @@ impl Registry {
     /// The collection of a kind, in any served version.
     pub fn of_kind(&self, group: &str, kind: &str) -> Option<&Arc<Served>> {
         self.all().find(|s| s.kind == kind && s.resource.group == group)
+    }
+
+    /// Whether anything is served in the group.
+    pub fn has_group(&self, group: &str) -> bool {
+        static KNOWN: OnceLock<BTreeSet<String>> = OnceLock::new();
+        let known = KNOWN
+            .get_or_init(|| built_in().keys().map(|resource| resource.group.to_string()).collect());
+        known.contains(group) || self.custom.keys().any(|resource| resource.group == group)
     }
 
     /// Every served version of every kind, built-in first.

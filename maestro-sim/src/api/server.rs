@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::api::admission::Addresses;
+use crate::api::form::shaped;
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
 use crate::api::watch::WatchStart;
@@ -36,10 +37,24 @@ pub enum Response {
     List(List),
     /// A watch: where its cursor starts.
     Watch(WatchStart),
+    /// An answer with warnings, only for clients that read them.
+    Warned {
+        /// What the server warns of.
+        warnings: Vec<String>,
+        /// The answer itself.
+        response: Box<Response>,
+    },
 }
 
 /// What every handler returns.
 pub type Handled = Result<Response, Box<Status>>;
+
+/// What the server says of a kind that will go.
+fn deprecation(served: &Served) -> Option<String> {
+    (served.resource == GroupResource::new("", "endpoints")).then(|| {
+        "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()
+    })
+}
 
 /// An API server over its store. Synchronous: `now` is set by the caller before each request.
 #[derive(Debug)]
@@ -53,6 +68,9 @@ pub struct Server {
     pub(super) uids: Stream,
     pub(super) names: Stream,
     pub(super) addresses: Addresses,
+    pub(super) warnings: Vec<String>,
+    /// Whether the body being written has empty lists that the store forgets.
+    pub(super) empties: bool,
     clock: (u64, String),
 }
 
@@ -66,6 +84,8 @@ impl Server {
             uids: Stream::new(seed, "uids"),
             names: Stream::new(seed, "names"),
             addresses: Addresses::default(),
+            warnings: Vec::new(),
+            empties: false,
             clock: (0, rfc3339(Duration::ZERO)),
         }
     }
@@ -75,6 +95,23 @@ impl Server {
     /// # Errors
     /// With the `metav1.Status` that a real server answers.
     pub fn handle(&mut self, request: Request) -> Handled {
+        let form = request.options.form;
+        self.empties = false;
+        let handled = self.dispatch(request).map(|response| shaped(form, response));
+        if self.warnings.is_empty() {
+            return handled;
+        }
+        let warnings = std::mem::take(&mut self.warnings);
+        match handled {
+            Ok(response) => Ok(Response::Warned { warnings, response: Box::new(response) }),
+            Err(mut status) => {
+                status.warnings = warnings;
+                Err(status)
+            }
+        }
+    }
+
+    fn dispatch(&mut self, request: Request) -> Handled {
         let served = self.served(&request)?;
         if !request.subresource.is_empty() && request.subresource != "status" {
             return self.subresource(&served, request);
@@ -91,7 +128,7 @@ impl Server {
         }
     }
 
-    fn served(&self, request: &Request) -> Result<Arc<Served>, Box<Status>> {
+    fn served(&mut self, request: &Request) -> Result<Arc<Served>, Box<Status>> {
         let served = self
             .registry
             .find(&request.resource, &request.version)
@@ -103,8 +140,14 @@ impl Server {
         if !scoped || !named {
             return Err(Box::new(Status::no_such_path()));
         }
+        if !request.subresource.is_empty() && !served.has_subresource(&request.subresource) {
+            return Err(Box::new(Status::no_such_path()));
+        }
         if !served.serves(request.verb, &request.subresource) {
             return Err(Box::new(Status::method_not_allowed()));
+        }
+        if request.options.warn {
+            self.warnings.extend(deprecation(&served));
         }
         Ok(served)
     }

@@ -36,12 +36,23 @@ pub struct Status {
     pub message: String,
     /// `details`, an object; empty when there are none.
     pub details: Map<String, Value>,
+    /// Whether `details` stand there though they are empty.
+    pub has_details: bool,
+    /// What the server warned of before it refused.
+    pub warnings: Vec<String>,
 }
 
 impl Status {
     /// A status without details.
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Map::new() }
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            details: Map::new(),
+            has_details: false,
+            warnings: Vec::new(),
+        }
     }
 
     fn about(mut self, resource: &GroupResource, name: &str) -> Self {
@@ -51,7 +62,9 @@ impl Status {
         if !resource.group.is_empty() {
             self.details.insert("group".into(), resource.group.as_ref().into());
         }
-        self.details.insert("kind".into(), resource.resource.as_ref().into());
+        if !resource.resource.is_empty() {
+            self.details.insert("kind".into(), resource.resource.as_ref().into());
+        }
         self
     }
 
@@ -62,7 +75,10 @@ impl Status {
 
     /// 404 for a path that nothing serves.
     pub fn no_such_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+        let mut status =
+            Self::new(404, "NotFound", "the server could not find the requested resource");
+        status.has_details = true;
+        status
     }
 
     /// 409 for a create whose name is taken.
@@ -119,7 +135,9 @@ impl Status {
     /// 405 for a verb that the resource does not serve.
     pub fn method_not_allowed() -> Self {
         let message = "the server does not allow this method on the requested resource";
-        Self::new(405, "MethodNotAllowed", message)
+        let mut status = Self::new(405, "MethodNotAllowed", message);
+        status.has_details = true;
+        status
     }
 
     /// 429, with the seconds after which a retry makes sense.
@@ -149,7 +167,7 @@ impl Status {
             if !self.reason.is_empty() {
                 map.insert("reason".into(), self.reason.into());
             }
-            if !self.details.is_empty() {
+            if self.has_details || !self.details.is_empty() {
                 map.insert("details".into(), Value::Object(self.details.clone()));
             }
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::api::registry::{Generation, Served};
 use crate::api::server::Server;
-use crate::api::{Cause, Request, Status};
+use crate::api::{Request, Status};
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::{builtin, crd, defaults, structural};
 
@@ -53,11 +53,6 @@ impl Served {
         Err(Box::new(Status::invalid(&self.resource.group, &self.kind, name, &causes)))
     }
 
-    /// Fields that the schema does not know, for `fieldValidation`.
-    pub(super) fn unknown_fields(&self, body: &Value) -> Vec<String> {
-        structural::unknown_fields(self.schema(), body)
-    }
-
     /// Whether a create keeps the status it was sent with: nodes register theirs.
     pub(super) fn keeps_status_on_create(&self) -> bool {
         self.resource == NODES
@@ -70,7 +65,13 @@ impl Served {
         let annotations =
             || at(old, &["metadata", "annotations"]) != at(new, &["metadata", "annotations"]);
         let grows = match self.generation {
-            Generation::None => return now,
+            Generation::None | Generation::Fixed => return now,
+            Generation::Any => {
+                self.differs_outside_metadata(old, new)
+                    || ["labels", "annotations", "ownerReferences", "finalizers"]
+                        .iter()
+                        .any(|f| at(old, &["metadata", f]) != at(new, &["metadata", f]))
+            }
             Generation::Spec => differs("spec"),
             Generation::SpecOrAnnotations => differs("spec") || annotations(),
             Generation::AnyButMetadata => self.differs_outside_metadata(old, new),
@@ -110,36 +111,6 @@ impl Served {
 }
 
 impl Server {
-    /// Refuses or warns of unknown fields as `fieldValidation` asks (KEP-2885).
-    pub(super) fn check_fields(
-        &self,
-        served: &Served,
-        request: &Request,
-        body: &Value,
-    ) -> Result<(), Box<Status>> {
-        if request.options.field_validation.as_deref() != Some("Strict") {
-            return Ok(());
-        }
-        let unknown = served.unknown_fields(body);
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let list: Vec<String> =
-            unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
-        let what = format!("strict decoding error: {}", list.join(", "));
-        let is_patch = request.patch.is_some_and(|p| p != crate::api::PatchType::Apply);
-        if is_patch {
-            let cause = Cause::new("FieldValueInvalid", "patch", format!("Invalid value: {what}"));
-            let (group, kind) = (&served.resource.group, &served.kind);
-            return Err(Box::new(Status::invalid(group, kind, &request.name, &[cause])));
-        }
-        let message = format!(
-            "{} in version \"{}\" cannot be handled as a {}: {what}",
-            served.kind, served.version, served.kind
-        );
-        Err(Box::new(Status::bad_request(message)))
-    }
-
     /// Serves a definition at once and writes its conditions.
     pub(super) fn crd_written(&mut self, object: &Arc<Object>) {
         self.registry.serve(object);

@@ -35,8 +35,9 @@ impl Server {
         let proposed = match (request.verb, request.patch) {
             (Verb::Get, _) => return Ok(Response::Value { code: 200, value: current }),
             (Verb::Update, _) => request.body.clone(),
-            (Verb::Patch, Some(PatchType::Json)) => patch::json(&current, &request.body)
-                .map_err(|e| failure::of_patch(&e, &served.resource, &request.name))?,
+            (Verb::Patch, Some(PatchType::Json)) => {
+                patch::json(&current, &request.body).map_err(|e| failure::of_patch(&e))?
+            }
             (Verb::Patch, Some(_)) => {
                 let mut value = current;
                 patch::merge(&mut value, &request.body);

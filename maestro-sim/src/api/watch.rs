@@ -38,7 +38,13 @@ impl Server {
     pub(super) fn watch(&mut self, served: &Served, request: &Request) -> Handled {
         let options = &request.options;
         let version = options.resource_version.as_deref().unwrap_or("");
-        let asked = self.not_too_new(Some(version))?;
+        let asked = self.not_too_new(Some(version)).map_err(|mut status| {
+            // A watch finds out late that it cannot read the version, and has no better answer.
+            if status.code == 400 {
+                (status.code, status.reason) = (500, "");
+            }
+            status
+        })?;
         let initial_events = self.wants_initial(request)?;
         let filter = Filter::new(served, request)?;
         let table = self.store.table_id(&served.resource);

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::api::decode;
 use crate::api::failure;
 use crate::api::proposal::{
-    carry_over, check_place, check_type, is_finished, preconditions, reset_status, set_generation,
+    carry_over, check_place, is_finished, preconditions, reset_status, set_generation,
 };
 use crate::api::registry::{Generation, Served};
 use crate::api::server::{Handled, Response, Server};
@@ -17,6 +18,7 @@ use crate::api::{PatchType, Request, Status};
 use crate::managed::{self, Write};
 use crate::object::{Key, Object, at, map_at};
 use crate::patch;
+use crate::typed;
 
 /// How a proposed tree came about, which decides who owns its fields.
 enum Origin {
@@ -28,8 +30,8 @@ enum Origin {
 
 impl Server {
     pub(super) fn create(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
-        let body = std::mem::take(&mut request.body);
-        self.check_fields(served, &request, &body)?;
+        let mut body = std::mem::take(&mut request.body);
+        self.decode(served, &request, &mut body)?;
         let body = self.fresh(served, &request, body)?;
         self.insert(served, &request, body, &Origin::Update)
     }
@@ -41,7 +43,6 @@ impl Server {
         request: &Request,
         mut body: Value,
     ) -> Result<Value, Box<Status>> {
-        check_type(served, &mut body)?;
         let meta = map_at(&mut body, &["metadata"]);
         if meta.get("resourceVersion").and_then(Value::as_str).is_some_and(|v| !v.is_empty()) {
             let message = "resourceVersion should not be set on objects to be created";
@@ -54,12 +55,10 @@ impl Server {
             "deletionTimestamp",
             "selfLink",
             "deletionGracePeriodSeconds",
-            "generation",
             "resourceVersion",
         ] {
             meta.remove(field);
         }
-        self.name(served, request, &mut body)?;
         let uid = self.uids.uuid();
         let now = self.timestamp();
         let meta = map_at(&mut body, &["metadata"]);
@@ -82,13 +81,8 @@ impl Server {
         }
         let base = text(body, "generateName");
         if base.is_empty() {
-            let causes = [crate::api::Cause::new(
-                "FieldValueRequired",
-                "metadata.name",
-                "Required value: name or generateName is required",
-            )];
-            let status = Status::invalid(&served.resource.group, &served.kind, "", &causes);
-            return Err(Box::new(status));
+            // Validation says that one of both is required.
+            return Ok(());
         }
         let cut: String = base.chars().take(58).collect();
         for _ in 0..8 {
@@ -109,30 +103,30 @@ impl Server {
         mut body: Value,
         origin: &Origin,
     ) -> Handled {
-        let name = at(&body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
-        let key = Key::new(&request.namespace, name);
-        self.check_namespace(served, request, &key)?;
-        if let Some(existing) = self.store.get(&served.resource, &key) {
-            let mut status = Status::already_exists(&served.resource, &key.name);
-            if existing.is_deleting() {
-                status.message = format!("object is being deleted: {}", status.message);
-            }
-            return Err(Box::new(status));
-        }
         if served.status {
             reset_status(served, &mut body);
         }
         served.complete(&mut body);
-        self.admit_create(served, &mut body)?;
-        let initial = match served.generation {
-            Generation::None => None,
-            _ => Some(1),
-        };
-        set_generation(&mut body, initial);
-        served.check(request, &body, None)?;
+        // Ownership is recorded of what the client sent: nobody owns what admission adds.
         if matches!(origin, Origin::Update) {
             self.own(served, request, None, &mut body);
         }
+        let name = at(&body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
+        self.check_namespace(served, request, name)?;
+        self.admit_create(served, &mut body)?;
+        self.name(served, request, &mut body)?;
+        self.prepare_create(served, &mut body)?;
+        if served.generation != Generation::None {
+            set_generation(&mut body, Some(1));
+        }
+        let checked = served
+            .check(request, &body, None)
+            .and_then(|()| self.must_be_new(served, request, &body));
+        if checked.is_err() || request.options.dry_run {
+            self.give_back(served, &body);
+        }
+        checked?;
+        self.forget_empty(served, &mut body);
         if request.options.dry_run {
             return Ok(Response::Value { code: 201, value: body });
         }
@@ -142,10 +136,31 @@ impl Server {
         Ok(Response::Object { code: 201, object })
     }
 
+    fn forget_empty(&self, served: &Served, body: &mut Value) {
+        if self.empties {
+            typed::forget_empty(served.schema(), body);
+        }
+    }
+
+    fn must_be_new(
+        &self,
+        served: &Served,
+        request: &Request,
+        body: &Value,
+    ) -> Result<(), Box<Status>> {
+        let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
+        let key = Key::new(&request.namespace, name);
+        let Some(existing) = self.store.get(&served.resource, &key) else { return Ok(()) };
+        let mut status = Status::already_exists(&served.resource, name);
+        if existing.is_deleting() {
+            status.message = format!("object is being deleted: {}", status.message);
+        }
+        Err(Box::new(status))
+    }
+
     pub(super) fn update(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
         let mut body = std::mem::take(&mut request.body);
-        self.check_fields(served, &request, &body)?;
-        check_type(served, &mut body)?;
+        self.decode(served, &request, &mut body)?;
         check_place(served, &request, map_at(&mut body, &["metadata"]))?;
         let key = Key::new(&request.namespace, &request.name);
         let Some(live) = self.store.get(&served.resource, &key).cloned() else {
@@ -160,10 +175,11 @@ impl Server {
             let causes = [crate::api::Cause::new(
                 "FieldValueInvalid",
                 "metadata.resourceVersion",
-                "Invalid value: 0x0: must be specified for an update",
+                "Invalid value: 0: must be specified for an update",
             )];
-            let (group, kind) = (&served.resource.group, &served.kind);
-            return Err(Box::new(Status::invalid(group, kind, &request.name, &causes)));
+            // The server names the collection here, where everywhere else it names the kind.
+            let (group, plural) = (&served.resource.group, &served.resource.resource);
+            return Err(Box::new(Status::invalid(group, plural, &request.name, &causes)));
         }
         self.replace(served, &request, &live, body, &Origin::Update)
     }
@@ -205,10 +221,8 @@ impl Server {
             }
             _ => patch::strategic(served.schema(), live.value(), &body),
         };
-        let mut patched =
-            patched.map_err(|e| failure::of_patch(&e, &served.resource, &request.name))?;
-        self.check_fields(served, &request, &patched)?;
-        check_type(served, &mut patched)?;
+        let mut patched = patched.map_err(|e| failure::of_patch(&e))?;
+        self.decode_patched(served, &request, &mut patched, &body)?;
         check_place(served, &request, map_at(&mut patched, &["metadata"]))?;
         self.replace(served, &request, &live, patched, &Origin::Update)
     }
@@ -223,15 +237,18 @@ impl Server {
             let status = Status::invalid("meta.k8s.io", "PatchOptions", "", &[cause]);
             return Err(Box::new(status));
         };
-        self.check_fields(served, request, &body)?;
-        check_type(served, &mut body)?;
+        decode::applied_type(served, &body)?;
         if at(&body, &["metadata", "managedFields"]).is_some() {
             let message = "metadata.managedFields must be nil";
             return Err(Box::new(Status::bad_request(message)));
         }
         let meta = map_at(&mut body, &["metadata"]);
+        let in_body = meta.contains_key("namespace");
         check_place(served, request, meta)?;
-        meta.insert("name".into(), request.name.as_str().into());
+        if !in_body {
+            // Nobody applies the namespace of the URL.
+            meta.remove("namespace");
+        }
         let key = Key::new(&request.namespace, &request.name);
         let live = self.store.get(&served.resource, &key).cloned();
         if live.is_none() && !request.subresource.is_empty() {
@@ -248,6 +265,7 @@ impl Server {
         let write = write_of(served, request, &manager, &now);
         let merged = managed::apply(&write, live.as_ref().map(|o| o.value()), &body, force)
             .map_err(|e| failure::of_apply(&e))?;
+        let merged = self.decode_merged(served, merged)?;
         match live {
             Some(live) => self.replace(served, request, &live, merged, &Origin::Apply),
             None => {
@@ -273,13 +291,17 @@ impl Server {
         preconditions(served, live, &body)?;
         carry_over(served, request, live, &mut body)?;
         served.complete(&mut body);
-        self.admit_update(served, request, live, &mut body)?;
-        let generation = served.next_generation(live.value(), &body);
-        set_generation(&mut body, generation);
-        served.check(request, &body, Some(live.value()))?;
         if matches!(origin, Origin::Update) {
             self.own(served, request, Some(live.value()), &mut body);
         }
+        self.admit_update(served, request, live, &mut body)?;
+        let generation = match &*request.subresource {
+            "" => served.next_generation(live.value(), &body),
+            _ => at(live.value(), &["metadata", "generation"]).and_then(Value::as_i64),
+        };
+        set_generation(&mut body, generation);
+        served.check(request, &body, Some(live.value()))?;
+        self.forget_empty(served, &mut body);
         map_at(&mut body, &["metadata"])
             .insert("resourceVersion".into(), live.resource_version().to_string().into());
         if body == *live.value() {

@@ -2,9 +2,10 @@
 //!
 //! `derive-facts DIR > maestro-sim/src/facts/1.37.txt`, where DIR holds the documents as served:
 //! `discovery-api.json` and `discovery-apis.json` (`kubectl get --raw /api`, `/apis`, with the
-//! aggregated-discovery Accept header) and `openapi-v3/*.json` (`kubectl get --raw
-//! /openapi/v3/…`). Descriptions are left out; each type stands once, on a line of its own, so
-//! that a simulator parses only the types it is asked for.
+//! aggregated-discovery Accept header), `openapi-v3/*.json` (`kubectl get --raw
+//! /openapi/v3/…`), and `encoding.json` (`go run ./encoding` in `ci/control-plane/kubernetes`).
+//! Descriptions are left out; each type stands once, on a line of its own, so that a simulator
+//! parses only the types it is asked for.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,6 +38,7 @@ fn read(path: &Path) -> Result<Value, String> {
 fn derive(dir: &Path) -> Result<String, String> {
     let mut types = BTreeMap::new();
     let mut kinds = BTreeMap::new();
+    let encoding = read(&dir.join("encoding.json"))?;
     let documents = dir.join("openapi-v3");
     let mut files: Vec<_> = std::fs::read_dir(&documents)
         .map_err(|e| format!("{}: {e}", documents.display()))?
@@ -49,7 +51,9 @@ fn derive(dir: &Path) -> Result<String, String> {
         let schemas = document.pointer("/components/schemas").and_then(Value::as_object);
         for (name, schema) in schemas.into_iter().flatten() {
             note_kinds(name, schema, &mut kinds);
-            types.insert(name.clone(), strip(schema));
+            let mut stripped = strip(schema);
+            note_type(name, &mut stripped, encoding.get(name));
+            types.insert(name.clone(), stripped);
         }
     }
     let mut out = String::new();
@@ -70,6 +74,25 @@ fn note_kinds(name: &str, schema: &Value, kinds: &mut BTreeMap<(String, String, 
     let [gvk] = list.map_or(&[][..], Vec::as_slice) else { return };
     let text = |field: &str| gvk.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
     kinds.insert((text("group"), text("version"), text("kind")), name.to_owned());
+}
+
+/// Adds what OpenAPI does not say: how Go encodes each field, and which texts are amounts or
+/// times in microseconds.
+fn note_type(name: &str, schema: &mut Value, encoding: Option<&Value>) {
+    let format = match name.rsplit('.').next() {
+        Some("Quantity") => Some("quantity"),
+        Some("MicroTime") => Some("micro-time"),
+        _ => None,
+    };
+    if let Some(format) = format {
+        schema["format"] = format.into();
+    }
+    let fields = encoding.and_then(Value::as_object).into_iter().flatten();
+    for (field, said) in fields {
+        if let Some(property) = schema.pointer_mut(&format!("/properties/{field}")) {
+            property["x-go"] = said.clone();
+        }
+    }
 }
 
 /// A node without what only people read; references become `{"$ref": NAME}`.
@@ -110,13 +133,8 @@ fn rest(map: &Map<String, Value>, without: &[&str]) -> Map<String, Value> {
             "items" | "additionalProperties" | "not" => strip(value),
             _ => value.clone(),
         };
-        // An empty default of a struct only says that a typed server always has the field, which
-        // managed fields must know; absent structs stay absent.
-        if name == "default" && value == Value::Object(Map::new()) {
-            out.insert("x-in-zero-value".into(), true.into());
-            continue;
-        }
-        if name == "default" && value == "" {
+        // An empty default only says that Go always writes the field, which `x-go` says better.
+        if name == "default" && (value == Value::Object(Map::new()) || value == "") {
             continue;
         }
         out.insert(name.clone(), value);

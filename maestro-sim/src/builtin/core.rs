@@ -20,6 +20,9 @@ pub(super) fn service(object: &Value, old: Option<&Value>, causes: &mut Vec<Caus
         unset if unset.is_empty() => "ClusterIP".to_owned(),
         set => set,
     };
+    if let Some(old) = old.filter(|_| kind != "ExternalName") {
+        same_address(object, old, causes);
+    }
     let kinds = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
     if !kinds.contains(&kind.as_str()) {
         causes.push(field::not_supported(&spec.field("type"), &kind.as_str().into(), &kinds));
@@ -46,7 +49,15 @@ pub(super) fn service(object: &Value, old: Option<&Value>, causes: &mut Vec<Caus
     if kind == "ExternalName" && text(object, "externalName").is_empty() {
         causes.push(field::required(&spec.field("externalName"), ""));
     }
-    let Some(old) = old.filter(|_| kind != "ExternalName") else { return };
+}
+
+/// A cluster IP stays as long as the type does.
+fn same_address(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let spec = root.field("spec");
+    let text = |o: &Value, name: &str| {
+        at(o, &["spec", name]).and_then(Value::as_str).unwrap_or("").to_owned()
+    };
     let before = text(old, "clusterIP");
     if !before.is_empty()
         && before != text(object, "clusterIP")
@@ -125,6 +136,7 @@ pub(super) fn claim(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
     // The binder may name the volume of a claim that has none.
     let unbound = |claim: &Value| at(claim, &["spec", "volumeName"]).is_none_or(|v| v == "");
     let Some(old) = old else { return };
+    let before_binding = old.clone();
     let mut before = fixed(old);
     if unbound(old)
         && let (Some(map), Some(name)) =
@@ -136,6 +148,11 @@ pub(super) fn claim(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
         let detail = "spec is immutable after creation except resources.requests and \
                       volumeAttributesClassName for bound claims";
         causes.push(field::forbidden(&"spec", detail));
+    }
+    let mode = |claim: &Value| at(claim, &["spec", "volumeMode"]).cloned().unwrap_or_default();
+    if mode(&before_binding) != mode(object) {
+        // The server names the field alone, without the spec that it is in.
+        causes.push(field::invalid(&"volumeMode", &mode(object), "field is immutable"));
     }
 }
 

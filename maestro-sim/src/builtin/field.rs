@@ -53,7 +53,7 @@ impl fmt::Display for Path<'_> {
 /// A value as the server quotes it in a message.
 pub fn quoted(value: &Value) -> String {
     match value {
-        Value::Null => "\"null\"".to_owned(),
+        Value::Null => "null".to_owned(),
         other => other.to_string(),
     }
 }

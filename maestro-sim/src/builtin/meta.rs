@@ -14,9 +14,6 @@ const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower ca
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric \
     characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  \
     or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-const LABEL_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or \
-    '-', start with an alphabetic character, and end with an alphanumeric character (e.g. \
-    'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 
 /// What is wrong with an object's metadata.
 pub fn metadata(resource: &GroupResource, object: &Value) -> Vec<Cause> {
@@ -40,9 +37,54 @@ pub fn metadata(resource: &GroupResource, object: &Value) -> Vec<Cause> {
     for finalizer in finalizers.into_iter().flatten().filter_map(Value::as_str) {
         if let Some(problem) = key_problem(finalizer) {
             causes.push(field::invalid(&path.field("finalizers"), &finalizer.into(), &problem));
+        } else if !finalizer.contains('/') && !STANDARD.contains(&finalizer) {
+            let list = path.field("finalizers");
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
+            causes.push(field::invalid(&list.index(0), &finalizer.into(), detail));
         }
     }
+    owners(object, &path.field("ownerReferences"), &mut causes);
     causes
+}
+
+/// The finalizers that need no domain.
+const STANDARD: [&str; 3] = ["orphan", "foregroundDeletion", "kubernetes"];
+
+/// Owners must be named fully, must not be Events, and one at most controls.
+fn owners(object: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let list = at(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
+    let Some(list) = list else { return };
+    let mut controller: Option<String> = None;
+    for (index, owner) in list.iter().enumerate() {
+        let here = path.index(index);
+        let text = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or("");
+        for name in ["apiVersion", "kind", "name", "uid"] {
+            if text(name).is_empty() {
+                causes.push(field::required(&here.field(name), "must not be empty"));
+            }
+        }
+        if text("kind") == "Event" && matches!(text("apiVersion"), "v1" | "events.k8s.io/v1") {
+            let slash = if text("apiVersion").contains('/') { "" } else { "/" };
+            let detail = format!(
+                "{slash}{}, Kind=Event is disallowed from being an owner",
+                text("apiVersion")
+            );
+            causes.push(field::invalid(&here, owner, &detail));
+        }
+        if owner.get("controller") == Some(&Value::Bool(true)) {
+            let shown = format!("{}/{}", text("kind"), text("name"));
+            match &controller {
+                None => controller = Some(shown),
+                Some(first) => {
+                    let detail = format!(
+                        "Only one reference can have Controller set to true. Found \"true\" in \
+                         references for {first} and {shown}"
+                    );
+                    causes.push(field::invalid(path, &Value::Array(list.clone()), &detail));
+                }
+            }
+        }
+    }
 }
 
 /// What is wrong with the labels at `path`.
@@ -73,8 +115,9 @@ fn annotations(notes: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cau
 
 fn name_problem(resource: &GroupResource, name: &str) -> Option<String> {
     match (&*resource.group, &*resource.resource) {
-        ("", "services") => label_1035_problem(name),
-        ("", "namespaces") => label_problem(name),
+        ("", "services" | "namespaces") | ("apps", "statefulsets") => label_problem(name),
+        ("", "events") | ("events.k8s.io", _) => segment_problem(name),
+        ("policy", "poddisruptionbudgets") => None,
         ("rbac.authorization.k8s.io", _) => segment_problem(name),
         _ => subdomain_problem(name),
     }
@@ -94,11 +137,6 @@ fn too_long(name: &str, most: usize) -> Option<String> {
 /// What keeps a name from being an RFC 1123 label.
 pub(super) fn label_problem(name: &str) -> Option<String> {
     too_long(name, 63).or_else(|| (!is_label(name)).then(|| LABEL.to_owned()))
-}
-
-fn label_1035_problem(name: &str) -> Option<String> {
-    let fits = is_label(name) && name.starts_with(|c: char| c.is_ascii_lowercase());
-    too_long(name, 63).or_else(|| (!fits).then(|| LABEL_1035.to_owned()))
 }
 
 fn subdomain_problem(name: &str) -> Option<String> {

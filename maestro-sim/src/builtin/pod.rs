@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::field::{self, Path};
 use super::meta::label_problem;
+use super::pod_update;
 use crate::api::Cause;
 use crate::object::at;
 
@@ -14,35 +15,9 @@ pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
     spec(object.get("spec").unwrap_or(&Value::Null), &path, causes);
     if let Some(old) = old
         && old.get("spec") != object.get("spec")
-        && frozen(old) != frozen(object)
     {
-        let detail = "pod updates may not change fields other than \
-                `spec.containers[*].image`,`spec.initContainers[*].image`,\
-                `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing \
-                tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it \
-                was previously negative)";
-        causes.push(field::forbidden(&path, detail));
+        pod_update::pod(object, old, causes);
     }
-}
-
-/// What of a pod's spec stays as it is, once the scheduler has chosen the node.
-fn frozen(pod: &Value) -> Value {
-    let mut spec = pod.get("spec").cloned().unwrap_or_default();
-    if let Some(map) = spec.as_object_mut() {
-        // The node is written by a binding, ephemeral containers by their own subresource.
-        for free in ["activeDeadlineSeconds", "tolerations", "nodeName", "ephemeralContainers"] {
-            map.remove(free);
-        }
-        for list in ["containers", "initContainers"] {
-            let list = map.get_mut(list).and_then(Value::as_array_mut);
-            for container in list.into_iter().flatten().filter_map(Value::as_object_mut) {
-                container.remove("image");
-                container.remove("resources");
-            }
-        }
-        map.retain(|_, v| !v.as_array().is_some_and(Vec::is_empty));
-    }
-    spec
 }
 
 /// The spec of a pod or of a template.
@@ -53,6 +28,14 @@ pub(super) fn spec(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     }
     let mut volumes: Vec<&str> = Vec::new();
     names(list("volumes"), &path.field("volumes"), &mut volumes, causes);
+    for (index, volume) in list("volumes").iter().enumerate() {
+        let sources = volume.as_object().into_iter().flatten().filter(|(name, _)| *name != "name");
+        let volumes = path.field("volumes");
+        for (name, _) in sources.skip(1) {
+            let detail = "may not specify more than 1 volume type";
+            causes.push(field::forbidden(&volumes.index(index).field(name), detail));
+        }
+    }
     let mut seen = Vec::new();
     for kind in ["initContainers", "containers"] {
         let here = path.field(kind);

@@ -43,7 +43,7 @@ fn workloads() {
         of,
         Some(set()),
         changed(set(), "/spec/serviceName", json!("t")),
-        &["spec: Forbidden: updates to statefulset spec for fields other than 'replicas', "],
+        &["spec.serviceName: Invalid value: \"t\": field is immutable"],
     );
     check(
         of,

@@ -11,46 +11,75 @@ use crate::selector::LabelSelector;
 /// Deployments, replica sets and daemon sets.
 pub(super) fn replicated(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     selected(object, causes);
+    strategy(object, causes);
     template(object, &["Always"], causes);
     unchanged(object, old, "selector", causes);
+}
+
+/// A policy that tells failures apart must wait for them.
+fn replacement(object: &Value, causes: &mut Vec<Cause>) {
+    let policy = at(object, &["spec", "podReplacementPolicy"]);
+    if at(object, &["spec", "podFailurePolicy"]).is_some()
+        && let Some(given) = policy.filter(|given| **given != "Failed")
+    {
+        let place = "spec.podReplacementPolicy";
+        causes.push(field::not_supported(&place, given, &["Failed"]));
+    }
+}
+
+/// A strategy of one kind has no settings of the other.
+fn strategy(object: &Value, causes: &mut Vec<Cause>) {
+    let kind = at(object, &["spec", "strategy", "type"]).and_then(Value::as_str);
+    if kind == Some("Recreate") && at(object, &["spec", "strategy", "rollingUpdate"]).is_some() {
+        let detail = "may not be specified when strategy `type` is 'Recreate'";
+        causes.push(field::forbidden(&"spec.strategy.rollingUpdate", detail));
+    }
+    let none = |name: &str| {
+        at(object, &["spec", "strategy", "rollingUpdate", name]).filter(|v| **v == 0 || **v == "0%")
+    };
+    if let (Some(unavailable), Some(_)) = (none("maxUnavailable"), none("maxSurge")) {
+        let place = "spec.strategy.rollingUpdate.maxUnavailable";
+        causes.push(field::invalid(&place, unavailable, "may not be 0 when `maxSurge` is 0"));
+    }
 }
 
 /// A stateful set, most of whose spec is fixed.
 pub(super) fn stateful_set(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     selected(object, causes);
     template(object, &["Always"], causes);
-    let fixed = |set: &Value| {
-        let mut spec = set.get("spec").cloned().unwrap_or_default();
-        if let Some(map) = spec.as_object_mut() {
-            for free in [
-                "replicas",
-                "ordinals",
-                "template",
-                "updateStrategy",
-                "revisionHistoryLimit",
-                "persistentVolumeClaimRetentionPolicy",
-                "minReadySeconds",
-            ] {
-                map.remove(free);
-            }
-        }
-        spec
-    };
-    if old.is_some_and(|old| fixed(old) != fixed(object)) {
-        let detail = "updates to statefulset spec for fields other than 'replicas', 'ordinals', \
-            'template', 'updateStrategy', 'revisionHistoryLimit', \
-            'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
-        causes.push(field::forbidden(&"spec", detail));
+    let update = at(object, &["spec", "updateStrategy"]);
+    let rolling = update.and_then(|u| u.get("rollingUpdate"));
+    if let (Some("OnDelete"), Some(rolling)) =
+        (update.and_then(|u| u.get("type")).and_then(Value::as_str), rolling)
+    {
+        let number = |name: &str| rolling.get(name).map_or("null".to_owned(), Value::to_string);
+        // Printed as the server's own struct, whose fields have capital letters.
+        let shown = format!(
+            "Invalid value: {{\"Partition\":{},\"MaxUnavailable\":{}}}: only allowed for \
+             updateStrategy 'RollingUpdate'",
+            number("partition"),
+            number("maxUnavailable")
+        );
+        let place = "spec.updateStrategy.rollingUpdate";
+        causes.push(Cause::new("FieldValueInvalid", place, shown));
+    }
+    for fixed in ["selector", "volumeClaimTemplates", "serviceName", "podManagementPolicy"] {
+        unchanged(object, old, fixed, causes);
     }
 }
 
 /// A job, whose pods are fixed unless it is suspended.
 pub(super) fn job(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    // A new Job's selector is made for it; whoever replaces a Job has to bring it along.
+    if old.is_some() {
+        selected(object, causes);
+    }
     template(object, &["OnFailure", "Never"], causes);
     for count in ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds"] {
         not_negative(object, count, causes);
     }
-    for fixed in ["completions", "selector", "completionMode", "podFailurePolicy"] {
+    replacement(object, causes);
+    for fixed in ["completions", "selector"] {
         let elastic = fixed == "completions"
             && at(object, &["spec", "completionMode"]).is_some_and(|m| m == "Indexed");
         if !elastic {
@@ -61,6 +90,9 @@ pub(super) fn job(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
         |job: &Value| at(job, &["spec", "suspend"]).and_then(Value::as_bool) == Some(true);
     if !old.is_some_and(suspended) {
         unchanged(object, old, "template", causes);
+    }
+    for fixed in ["completionMode", "podFailurePolicy"] {
+        unchanged(object, old, fixed, causes);
     }
 }
 
@@ -97,11 +129,17 @@ fn unchanged(object: &Value, old: Option<&Value>, name: &str, causes: &mut Vec<C
 fn selected(object: &Value, causes: &mut Vec<Cause>) {
     not_negative(object, "replicas", causes);
     not_negative(object, "minReadySeconds", causes);
-    let Some(selector) = at(object, &["spec", "selector"]) else {
+    let labels = at(object, &["spec", "template", "metadata", "labels"]);
+    let Some(selector) = at(object, &["spec", "selector"]).filter(|s| !s.is_null()) else {
         causes.push(field::required(&"spec.selector", ""));
+        // What selects nothing matches no labels either.
+        let value = labels.cloned().unwrap_or_default();
+        let detail = "`selector` does not match template `labels`";
+        if at(object, &["kind"]).is_some_and(|kind| kind != "DaemonSet") {
+            causes.push(field::invalid(&"spec.template.metadata.labels", &value, detail));
+        }
         return;
     };
-    let labels = at(object, &["spec", "template", "metadata", "labels"]);
     match LabelSelector::from_value(selector) {
         Ok(parsed) if parsed.is_everything() => {
             // A replica set's message names a deployment, in the real server too.

@@ -2,23 +2,36 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fill::{get, inside, made, set, spec, text};
+use super::fill::{each, get, inside, made, set, spec, text};
 use super::pod;
 
-/// A Job; one with a uid gets the selector and labels that tie its pods to it.
+/// A Job.
 pub(super) fn job(object: &mut Value) {
+    let Some(spec) = spec(object) else { return };
+    job_spec(spec);
+    set(spec, "suspend", false);
+    set(spec, "manualSelector", false);
+}
+
+/// Gives a Job with a uid the selector and labels that tie its pods to it, and the labels of its
+/// pods where it has none of its own.
+pub fn tie_job(object: &mut Value) {
     let meta = object.get("metadata");
     let field = |name: &str| {
         meta.and_then(|m| m.get(name)).and_then(Value::as_str).unwrap_or("").to_owned()
     };
     let (uid, name) = (field("uid"), field("name"));
     let Some(spec) = spec(object) else { return };
-    job_spec(spec);
-    set(spec, "suspend", false);
-    set(spec, "manualSelector", false);
     let generated = spec.get("manualSelector") == Some(&Value::Bool(false));
     if generated && spec.get("selector").is_none_or(Value::is_null) && !uid.is_empty() {
         generate_selector(spec, &uid, &name);
+    }
+    let labels = object.pointer("/spec/template/metadata/labels").cloned();
+    let meta = object.as_object_mut().and_then(|root| made(root, "metadata"));
+    if let (Some(labels), Some(meta)) = (labels, meta)
+        && meta.get("labels").and_then(Value::as_object).is_none_or(Map::is_empty)
+    {
+        meta.insert("labels".to_owned(), labels);
     }
 }
 
@@ -37,6 +50,11 @@ fn job_spec(spec: &mut Map<String, Value>) {
     text(spec, "completionMode", "NonIndexed");
     let policy = if absent_in(spec, "podFailurePolicy") { "TerminatingOrFailed" } else { "Failed" };
     text(spec, "podReplacementPolicy", policy);
+    if let Some(policy) = inside(spec, "podFailurePolicy") {
+        for rule in each(policy, "rules") {
+            each(rule, "onPodConditions").for_each(|pattern| text(pattern, "status", "True"));
+        }
+    }
     pod::template(spec);
 }
 

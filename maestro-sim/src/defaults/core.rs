@@ -4,23 +4,14 @@ use serde_json::{Map, Value, json};
 
 use super::fill::{each, get, inside, made, set, spec, text};
 
-/// A Namespace: its name as a label, its finalizer, its phase.
+/// A Namespace: its name as a label.
 pub(super) fn namespace(object: &mut Value) {
-    let Some(root) = object.as_object_mut() else { return };
-    if let Some(meta) = made(root, "metadata") {
-        let name = get(meta, "name").to_owned();
-        if !name.is_empty()
-            && let Some(labels) = made(meta, "labels")
-        {
-            labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
-        }
-    }
-    let deleting = root.get("metadata").and_then(|m| m.get("deletionTimestamp")).is_some();
-    if !deleting && let Some(spec) = made(root, "spec") {
-        set(spec, "finalizers", json!(["kubernetes"]));
-    }
-    if let Some(status) = made(root, "status") {
-        text(status, "phase", "Active");
+    let Some(meta) = object.as_object_mut().and_then(|root| made(root, "metadata")) else { return };
+    let name = get(meta, "name").to_owned();
+    if !name.is_empty()
+        && let Some(labels) = made(meta, "labels")
+    {
+        labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
     }
 }
 
@@ -77,17 +68,53 @@ pub(super) fn role_binding(object: &mut Value) {
     }
 }
 
-/// A HorizontalPodAutoscaler of version 2.
+/// A HorizontalPodAutoscaler.
 pub(super) fn autoscaler(object: &mut Value) {
-    if object.get("apiVersion").and_then(Value::as_str) != Some("autoscaling/v2") {
-        return;
-    }
+    let first = object.get("apiVersion").and_then(Value::as_str) == Some("autoscaling/v1");
     let Some(spec) = spec(object) else { return };
     set(spec, "minReplicas", 1);
+    if first {
+        set(spec, "targetCPUUtilizationPercentage", 80);
+        return;
+    }
     let empty = spec.get("metrics").and_then(Value::as_array).is_none_or(Vec::is_empty);
     if empty {
         let target = json!({"type": "Utilization", "averageUtilization": 80});
         let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": target}});
         spec.insert("metrics".to_owned(), Value::Array(vec![metric]));
+    }
+}
+
+/// A PriorityClass.
+pub(super) fn priority_class(object: &mut Value) {
+    if let Some(root) = object.as_object_mut() {
+        set(root, "preemptionPolicy", "PreemptLowerPriority");
+    }
+}
+
+/// A FlowSchema.
+pub(super) fn flow_schema(object: &mut Value) {
+    let Some(spec) = spec(object) else { return };
+    if spec.get("matchingPrecedence").and_then(Value::as_i64).unwrap_or(0) == 0 {
+        spec.insert("matchingPrecedence".to_owned(), 1000.into());
+    }
+}
+
+/// A LimitRange: a maximum of a container is its default, a default its default request.
+pub(super) fn limit_range(object: &mut Value) {
+    let Some(spec) = spec(object) else { return };
+    for item in each(spec, "limits").filter(|item| get(item, "type") == "Container") {
+        follow(item, "max", "default");
+        follow(item, "default", "defaultRequest");
+        follow(item, "min", "defaultRequest");
+    }
+}
+
+/// Copies the amounts of one list that another lacks.
+fn follow(item: &mut Map<String, Value>, from: &str, to: &str) {
+    let Some(Value::Object(known)) = item.get(from).cloned() else { return };
+    let Some(target) = made(item, to) else { return };
+    for (name, amount) in known {
+        target.entry(name).or_insert(amount);
     }
 }

@@ -40,8 +40,23 @@ fn families(spec: &mut Map<String, Value>) {
     if kind == "LoadBalancer" {
         set(spec, "allocateLoadBalancerNodePorts", true);
     }
-    text(spec, "ipFamilyPolicy", "SingleStack");
-    set(spec, "ipFamilies", json!(["IPv4"]));
+}
+
+/// Endpoints.
+pub(super) fn endpoints(object: &mut Value) {
+    let Some(root) = object.as_object_mut() else { return };
+    for port in each(root, "subsets").flat_map(|subset| each(subset, "ports")) {
+        text(port, "protocol", "TCP");
+    }
+}
+
+/// An EndpointSlice.
+pub(super) fn endpoint_slice(object: &mut Value) {
+    let Some(root) = object.as_object_mut() else { return };
+    for port in each(root, "ports") {
+        set(port, "name", "");
+        set(port, "protocol", "TCP");
+    }
 }
 
 /// An Ingress.

@@ -8,7 +8,12 @@ use super::fill::{each, get, inside, made, set, spec, text};
 pub(super) fn pod(object: &mut Value) {
     let Some(fields) = spec(object) else { return };
     pod_spec(fields);
-    // Templates leave this open; only a Pod itself gets it.
+    for list in ["containers", "initContainers"] {
+        for resources in each(fields, list).filter_map(|c| inside(c, "resources")) {
+            requests(resources);
+        }
+    }
+    // Templates leave these open; only a Pod itself gets them.
     set(fields, "enableServiceLinks", true);
     let class = quality(fields);
     if let Some(status) = object.as_object_mut().and_then(|o| made(o, "status")) {
@@ -75,9 +80,7 @@ fn container(container: &mut Map<String, Value>) {
     text(container, "imagePullPolicy", policy);
     text(container, "terminationMessagePath", "/dev/termination-log");
     text(container, "terminationMessagePolicy", "File");
-    if let Some(resources) = made(container, "resources") {
-        requests(resources);
-    }
+    set(container, "resources", Map::new());
     each(container, "ports").for_each(|port| text(port, "protocol", "TCP"));
     for variable in each(container, "env") {
         let source = inside(variable, "valueFrom").and_then(|v| inside(v, "fieldRef"));

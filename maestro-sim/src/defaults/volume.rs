@@ -36,6 +36,27 @@ pub(super) fn volume(object: &mut Value) {
     }
 }
 
+/// A CSIDriver.
+pub(super) fn driver(object: &mut Value) {
+    let Some(spec) = object.as_object_mut().and_then(|root| made(root, "spec")) else { return };
+    set(spec, "attachRequired", true);
+    text(spec, "fsGroupPolicy", "ReadWriteOnceWithFSType");
+    let off = [
+        "podInfoOnMount",
+        "preventPodSchedulingIfMissing",
+        "requiresRepublish",
+        "seLinuxMount",
+        "storageCapacity",
+    ];
+    for name in off {
+        set(spec, name, false);
+    }
+    let modes = spec.get("volumeLifecycleModes").and_then(Value::as_array);
+    if modes.is_none_or(Vec::is_empty) {
+        spec.insert("volumeLifecycleModes".to_owned(), serde_json::json!(["Persistent"]));
+    }
+}
+
 /// A StorageClass.
 pub(super) fn class(object: &mut Value) {
     let Some(root) = object.as_object_mut() else { return };

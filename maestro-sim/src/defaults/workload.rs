@@ -37,7 +37,7 @@ pub(super) fn stateful_set(object: &mut Value) {
     text(spec, "podManagementPolicy", "OrderedReady");
     if let Some(strategy) = made(spec, "updateStrategy") {
         text(strategy, "type", "RollingUpdate");
-        rolling(strategy, &[("partition", 0.into())]);
+        rolling(strategy, &[("partition", 0.into()), ("maxUnavailable", 1.into())]);
     }
     if let Some(policy) = made(spec, "persistentVolumeClaimRetentionPolicy") {
         text(policy, "whenDeleted", "Retain");
@@ -65,6 +65,11 @@ pub(super) fn daemon_set(object: &mut Value) {
         rolling(strategy, &[("maxSurge", 0.into()), ("maxUnavailable", 1.into())]);
     }
     pod::template(spec);
+    // The count of a template's versions is kept in an annotation, and so it is owned.
+    let meta = object.as_object_mut().and_then(|root| made(root, "metadata"));
+    if let Some(notes) = meta.and_then(|meta| made(meta, "annotations")) {
+        text(notes, "deprecated.daemonset.template.generation", "0");
+    }
 }
 
 /// A ReplicaSet.

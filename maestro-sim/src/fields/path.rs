@@ -74,6 +74,26 @@ pub(super) fn print(node: &Node, prefix: &mut String, out: &mut Vec<String>) {
     }
 }
 
+/// As [`print`], but at each level what is in the set comes before what lies below it: the order
+/// in which the server lists conflicts.
+pub(super) fn print_by_level(node: &Node, prefix: &mut String, out: &mut Vec<String>) {
+    let below = |node: &Node, prefix: &mut String, act: &mut dyn FnMut(&Node, &mut String)| {
+        for (element, child) in node.iter().filter(|(element, _)| *element != ".") {
+            let Value::Object(child) = child else { continue };
+            let length = prefix.len();
+            prefix.push_str(&display(element));
+            act(child, prefix);
+            prefix.truncate(length);
+        }
+    };
+    below(node, prefix, &mut |child, prefix| {
+        if is_member(child) {
+            out.push(prefix.clone());
+        }
+    });
+    below(node, prefix, &mut |child, prefix| print_by_level(child, prefix, out));
+}
+
 /// Checks every element below `node`, sorts the keys inside `k:` elements, and writes a member
 /// without children as `{}`.
 pub(super) fn canonical(node: Node) -> Result<Node, FieldSetError> {

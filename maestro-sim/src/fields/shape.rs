@@ -194,25 +194,6 @@ fn text() -> &'static Schema {
     SCHEMA.get_or_init(|| Schema { kind: Kind::String, ..Schema::default() })
 }
 
-/// What a typed server takes for the empty object of a kind: its zero value. Struct fields that
-/// are not pointers exist from the start, and so do required lists and scalars, so nobody comes
-/// to own them by creating the object. The schema tells: such fields have a default or are
-/// required.
-pub(crate) fn zero(schema: &Schema) -> Value {
-    let mut out = Map::new();
-    for (name, field) in &schema.properties {
-        let value = if field.in_zero_value {
-            zero(field)
-        } else if schema.required.contains(name) {
-            Value::Null
-        } else {
-            continue;
-        };
-        out.insert(name.to_string(), value);
-    }
-    Value::Object(out)
-}
-
 /// Equality of values; numbers are equal when they mean the same, so 1 is 1.0.
 pub(crate) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {

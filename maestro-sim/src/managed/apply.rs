@@ -85,7 +85,6 @@ pub fn apply(
     if live.is_some() && entries.is_empty() {
         before_first_apply(write, &base, &mut entries);
     }
-    let former = entries.clone();
 
     let mut merged = base.clone();
     merge::merge(write.ty(), &mut merged, applied);
@@ -104,7 +103,8 @@ pub fn apply(
         own.fields.subtract(&unowned());
     }
     entries.retain(|entry| !entry.fields.is_empty());
-    if (merged != base || !unchanged(&entries, &former))
+    // A set that changes while no value does leaves the time alone, and a new one without any.
+    if merged != base
         && let Some(own) = own_entry(write, &mut entries)
     {
         own.time = Some(write.now.to_owned());
@@ -126,13 +126,8 @@ fn claim(write: &Write<'_>, applied: &Value, entries: &mut Vec<Entry>) -> Option
         write.api_version.clone_into(&mut own.api_version);
         return Some(std::mem::replace(&mut own.fields, fields));
     }
-    entries.push(Entry::new(write, Operation::Apply, fields));
+    entries.push(Entry { time: None, ..Entry::new(write, Operation::Apply, fields) });
     None
-}
-
-/// Whether two lists hold the same entries, in whatever order.
-fn unchanged(now: &[Entry], former: &[Entry]) -> bool {
-    now.len() == former.len() && now.iter().all(|entry| former.contains(entry))
 }
 
 fn refuse(write: &Write<'_>, applied: &Value) -> Result<(), ApplyError> {
@@ -159,9 +154,11 @@ fn refuse(write: &Write<'_>, applied: &Value) -> Result<(), ApplyError> {
         many => format!("errors:\n  {}", many.join("\n  ")),
     };
     Err(ApplyError::Invalid(format!(
-        "failed to create typed patch object ({}/{}; {version}, Kind={}): {problems}",
+        "failed to create typed patch object ({}/{}; {}{version}, Kind={}): {problems}",
         text(&["metadata", "namespace"]),
         text(&["metadata", "name"]),
+        // The core group has no name, but its slash is written.
+        if version.contains('/') { "" } else { "/" },
         text(&["kind"]),
     )))
 }
@@ -256,7 +253,7 @@ fn conflicts(
     }
     found.sort_by(|a, b| a.0.cmp(&b.0));
     let of_one = |(manager, fields): (String, FieldSet)| {
-        fields.paths().into_iter().map(move |field| Conflict {
+        fields.paths_by_level().into_iter().map(move |field| Conflict {
             message: format!("conflict with {manager}"),
             field,
             manager: manager.clone(),

@@ -13,10 +13,10 @@ type: object
 properties:
   apiVersion: {type: string, default: ''}
   kind: {type: string, default: ''}
-  metadata: {type: object, x-in-zero-value: true}
+  metadata: {type: object, x-go: s}
   spec:
     type: object
-    x-in-zero-value: true
+    x-go: s
     required: [containers]
     properties:
       replicas: {type: integer}
@@ -28,12 +28,13 @@ properties:
       tags: {type: array, items: {type: string}, x-kubernetes-list-type: set}
       strategy:
         type: object
-        x-in-zero-value: true
+        x-go: s
         properties:
           type: {type: string}
           rolling: {type: object, properties: {surge: {type: integer}}}
       containers:
         type: array
+        x-go: n
         x-kubernetes-list-type: map
         x-kubernetes-list-map-keys: [name]
         items:
@@ -55,7 +56,7 @@ properties:
       free: {type: object, x-kubernetes-preserve-unknown-fields: true}
   status:
     type: object
-    x-in-zero-value: true
+    x-go: s
     properties: {ready: {type: integer}}
 "#;
 
@@ -128,15 +129,13 @@ fn describe(object: &Value) -> Value {
         .unwrap_or_default()
         .into_iter()
         .map(|entry| {
-            let second = entry.time.as_deref().unwrap_or("Z").rsplit(':').next().unwrap();
-            let second = second.trim_start_matches('0').trim_end_matches('Z');
+            let when = entry.time.as_deref().map_or("undated".to_owned(), |time| {
+                let second = time.rsplit(':').next().unwrap();
+                let second = second.trim_start_matches('0').trim_end_matches('Z');
+                format!("@{}", if second.is_empty() { "0" } else { second })
+            });
             let sub = if entry.subresource.is_empty() { "" } else { "/status" };
-            let name = format!(
-                "{} {:?}{sub} @{}",
-                entry.manager,
-                entry.operation,
-                if second.is_empty() { "0" } else { second }
-            );
+            let name = format!("{} {:?}{sub} {when}", entry.manager, entry.operation);
             (name, json!(entry.fields.paths().join(" ")))
         })
         .collect();
@@ -239,7 +238,7 @@ fn clients_may_send_or_reset_managed_fields() {
               {{manager: z, operation: Update, apiVersion: v1, fieldsType: FieldsV1,
                 fieldsV1: {{f:spec: {{f:replicas: {{}}}}}}}}]}}}}]"
         ),
-        "{spec: {replicas: 1}, managers: {z Update @0: .spec.replicas}}",
+        "{spec: {replicas: 1}, managers: {z Update undated: .spec.replicas}}",
     );
 }
 
@@ -271,7 +270,7 @@ fn apply_creates_shares_and_drops() {
         "[{apply: a, spec: {replicas: 1, image: x}}, {apply: b, spec: {image: x}},
           {apply: a, spec: {replicas: 1}}]",
         "{spec: {replicas: 1, image: x},
-          managers: {a Apply @2: .spec.replicas, b Apply @1: .spec.image}}",
+          managers: {a Apply @0: .spec.replicas, b Apply undated: .spec.image}}",
     );
     check(
         "[{apply: a, spec: {replicas: 1, image: x}}, {apply: a, spec: {image: x}}]",
@@ -313,7 +312,7 @@ fn conflicts_name_the_other_manager() {
     check(
         &format!("[{created}, {{apply: a, spec: {{replicas: 1}}}}]"),
         "{spec: {replicas: 1, image: x},
-          managers: {a Apply @1: .spec.replicas,
+          managers: {a Apply undated: .spec.replicas,
             u Update @0: .spec .spec.image .spec.replicas}}",
     );
 }
@@ -371,7 +370,7 @@ fn sets_and_atomics() {
         "[{apply: a, spec: {tags: [x, y]}}, {apply: b, spec: {tags: [z, y]}},
           {apply: a, spec: {tags: [x]}}, {apply: b, spec: {tags: [z]}}]",
         "{spec: {tags: [x, z]},
-          managers: {a Apply @2: '.spec.tags[=\"x\"]', b Apply @3: '.spec.tags[=\"z\"]'}}",
+          managers: {a Apply @0: '.spec.tags[=\"x\"]', b Apply @3: '.spec.tags[=\"z\"]'}}",
     );
     check(
         "[{apply: a, spec: {args: [x]}}, {apply: b, spec: {args: [x, y]}}]",
@@ -392,7 +391,7 @@ fn sets_and_atomics() {
 
 #[test]
 fn configurations_that_do_not_fit() {
-    let failed = "failed to create typed patch object (n/w; v1, Kind=Widget)";
+    let failed = "failed to create typed patch object (n/w; /v1, Kind=Widget)";
     check(
         "[{apply: a, spec: {replica: 1}}]",
         &format!("error: '{failed}: .spec.replica: field not declared in schema'"),

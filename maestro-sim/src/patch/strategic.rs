@@ -7,7 +7,7 @@ mod order;
 
 use serde_json::{Map, Value};
 
-use super::PatchError;
+use super::{PatchError, go_print};
 use crate::fields::shape::object_meta;
 use crate::schema::Schema;
 
@@ -63,6 +63,10 @@ impl<'s> Node<'s> {
         self.schema.is_some_and(|s| s.patch_strategy.merge)
     }
 
+    fn replaces(self) -> bool {
+        self.schema.is_some_and(|s| s.patch_strategy.replace)
+    }
+
     fn merge_key(self) -> Option<&'s str> {
         self.schema?.patch_merge_key.as_deref()
     }
@@ -91,7 +95,8 @@ fn merge_map(
             return Ok(());
         }
         Some(other) => {
-            let message = format!("unknown patch type: {other}");
+            let shown = go_print(&Value::Object(patch.clone()));
+            let message = format!("unknown patch type: {} in map: {shown}", go_print(other));
             return Err(PatchError::Internal(message));
         }
     }
@@ -186,7 +191,9 @@ fn merge_field(
         return Ok(());
     }
     match (live.get_mut(name), patch) {
-        (Some(Value::Object(live)), Value::Object(patch)) => merge_map(node, live, patch),
+        (Some(Value::Object(live)), Value::Object(patch)) if !node.replaces() => {
+            merge_map(node, live, patch)
+        }
         (Some(Value::Array(live)), Value::Array(patch)) if node.merges() => {
             merge_list(node, live, patch)
         }
@@ -258,7 +265,8 @@ fn special_items(
                 return Err(PatchError::Internal(message.to_owned()));
             }
             Some(other) => {
-                return Err(PatchError::Internal(format!("unknown patch type: {other}")));
+                let message = format!("unknown patch type: {other} in map: {}", go_print(item));
+                return Err(PatchError::Internal(message));
             }
         }
     }
@@ -271,7 +279,7 @@ fn special_items(
 
 fn merge_key_of<'v>(item: &'v Value, key: &str) -> Result<&'v Value, PatchError> {
     item.get(key).ok_or_else(|| {
-        let message = format!("map: {item} does not contain declared merge key: {key}");
+        let message = format!("map: {} does not contain declared merge key: {key}", go_print(item));
         PatchError::Internal(message)
     })
 }
@@ -377,7 +385,7 @@ properties:
         check(
             "{items: [{name: a}]}",
             "{items: [{v: 1}]}",
-            Err((500, "map: {\"v\":1} does not contain declared merge key: name")),
+            Err((500, "map: map[v:1] does not contain declared merge key: name")),
         );
     }
 

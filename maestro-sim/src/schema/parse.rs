@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Constraints, Kind, ListType, PatchStrategy, Rule, Schema};
+use super::{Constraints, Encoding, Kind, ListType, PatchStrategy, Rule, Schema};
 
 /// Reads one node and all below it.
 pub fn parse(value: &Value) -> Schema {
@@ -12,6 +12,7 @@ pub fn parse(value: &Value) -> Schema {
     let preserve_unknown = flag("x-kubernetes-preserve-unknown-fields");
     let child = |v: &Value| Arc::new(parse(v));
     let properties = value.get("properties").and_then(Value::as_object);
+    let go = text(value, "x-go");
     let additional = value.get("additionalProperties").and_then(|a| match a {
         Value::Object(_) => Some(child(a)),
         Value::Bool(true) => Some(Arc::new(Schema::any())),
@@ -28,7 +29,8 @@ pub fn parse(value: &Value) -> Schema {
         items: value.get("items").map(child),
         required: strings(value.get("required")),
         default: value.get("default").cloned(),
-        in_zero_value: flag("x-in-zero-value"),
+        encoding: encoding(go),
+        go_type: Arc::from(go.get(2..).unwrap_or("")),
         list_type: list_type(value),
         atomic_map: text(value, "x-kubernetes-map-type") == "atomic",
         patch_merge_key: value
@@ -78,8 +80,24 @@ fn list_type(value: &Value) -> ListType {
     }
 }
 
+/// The letter of `x-go`, as the encoding command of the control plane's Go module prints it.
+fn encoding(go: &str) -> Encoding {
+    match go.as_bytes().first() {
+        Some(b'a') => Encoding::Always,
+        Some(b'n') => Encoding::Null,
+        Some(b'p') => Encoding::Pointer,
+        Some(b's') => Encoding::Struct,
+        Some(b'z') => Encoding::OmitZero,
+        _ => Encoding::OmitEmpty,
+    }
+}
+
 fn strategy(text: &str) -> PatchStrategy {
-    PatchStrategy { merge: text.contains("merge"), retain_keys: text.contains("retainKeys") }
+    PatchStrategy {
+        merge: text.contains("merge"),
+        replace: text.contains("replace"),
+        retain_keys: text.contains("retainKeys"),
+    }
 }
 
 fn constraints(value: &Value) -> Option<Box<Constraints>> {

@@ -70,6 +70,12 @@ impl FieldSelector {
         }
     }
 
+    /// The first field that is not supported.
+    pub fn unsupported(&self, supported: impl Fn(&str) -> bool) -> Option<&str> {
+        let mut fields = self.requirements.iter().map(|r| r.field.as_str());
+        fields.find(|field| !supported(field))
+    }
+
     /// The one value this field must have, when the selector says so: an index can answer it.
     pub fn exact(&self, field: &str) -> Option<&str> {
         let found = self.requirements.iter().find(|r| r.equal && r.field == field)?;

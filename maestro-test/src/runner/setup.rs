@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use kube::CustomResourceExt as _;
 use maestro_sim::boot::{self, ClusterSpec};
 use maestro_sim::sim::Cluster;
 use maestro_sim::workload::{Crash, Rule, Selector, Span, WorkloadControl};
@@ -25,12 +24,10 @@ pub fn cluster(cluster: &Cluster, scenario: &Scenario, recorder: &Recorder) -> W
 
 /// Installs Maestro's kinds, as its manifests do.
 pub fn kinds(cluster: &Cluster) -> Result<(), String> {
-    let mut crds = maestro_core::package::framework_crds();
-    crds.push(maestro_core::execution::PlanExecution::crd());
     let namespace =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "maestro-system"}});
     act::apply(cluster, &namespace)?;
-    for crd in crds {
+    for crd in maestro_core::package::framework_crds() {
         let crd = serde_json::to_value(crd).map_err(|error| error.to_string())?;
         act::apply(cluster, &crd)?;
     }

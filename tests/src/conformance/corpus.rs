@@ -1,5 +1,6 @@
 //! All that is asked: the sequences written by hand, those for every kind, and generated ones.
 
+mod generated;
 mod kinds;
 mod written;
 
@@ -12,6 +13,7 @@ use crate::conformance::case::Sequence;
 pub fn all() -> Result<Vec<Sequence>, String> {
     let mut all = written::sequences()?;
     all.extend(kinds::sequences()?);
+    all.extend(generated::sequences()?);
     let mut names = std::collections::BTreeSet::new();
     match all.iter().find(|sequence| !names.insert(sequence.name.as_str())) {
         Some(twice) => Err(format!("two sequences are called {}", twice.name)),

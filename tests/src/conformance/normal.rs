@@ -21,8 +21,15 @@ static TIME: LazyLock<Regex> =
     LazyLock::new(|| regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z"));
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| regex(r"^10\.\d+\.\d+\.\d+$"));
 static TOKEN_VOLUME: LazyLock<Regex> = LazyLock::new(|| regex("kube-api-access-[a-z0-9]{5}"));
-static VERSION_IN_WORDS: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"((?:resource ?[vV]ersion|current|object meta): ?)\d+( \(\d+\))?"));
+static PATCHED_OBJECT: LazyLock<Regex> = LazyLock::new(|| regex(r#"Invalid value: "\{\\".*\}": "#));
+static GO_VALUE: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"Invalid value: [\[{].*?[}\]]: field is immutable"));
+static GO_DIFF: LazyLock<Regex> = LazyLock::new(|| regex(r"\n@@ (.*\n)+"));
+static VERSION_IN_WORDS: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"((?:resource ?[vV]ersion|current|object meta): ?|ResourceVersion in record \()\d+( \(\d+\))?",
+    )
+});
 
 fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the pattern is a constant of this file")
@@ -96,7 +103,7 @@ impl Drawn {
             self.versions.extend(text("resourceVersion").parse::<u64>());
         }
         let (base, name) = (text("generateName"), text("name"));
-        if !base.is_empty() && name.starts_with(base) && name.len() == base.len() + 5 {
+        if !base.is_empty() && is_drawn(base, name) {
             let next = self.generated.len();
             self.generated
                 .entry(name.to_owned())
@@ -186,6 +193,11 @@ impl Drawn {
             None => "<time>",
         });
         let text = TOKEN_VOLUME.replace_all(&text, "kube-api-access-<random>");
+        // *Patched objects* are quoted whole, in an order that says nothing.
+        let text = PATCHED_OBJECT.replace_all(&text, "Invalid value: <object>: ");
+        // *Go values*: the server prints some of its own structs, and differences of them.
+        let text = GO_VALUE.replace_all(&text, "Invalid value: <value>: field is immutable");
+        let text = GO_DIFF.replace_all(&text, "");
         let text = VERSION_IN_WORDS.replace_all(&text, "$1<version>");
         let mut text = text.into_owned();
         for (name, shown) in &self.generated {
@@ -195,6 +207,12 @@ impl Drawn {
         }
         text
     }
+}
+
+/// Whether a name is a base, which the server cuts where it is long, with five letters drawn.
+fn is_drawn(base: &str, name: &str) -> bool {
+    let kept = name.len().checked_sub(5).and_then(|length| name.get(..length));
+    kept.is_some_and(|kept| kept == base || (kept.len() == 58 && base.starts_with(kept)))
 }
 
 /// *Managers* stand in the order of their last write, to the second: whether two writes fell into

@@ -179,7 +179,7 @@ fn a_rollback_goes_to_the_last_good_state_once() {
 #[test]
 fn triggers_need_something_deployed_and_deletion_comes_first() {
     let mut story = Story::new(&["deploy", "recover"]);
-    story.desired.fired = vec![0];
+    story.desired.fired = vec![Fired { trigger: 0, instant: None }];
     assert_eq!(story.next(), "start deploy 1.0.0");
     story.last_ends(State::Complete);
     assert_eq!(story.next(), "start recover 1.0.0");

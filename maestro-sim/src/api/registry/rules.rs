@@ -64,10 +64,12 @@ fn generation(id: &GroupResource) -> Generation {
         ("apps", "deployments") => Generation::SpecOrAnnotations,
         ("apps", "controllerrevisions") => Generation::None,
         ("", "pods" | "replicationcontrollers") => Generation::Spec,
-        ("apps" | "batch" | "policy", _)
-        | ("networking.k8s.io", "ingresses" | "networkpolicies")
-        | ("apiextensions.k8s.io" | "flowcontrol.apiserver.k8s.io", _)
-        | ("storage.k8s.io", "csidrivers") => Generation::Spec,
+        ("", "podtemplates") => Generation::AnyButMetadata,
+        ("discovery.k8s.io", _) => Generation::Any,
+        ("scheduling.k8s.io", _) => Generation::Fixed,
+        ("apps" | "batch" | "policy" | "autoscaling", _)
+        | ("networking.k8s.io", "ingresses" | "networkpolicies" | "ingressclasses")
+        | ("apiextensions.k8s.io" | "flowcontrol.apiserver.k8s.io", _) => Generation::Spec,
         ("admissionregistration.k8s.io", _) => Generation::AnyButMetadata,
         _ => Generation::None,
     }
@@ -105,6 +107,7 @@ fn selectable(id: &GroupResource) -> &'static [&'static str] {
             "spec.hostNetwork",
             "status.phase",
             "status.podIP",
+            "status.podIPs",
             "status.nominatedNodeName",
         ],
         ("", "events") => &[

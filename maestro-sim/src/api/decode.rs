@@ -1,0 +1,272 @@
+//! From a body to an object of the kind that the URL names, with what is said of surplus fields.
+
+use serde_json::Value;
+
+use crate::api::registry::Served;
+use crate::api::server::Server;
+use crate::api::{Cause, PatchType, Request, Status};
+use crate::patch::go_print;
+use crate::structural;
+use crate::typed;
+
+/// Where the real server registers its types; its message names the place.
+const SCHEME: &str = "pkg/runtime/scheme.go:111";
+
+/// What `fieldValidation` asks for (KEP-2885).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strictness {
+    Ignore,
+    Warn,
+    Strict,
+}
+
+impl Server {
+    /// Reads the body of a create, an update or an apply in place.
+    pub(super) fn decode(
+        &mut self,
+        served: &Served,
+        request: &Request,
+        body: &mut Value,
+    ) -> Result<(), Box<Status>> {
+        let strictness = strictness(request)?;
+        self.check_type(served, request, body)?;
+        let noticed = read(served, body).map_err(|why| {
+            let (kind, version) = (&served.kind, &served.version);
+            let message =
+                format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}");
+            Box::new(Status::bad_request(message))
+        })?;
+        self.empties = noticed.empties;
+        let Some(why) = self.surplus(request, strictness, &noticed.unknown) else { return Ok(()) };
+        let (kind, version) = (&served.kind, &served.version);
+        let message =
+            format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}");
+        Err(Box::new(Status::bad_request(message)))
+    }
+
+    /// Reads what an apply made of an object: a typed server stores nothing else.
+    pub(super) fn decode_merged(
+        &mut self,
+        served: &Served,
+        mut merged: Value,
+    ) -> Result<Value, Box<Status>> {
+        let noticed = read(served, &mut merged);
+        let noticed = noticed.map_err(|why| {
+            let (version, kind) = (served.api_version(), &served.kind);
+            let slash = if version.contains('/') { "" } else { "/" };
+            let name = merged.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("");
+            let message = format!(
+                "failed to convert new object (/{name}; {slash}{version}, Kind={kind}) to proper \
+                 version: unable to convert unstructured object to {slash}{version}, Kind={kind}: \
+                 {why}"
+            );
+            Box::new(Status::new(500, "", message))
+        })?;
+        self.empties = noticed.empties;
+        Ok(merged)
+    }
+
+    /// Reads what a patch made of an object; `shown` is the patched object as errors quote it.
+    pub(super) fn decode_patched(
+        &mut self,
+        served: &Served,
+        request: &Request,
+        body: &mut Value,
+        patch: &Value,
+    ) -> Result<(), Box<Status>> {
+        let strictness = strictness(request)?;
+        self.check_type(served, request, body)?;
+        let before = body.clone();
+        let strategic = request.patch == Some(PatchType::Strategic);
+        let refuse = |why: &str| {
+            let shown = if strategic { go_print(patch) } else { before.to_string() };
+            let message = format!("Invalid value: {}: {why}", Value::from(shown));
+            let cause = Cause::new("FieldValueInvalid", "patch", message);
+            Box::new(Status::invalid("", "", "", &[cause]))
+        };
+        let noticed = read(served, body).map_err(|why| {
+            let why = if strategic { from_unstructured(&why) } else { why };
+            refuse(&why)
+        })?;
+        self.empties = noticed.empties;
+        match self.surplus(request, strictness, &noticed.unknown) {
+            Some(why) => Err(refuse(&why)),
+            None => Ok(()),
+        }
+    }
+
+    /// Warns of surplus fields, or says why they are refused.
+    fn surplus(
+        &mut self,
+        request: &Request,
+        strictness: Strictness,
+        unknown: &[String],
+    ) -> Option<String> {
+        let told = unknown.iter().map(|field| format!("unknown field \"{field}\""));
+        match strictness {
+            _ if unknown.is_empty() => None,
+            Strictness::Ignore => None,
+            Strictness::Warn => {
+                if request.options.warn {
+                    self.warnings.extend(told);
+                }
+                None
+            }
+            Strictness::Strict => {
+                let all: Vec<String> = told.collect();
+                Some(format!("strict decoding error: {}", all.join(", ")))
+            }
+        }
+    }
+
+    /// The body must be of the kind that the URL names; absent type fields are filled in for
+    /// built-in kinds.
+    fn check_type(
+        &self,
+        served: &Served,
+        request: &Request,
+        body: &mut Value,
+    ) -> Result<(), Box<Status>> {
+        if body.is_null() && !served.is_custom() {
+            *body = Value::Object(serde_json::Map::new());
+        }
+        let Some(map) = body.as_object_mut() else {
+            return Err(unrecognized(served, body));
+        };
+        let text = |field: &str| {
+            map.get(field).and_then(Value::as_str).filter(|v| !v.is_empty()).map(str::to_owned)
+        };
+        let version = text("apiVersion");
+        let kind = text("kind");
+        // Inside the simulation the collection says the kind well enough.
+        let must_say = served.is_custom() && request.options.warn;
+        if must_say && (version.is_none() || kind.is_none()) {
+            return Err(Box::new(Status::bad_request(missing_type(version, kind, body))));
+        }
+        let version = version.unwrap_or_else(|| served.api_version().to_owned());
+        let kind = kind.unwrap_or_else(|| served.kind.clone());
+        if version != served.api_version() || kind != served.kind {
+            return Err(Box::new(Status::bad_request(self.other_type(served, &version, &kind))));
+        }
+        map.insert("apiVersion".into(), version.into());
+        map.insert("kind".into(), kind.into());
+        Ok(())
+    }
+
+    /// What is said of a body of another kind than the URL's.
+    fn other_type(&self, served: &Served, api_version: &str, kind: &str) -> String {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        if served.is_custom() {
+            return format!(
+                "the API version in the data ({api_version}) does not match the expected API \
+                 version ({})",
+                served.api_version()
+            );
+        }
+        let head =
+            format!("{kind} in version \"{version}\" cannot be handled as a {}", served.kind);
+        let known = self
+            .registry
+            .of_kind(group, kind)
+            .is_some_and(|other| other.version == version && !other.is_custom());
+        if !known {
+            return format!(
+                "{head}: no kind \"{kind}\" is registered for version \"{api_version}\" in scheme \
+                 \"{SCHEME}\""
+            );
+        }
+        let package = match served.resource.group.split('.').next() {
+            None | Some("") => "core",
+            Some(package) => package,
+        };
+        format!(
+            "{head}: converting ({version}.{kind}) to ({package}.{}): unknown conversion",
+            served.kind
+        )
+    }
+}
+
+/// An applied configuration must say that it is of the kind that the URL names.
+pub(super) fn applied_type(served: &Served, body: &Value) -> Result<(), Box<Status>> {
+    if !body.is_object() {
+        let message = format!(
+            "error decoding patch: error unmarshaling JSON: while decoding JSON: json: cannot \
+             unmarshal {} into Go value of type map[string]interface {{}}",
+            typed::json_type(body)
+        );
+        return Err(Box::new(Status::bad_request(message)));
+    }
+    let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or("");
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    if version == served.api_version() && kind == served.kind {
+        return Ok(());
+    }
+    let slash = if version.contains('/') { "" } else { "/" };
+    let message = format!("invalid object type: {slash}{version}, Kind={kind}");
+    Err(Box::new(Status::bad_request(message)))
+}
+
+/// The fields that nothing knows, after everything has the type that it should have.
+fn read(served: &Served, body: &mut Value) -> Result<typed::Noticed, String> {
+    if served.is_custom() {
+        let unknown = structural::unknown_fields(served.schema(), body);
+        return Ok(typed::Noticed { unknown, empties: false });
+    }
+    typed::decode(served.schema(), &served.kind, body)
+}
+
+fn strictness(request: &Request) -> Result<Strictness, Box<Status>> {
+    match request.options.field_validation.as_deref() {
+        None | Some("" | "Warn") => Ok(Strictness::Warn),
+        Some("Ignore") => Ok(Strictness::Ignore),
+        Some("Strict") => Ok(Strictness::Strict),
+        Some(other) => {
+            let message = format!(
+                "Unsupported value: \"{other}\": supported values: \"\", \"Ignore\", \"Strict\", \
+                 \"Warn\""
+            );
+            let options = match request.verb {
+                crate::api::Verb::Create => "CreateOptions",
+                crate::api::Verb::Update => "UpdateOptions",
+                _ => "PatchOptions",
+            };
+            let cause = Cause::new("FieldValueNotSupported", "fieldValidation", message);
+            Err(Box::new(Status::invalid("meta.k8s.io", options, "", &[cause])))
+        }
+    }
+}
+
+/// A body that is no object at all.
+fn unrecognized(served: &Served, body: &Value) -> Box<Status> {
+    const TARGET: &str = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind \
+                          string \"json:\\\"kind,omitempty\\\"\" }";
+    let hex: String = body.to_string().bytes().map(|b| format!("{b:02x}")).collect();
+    let message = format!(
+        "the object provided is unrecognized (must be of type {}): couldn't get version/kind; \
+         json parse error: json: cannot unmarshal {} into Go value of type {TARGET} ({hex})",
+        served.kind,
+        typed::json_type(body)
+    );
+    Box::new(Status::bad_request(message))
+}
+
+/// A custom object has to say what it is.
+fn missing_type(version: Option<String>, kind: Option<String>, body: &Value) -> String {
+    match (version, kind) {
+        (_, None) => format!("Object 'Kind' is missing in '{body}'"),
+        _ => format!("Object 'apiVersion' is missing in '{body}'"),
+    }
+}
+
+/// Strategic merge decodes maps, not text, and names no place.
+fn from_unstructured(why: &str) -> String {
+    match why.strip_prefix("json: cannot unmarshal ").and_then(|rest| rest.split_once(" into ")) {
+        Some(("string", rest)) => match rest.rsplit(' ').next() {
+            Some(list) if list.starts_with("[]") => "cannot restore slice from string".to_owned(),
+            Some(map) if map.starts_with("map[") => "cannot restore map from string".to_owned(),
+            Some(of) => format!("unrecognized type: {of}"),
+            None => why.to_owned(),
+        },
+        _ => why.to_owned(),
+    }
+}

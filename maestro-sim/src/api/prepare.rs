@@ -1,0 +1,103 @@
+//! What the server's strategies set on a new or changed object after admission: nobody owns it.
+//!
+//! Source: `PrepareForCreate` and `PrepareForUpdate` of `k8s.io/kubernetes/pkg/registry`.
+
+use serde_json::{Map, Value, json};
+
+use crate::api::Status;
+use crate::api::registry::Served;
+use crate::api::server::Server;
+use crate::defaults;
+use crate::object::{Object, at, map_at};
+
+/// The annotation in which a DaemonSet counts the versions of its template.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
+impl Server {
+    pub(super) fn prepare_create(
+        &mut self,
+        served: &Served,
+        body: &mut Value,
+    ) -> Result<(), Box<Status>> {
+        match (&*served.resource.group, &*served.resource.resource) {
+            ("", "namespaces") => {
+                add_if_empty(map_at(body, &["spec"]), "finalizers", json!(["kubernetes"]));
+                map_at(body, &["status"]).insert("phase".into(), "Active".into());
+            }
+            ("", "services") => {
+                families(body);
+                return self.allocate(served, body);
+            }
+            ("", "persistentvolumes") => {
+                let now = self.timestamp();
+                let status = map_at(body, &["status"]);
+                status.insert("phase".into(), "Pending".into());
+                status.insert("lastPhaseTransitionTime".into(), now.into());
+            }
+            ("batch", "jobs") => defaults::tie_job(body),
+            ("apps", "daemonsets") => {
+                let notes = map_at(body, &["metadata", "annotations"]);
+                notes.insert(TEMPLATE_GENERATION.into(), "1".into());
+            }
+            ("apiextensions.k8s.io", _) => {
+                let first = storage_version(body);
+                let status = map_at(body, &["status"]);
+                status.insert("acceptedNames".into(), json!({"plural": "", "kind": ""}));
+                status.insert("conditions".into(), Value::Null);
+                status.insert("storedVersions".into(), first.into_iter().collect());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What a change of the object itself, not of a subresource, brings with it.
+    pub(super) fn prepare_update(served: &Served, live: &Object, body: &mut Value) {
+        let id = (&*served.resource.group, &*served.resource.resource);
+        if id == ("", "namespaces") {
+            // Only its own endpoints change these.
+            if let Some(finalizers) = live.at(&["spec", "finalizers"]) {
+                map_at(body, &["spec"]).insert("finalizers".into(), finalizers.clone());
+            }
+        }
+        if id == ("apps", "daemonsets") {
+            let before = live.annotation(TEMPLATE_GENERATION).and_then(|n| n.parse::<i64>().ok());
+            let template = |o: &Value| at(o, &["spec", "template"]).cloned();
+            let grown = template(live.value()) != template(body);
+            let count = before.unwrap_or(1) + i64::from(grown);
+            map_at(body, &["metadata", "annotations"])
+                .insert(TEMPLATE_GENERATION.into(), count.to_string().into());
+        }
+    }
+}
+
+/// The IP families of a Service: this cluster has IPv4 alone.
+pub(super) fn families(body: &mut Value) {
+    let spec = map_at(body, &["spec"]);
+    if spec.get("type").and_then(Value::as_str) != Some("ExternalName") {
+        // A headless Service that selects nothing may be given endpoints of any family.
+        let headless = spec.get("clusterIP").and_then(Value::as_str) == Some("None");
+        let selects =
+            spec.get("selector").and_then(Value::as_object).is_some_and(|s| !s.is_empty());
+        let both = headless && !selects;
+        let policy = spec.get("ipFamilyPolicy").and_then(Value::as_str).unwrap_or("");
+        if policy.is_empty() {
+            let policy = if both { "RequireDualStack" } else { "SingleStack" };
+            spec.insert("ipFamilyPolicy".into(), policy.into());
+        }
+        let families = if both { json!(["IPv4", "IPv6"]) } else { json!(["IPv4"]) };
+        add_if_empty(spec, "ipFamilies", families);
+    }
+}
+
+fn add_if_empty(map: &mut Map<String, Value>, field: &str, list: Value) {
+    if map.get(field).and_then(Value::as_array).is_none_or(Vec::is_empty) {
+        map.insert(field.into(), list);
+    }
+}
+
+fn storage_version(crd: &Value) -> Option<Value> {
+    let versions = at(crd, &["spec", "versions"]).and_then(Value::as_array)?;
+    let stored = versions.iter().find(|v| v.get("storage") == Some(&Value::Bool(true)))?;
+    stored.get("name").cloned()
+}
