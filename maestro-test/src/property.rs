@@ -137,7 +137,8 @@ pub struct Finding(pub String, pub String);
 /// Registers the properties: module, type, name.
 macro_rules! properties {
     ($($module:ident :: $type:ident = $name:literal),+ $(,)?) => {
-        /// The names of all properties, in the order in which they are checked.
+        /// The names of all properties, in the order in which they are checked: where one event
+        /// breaks several, the cause stands before what follows from it.
         pub const NAMES: [&str; [$($name),+].len()] = [$($name),+];
 
         fn build(scenario: &Scenario, seed: u64) -> Vec<(&'static str, Box<dyn Property>)> {
@@ -156,8 +157,8 @@ macro_rules! properties {
 
 properties! {
     converges::Converges = "converges",
-    stays::Stays = "stays",
     quiesces::Quiesces = "quiesces",
+    stays::Stays = "stays",
     one_plan::OnePlan = "one-plan",
     storage_safe::StorageSafe = "storage-safe",
     budgeted::Budgeted = "budgeted",
