@@ -53,7 +53,11 @@ impl Body {
             if index > 0 {
                 chunks.push_back(Bytes::from_static(b","));
             }
-            chunks.push_back(item.bytes().clone());
+            if list.typed_items {
+                chunks.push_back(item.bytes().clone());
+            } else {
+                chunks.extend(item.bytes_untyped().into_iter().filter(|piece| !piece.is_empty()));
+            }
         }
         chunks.push_back(Bytes::from_static(b"]}\n"));
         Self::Chunks(chunks)

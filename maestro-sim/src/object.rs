@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -78,7 +80,39 @@ pub struct Object {
     value: Value,
     key: Key,
     resource_version: u64,
-    bytes: OnceLock<Bytes>,
+    encoded: OnceLock<Encoded>,
+}
+
+/// An encoding, and where its type stands.
+#[derive(Debug)]
+struct Encoded {
+    bytes: Bytes,
+    /// The entries `"apiVersion":…` and `"kind":…`, each up to the comma before the next.
+    types: [Range<usize>; 2],
+}
+
+impl Encoded {
+    fn of(value: &Value) -> Self {
+        let mut types = [0..0, 0..0];
+        let Value::Object(fields) = value else {
+            return Self { bytes: Bytes::from(value.to_string()), types };
+        };
+        let mut out = String::from("{");
+        for (index, (name, field)) in fields.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            let start = out.len();
+            let _ = write!(out, "{}:{field}", Value::from(name.as_str()));
+            match name.as_str() {
+                "apiVersion" => types[0] = start..out.len(),
+                "kind" => types[1] = start..out.len(),
+                _ => {}
+            }
+        }
+        out.push('}');
+        Self { bytes: Bytes::from(out), types }
+    }
 }
 
 impl Object {
@@ -89,7 +123,7 @@ impl Object {
         let key = Key::new(text("namespace").unwrap_or(""), text("name").unwrap_or(""));
         let resource_version =
             text("resourceVersion").and_then(|rv| rv.parse().ok()).unwrap_or_default();
-        Self { value, key, resource_version, bytes: OnceLock::new() }
+        Self { value, key, resource_version, encoded: OnceLock::new() }
     }
 
     /// The whole tree.
@@ -184,7 +218,21 @@ impl Object {
 
     /// The JSON encoding, made on first use and shared from then on.
     pub fn bytes(&self) -> &Bytes {
-        self.bytes.get_or_init(|| Bytes::from(self.value.to_string()))
+        &self.encoded().bytes
+    }
+
+    /// The same without `apiVersion` and `kind`, in pieces of the one encoding.
+    pub fn bytes_untyped(&self) -> [Bytes; 3] {
+        let Encoded { bytes, types: [version, kind] } = self.encoded();
+        // Metadata follows both, and so a comma does.
+        let after = |entry: &Range<usize>| if entry.is_empty() { entry.end } else { entry.end + 1 };
+        let middle = after(version)..kind.start.max(after(version));
+        let rest = after(kind).max(middle.end)..bytes.len();
+        [bytes.slice(..version.start), bytes.slice(middle), bytes.slice(rest)]
+    }
+
+    fn encoded(&self) -> &Encoded {
+        self.encoded.get_or_init(|| Encoded::of(&self.value))
     }
 
     fn meta_str(&self, field: &str) -> &str {

@@ -128,6 +128,14 @@ impl Summary {
         judged.find(|(_, verdict)| *verdict != Verdict::Passed)
     }
 
+    /// A digest of every run's trace, in the order of seeds: equal for equal runs, whatever the
+    /// process, the threads or the build.
+    pub fn digest(&self) -> u64 {
+        self.outcomes.iter().fold(0, |digest, outcome| {
+            (digest ^ outcome.digest).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+    }
+
     /// How many runs passed.
     pub fn passed(&self) -> usize {
         let passes = |o: &&Outcome| o.verdict(&self.scenario) == Verdict::Passed;

@@ -41,6 +41,7 @@ impl Server {
         Ok(Response::List(List {
             api_version,
             kind,
+            typed_items: served.is_custom(),
             items,
             resource_version,
             continue_token: None,

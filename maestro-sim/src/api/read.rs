@@ -17,6 +17,8 @@ pub struct List {
     pub api_version: String,
     /// Kind of the list, for example `PodList`.
     pub kind: String,
+    /// Whether each item names its type, as custom resources do and built-in ones do not.
+    pub typed_items: bool,
     /// The objects in key order.
     pub items: Vec<Arc<Object>>,
     /// Resource version of the list.
@@ -107,6 +109,7 @@ impl Server {
         Ok(Response::List(List {
             api_version: served.api_version().to_owned(),
             kind: served.list_kind.clone(),
+            typed_items: served.is_custom(),
             continue_token: last.map(|o| make_token(resource_version, o.key())),
             remaining: (more && filter.is_plain()).then_some(rest),
             items: matched,

@@ -60,6 +60,7 @@ fn scenario(summary: &Summary) -> Value {
         "writes": counted(sum(|o| o.writes), outcomes.len()),
         "faults": coverage.faults,
         "stepsMet": coverage.steps,
+        "digest": format!("{:016x}", summary.digest()),
     })
 }
 

@@ -148,6 +148,14 @@ impl Report {
         lines.collect()
     }
 
+    /// The sequences in which something differs from the list of known differences.
+    pub fn surprises(&self, known: &str) -> BTreeSet<String> {
+        let known: BTreeSet<&str> = entries(known).collect();
+        let found: BTreeSet<&str> = self.differences.iter().map(|d| d.id.as_str()).collect();
+        let sequence = |id: &&str| id.split('#').next().unwrap_or(id).to_owned();
+        known.symmetric_difference(&found).map(sequence).collect()
+    }
+
     /// What speaks against the list of known differences: new ones, and listed ones that are none.
     pub fn against(&self, known: &str) -> Result<(), String> {
         let known: BTreeSet<&str> = entries(known).collect();
