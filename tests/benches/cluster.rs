@@ -62,6 +62,10 @@ fn pod(name: &str) -> Value {
 fn quiet(cluster: &Cluster, pods: usize) {
     cluster.with(|world| {
         boot::bootstrap(world);
+        // Pods run as an account, which a controller would make.
+        let account = json!({"metadata": {"name": "default"}});
+        let account = request(Verb::Create, "serviceaccounts", "", account);
+        world.direct(account).expect("the account is created");
         for index in 0..pods {
             let create = request(Verb::Create, "pods", "", pod(&format!("pod-{index}")));
             world.direct(create).expect("a pod is created");
