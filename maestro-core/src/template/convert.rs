@@ -54,6 +54,7 @@ fn from_fact(fact: &Fact) -> Value {
 pub(super) fn part(json: &Json, wanted: &Wanted) -> Value {
     match json {
         _ if wanted.is_all() => to_cel(json),
+        Json::Array(_) if wanted.is_presence() => Value::List(Arc::default()),
         Json::Object(fields) if wanted.items().is_none() => map(fields
             .iter()
             .filter_map(|(name, value)| Some((name, part(value, wanted.field(name)?))))),

@@ -118,7 +118,10 @@ fn what_is_lent_is_worth_as_much_as_what_is_set() {
         assert_eq!(lent.converted("pods").as_deref(), Some(converts), "{text}");
     };
     check("pods.exists(p, p.status.phase == 'Failed')", "[{status{phase}}]");
-    check("pods.all(p, has(p.gone))", "[{gone}]");
+    check("pods.all(p, has(p.gone))", "[{gone{}}]");
+    check("pods.all(p, has(p.status.ips) && has(p.status))", "[{status{ips{}}}]");
+    check("pods.exists(p, has(p.status) && p.status.phase == 'Failed')", "[{status{phase}}]");
+    check("pods.exists(p, has(p.status.ips) && size(p.status.ips) == 1)", "[{status{ips}}]");
     check("pods.filter(p, p.kind == 'Pod')", "[*]");
     check("pods.map(p, p.metadata.name)", "[{metadata{name}}]");
     check("pods.exists(p, p.metadata.?labels.orValue({}).size() > 1)", "[{metadata}]");

@@ -32,6 +32,11 @@ impl Wanted {
         self.fields.get(name)
     }
 
+    /// Whether all that is asked is whether there is a value.
+    pub(super) fn is_presence(&self) -> bool {
+        !self.all && self.fields.is_empty() && self.items.is_none()
+    }
+
     /// Whether fields are asked for.
     pub(super) fn has_fields(&self) -> bool {
         !self.fields.is_empty()
@@ -137,7 +142,9 @@ impl Walk {
 
     fn value(&mut self, tree: &IdedExpr) {
         if let Some(path) = self.path(tree) {
-            self.want(path).all = true;
+            // `has(a.b)` asks whether there is a value, not what it is.
+            let only_whether = matches!(&tree.expr, Expr::Select(select) if select.test);
+            self.want(path).all |= !only_whether;
             return;
         }
         match &tree.expr {
