@@ -13,7 +13,7 @@ mod text;
 mod variables;
 mod wanted;
 
-pub use cel::{CompileError, EvaluateError, Expression, Fact, Facts, MAX_SOURCE_BYTES, Scope};
+pub use cel::{Ask, CompileError, EvaluateError, Expression, Fact, Facts, MAX_SOURCE_BYTES, Scope};
 pub use text::Text;
 pub use variables::{CONDITION_VARIABLES, POD_FACTS, Run, TEMPLATE_VARIABLES, scope};
 

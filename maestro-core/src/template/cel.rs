@@ -85,8 +85,11 @@ pub struct Facts<'a> {
     pub names: &'static [&'static str],
     /// The fact of this name about an object, if there is one. It is asked only for what an
     /// expression looks at.
-    pub of: Box<dyn Fn(&Value, &str) -> Option<Fact> + 'a>,
+    pub of: Box<Ask<'a>>,
 }
+
+/// From an object and the name of a fact to the fact, if there is one.
+pub type Ask<'a> = dyn Fn(&Value, &str) -> Option<Fact> + 'a;
 
 /// Something known of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
