@@ -103,7 +103,7 @@ fn broken_rule(parameter: &Parameter, rule: &str, value: &Value) -> Option<Strin
     if expression.variables().any(|variable| variable == "oldSelf") {
         return None;
     }
-    match expression.truth(&Scope::new().with("self", value)) {
+    match expression.truth(&Scope::new().with("self", value.clone())) {
         Ok(true) => None,
         Ok(false) => {
             let message = parameter.message.clone();

@@ -97,6 +97,16 @@ impl FieldSet {
         is_subset(&self.root, &other.root)
     }
 
+    /// Whether every path of this set is in a trusted `fieldsV1` tree.
+    pub(crate) fn is_within(&self, tree: &Node) -> bool {
+        is_subset(&self.root, tree)
+    }
+
+    /// Whether a trusted `fieldsV1` tree and this set have a path in common.
+    pub(crate) fn meets(&self, tree: &Node) -> bool {
+        meets(&self.root, tree)
+    }
+
     /// Every path as people read it, such as `.spec.containers[name="a"].image`, in tree order.
     pub fn paths(&self) -> Vec<String> {
         let mut out = Vec::new();
@@ -225,6 +235,14 @@ fn intersection(a: &Node, b: &Node) -> Node {
     out
 }
 
+fn meets(a: &Node, b: &Node) -> bool {
+    let (few, many) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    few.iter().filter(|(element, _)| *element != ".").any(|(element, left)| {
+        let (Value::Object(left), Some(right)) = (left, child(many, element)) else { return false };
+        (is_member(left) && is_member(right)) || meets(left, right)
+    })
+}
+
 fn is_subset(a: &Node, b: &Node) -> bool {
     a.iter().filter(|(element, _)| *element != ".").all(|(element, left)| {
         let (Value::Object(left), Some(right)) = (left, child(b, element)) else { return false };
@@ -255,6 +273,8 @@ mod tests {
         assert_eq!(a.intersection(&b), set(both), "intersection");
         assert_eq!(b.intersection(&a), set(both), "intersection, turned");
         assert!(a.intersection(&b).is_subset(&a) && a.is_subset(&after(&|s| s.union(b.clone()))));
+        assert_eq!(a.meets(b.root()), !a.intersection(&b).is_empty(), "meeting");
+        assert_eq!(a.is_within(b.root()), a.is_subset(&b), "being within");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod apply;
 mod entry;
+mod renew;
 
 use serde_json::{Map, Value};
 
@@ -72,6 +73,11 @@ impl<'a> Write<'a> {
 /// The client's `managedFields` count if they can be read and are not empty, except on a
 /// subresource; `[{}]` resets them, and an object whose fields are not tracked stays so.
 pub fn update(write: &Write<'_>, old: Option<&Value>, new: &mut Value) {
+    if let Some(old) = old
+        && renew::same_owners(write, old, new)
+    {
+        return;
+    }
     let mut entries = client_entries(write, old, new);
     set_managed_fields(new, Value::Null);
     if entries.is_empty() && old.is_some() {

@@ -26,12 +26,20 @@ pub struct Noticed {
 
 /// Decodes a body of a built-in kind in place.
 ///
+/// What is the same in `known`, a stored object of the kind, was decoded when that was stored, and
+/// is passed over: most bodies are the stored object with little changed.
+///
 /// # Errors
 /// With the words of Go's decoder, for the first value of a wrong type.
-pub fn decode(schema: &Schema, kind: &str, value: &mut Value) -> Result<Noticed, String> {
+pub fn decode(
+    schema: &Schema,
+    kind: &str,
+    value: &mut Value,
+    known: Option<&Value>,
+) -> Result<Noticed, String> {
     let mut decoder = Decoder { noticed: Noticed::default() };
     let place = Place { owner: kind, fields: None };
-    decoder.structure(schema, value, &place, &Path::root(""))?;
+    decoder.structure(schema, value, known, &place, &Path::root(""))?;
     decoder.noticed.unknown.sort();
     Ok(decoder.noticed)
 }
@@ -69,12 +77,18 @@ pub fn zero(schema: &Schema) -> Value {
 /// Puts in the fields that always appear.
 pub fn fill(schema: &Schema, map: &mut Map<String, Value>) {
     for (name, field) in &schema.properties {
-        if !map.contains_key(&**name)
+        if always_there(field)
+            && !map.contains_key(&**name)
             && let Some(empty) = empty(field)
         {
             map.insert(name.to_string(), empty);
         }
     }
+}
+
+/// Whether Go writes a field although it is not set.
+fn always_there(field: &Schema) -> bool {
+    !matches!(field.encoding, Encoding::OmitEmpty | Encoding::Pointer | Encoding::OmitZero)
 }
 
 /// What stands for a field that is not set, if anything does.
@@ -141,6 +155,7 @@ impl Decoder {
         &mut self,
         schema: &Schema,
         value: &mut Value,
+        known: Option<&Value>,
         place: &Place<'_>,
         path: &Path<'_>,
     ) -> Result<(), String> {
@@ -152,20 +167,26 @@ impl Decoder {
             }
             other => return Err(place.mismatch(json_type(other), &schema.go_type)),
         };
+        let known = known.and_then(Value::as_object);
         let mut surplus = false;
         for (name, child) in map.iter_mut() {
+            let known = known.and_then(|known| known.get(name));
+            if known.is_some_and(|known| known == child) {
+                continue;
+            }
             let Some(field) = schema.properties.get(name.as_str()) else {
                 surplus = true;
                 self.noticed.unknown.push(path.field(name).to_string());
                 continue;
             };
             let here = Place { owner: struct_name(field, place), fields: Some((place, name)) };
-            self.value(field, &field.go_type, child, &here, &path.field(name))?;
+            self.value(field, &field.go_type, child, known, &here, &path.field(name))?;
             self.noticed.empties |= field.encoding == Encoding::Null && is_empty(child);
+            surplus |= is_left_out(field, child);
         }
-        if surplus || map.iter().any(|(name, child)| is_left_out(schema, name, child)) {
+        if surplus {
             map.retain(|name, child| {
-                schema.properties.contains_key(name.as_str()) && !is_left_out(schema, name, child)
+                schema.properties.get(name.as_str()).is_some_and(|field| !is_left_out(field, child))
             });
         }
         fill(schema, map);
@@ -177,20 +198,21 @@ impl Decoder {
         schema: &Schema,
         go_type: &str,
         value: &mut Value,
+        known: Option<&Value>,
         place: &Place<'_>,
         path: &Path<'_>,
     ) -> Result<(), String> {
         match schema.kind {
             _ if value.is_null() => Ok(()),
             Kind::Object if !schema.properties.is_empty() => {
-                self.structure(schema, value, place, path)
+                self.structure(schema, value, known, place, path)
             }
             Kind::Object => match &schema.additional {
-                Some(values) => self.map(values, go_type, value, place, path),
+                Some(values) => self.map(values, go_type, value, known, place, path),
                 None => Ok(()),
             },
             Kind::Array => match &schema.items {
-                Some(items) => self.list(items, go_type, value, place, path),
+                Some(items) => self.list(items, go_type, value, known, place, path),
                 None => Ok(()),
             },
             Kind::Any if !scalar::is_quantity(schema) => Ok(()),
@@ -204,6 +226,7 @@ impl Decoder {
         values: &Schema,
         go_type: &str,
         value: &mut Value,
+        known: Option<&Value>,
         place: &Place<'_>,
         path: &Path<'_>,
     ) -> Result<(), String> {
@@ -212,9 +235,11 @@ impl Decoder {
         };
         let of = go_type.split_once(']').map_or("", |(_, of)| of).trim_start_matches('*');
         let owner = last_word(of, place.owner);
+        let known = known.and_then(Value::as_object);
         for (name, child) in map.iter_mut() {
+            let known = known.and_then(|known| known.get(name));
             let here = Place { owner, fields: place.fields };
-            self.element(values, of, child, &here, &path.field(name))?;
+            self.element(values, of, child, known, &here, &path.field(name))?;
         }
         Ok(())
     }
@@ -224,6 +249,7 @@ impl Decoder {
         items: &Schema,
         go_type: &str,
         value: &mut Value,
+        known: Option<&Value>,
         place: &Place<'_>,
         path: &Path<'_>,
     ) -> Result<(), String> {
@@ -232,9 +258,11 @@ impl Decoder {
         };
         let of = go_type.strip_prefix("[]").unwrap_or("").trim_start_matches('*');
         let owner = last_word(of, place.owner);
+        let known = known.and_then(Value::as_array);
         for (index, child) in list.iter_mut().enumerate() {
+            let known = known.and_then(|known| known.get(index));
             let here = Place { owner, fields: place.fields };
-            self.element(items, of, child, &here, &path.index(index))?;
+            self.element(items, of, child, known, &here, &path.index(index))?;
         }
         Ok(())
     }
@@ -245,16 +273,20 @@ impl Decoder {
         schema: &Schema,
         go_type: &str,
         value: &mut Value,
+        known: Option<&Value>,
         place: &Place<'_>,
         path: &Path<'_>,
     ) -> Result<(), String> {
+        if known.is_some_and(|known| known == value) {
+            return Ok(());
+        }
         if value.is_null() {
             *value = scalar::zero(schema).unwrap_or(Value::Null);
         }
         if schema.kind == Kind::Object && !schema.properties.is_empty() && !value.is_object() {
             return Err(place.mismatch(json_type(value), go_type));
         }
-        self.value(schema, go_type, value, place, path)
+        self.value(schema, go_type, value, known, place, path)
     }
 }
 
@@ -279,8 +311,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// Whether Go would not write this field.
-fn is_left_out(schema: &Schema, name: &str, value: &Value) -> bool {
-    let Some(field) = schema.properties.get(name) else { return false };
+fn is_left_out(field: &Schema, value: &Value) -> bool {
     match field.encoding {
         Encoding::OmitEmpty => match value {
             Value::Null => true,

@@ -52,7 +52,7 @@ pub(super) struct Operator {
     /// How long the leader goes on when it cannot renew the Lease.
     #[arg(long, env = "MAESTRO_RENEW_DEADLINE", value_name = "DURATION", default_value = "10s")]
     renew_deadline: GoDuration,
-    /// How often each replica tries to take or renew the Lease.
+    /// How often a replica tries again to take or renew the Lease when that failed.
     #[arg(long, env = "MAESTRO_RETRY_PERIOD", value_name = "DURATION", default_value = "2s")]
     retry_period: GoDuration,
     /// This replica's name, different for every replica; the host's name by default, which in a

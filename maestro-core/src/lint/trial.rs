@@ -44,7 +44,7 @@ pub(super) fn check(spec: &FrameworkSpec, templates: &Templates, problems: &mut 
     let facts = Facts { names: &POD_FACTS, of: Box::new(sample_fact) };
     scope.lend_known("pods", vec![&pod], facts);
     let objects: Vec<&Value> = rendered.values().flatten().collect();
-    scope.set("objects", &json!(objects)).set("self", &instance);
+    scope.set("objects", json!(objects)).lend("self", &instance);
     conditions(spec, &scope, problems);
 }
 

@@ -39,8 +39,7 @@ pub(super) async fn advance(
         Adopted::Failed(stand) => return Ok(stand),
     };
     let uid = run.metadata.uid.clone().unwrap_or_default();
-    let subject =
-        Subject { version: &version, instance: &work.instance, parameters: &run.spec.parameters };
+    let subject = Subject::new(&version, &work.instance, &run.spec.parameters);
     let plan = match work.memory.plans.get(&uid) {
         Some(plan) => plan.clone(),
         None => {
@@ -165,8 +164,7 @@ async fn pass(
     let state = run.state();
     if state == State::Running {
         let owned = work.core.world.owned(work.owner.namespace, work.owner.uid);
-        let subject =
-            Subject { version, instance: &work.instance, parameters: &run.spec.parameters };
+        let subject = Subject::new(version, &work.instance, &run.spec.parameters);
         let change = subject.change(&expressions, &owned, clock::now());
         at = super::instance::earlier(at, change);
     }
@@ -182,7 +180,7 @@ fn observe(
     now: Moment,
 ) -> Observed {
     let owned = work.core.world.owned(work.owner.namespace, work.owner.uid);
-    let subject = Subject { version, instance: &work.instance, parameters: &run.spec.parameters };
+    let subject = Subject::new(version, &work.instance, &run.spec.parameters);
     let values = subject.values(expressions, &owned, now);
     let mut observed = Observed { values, ..Observed::default() };
     for key in keys {
@@ -190,8 +188,8 @@ fn observe(
             observed.objects.insert(key.clone(), object);
         }
     }
-    for (key, object) in owned {
-        observed.objects.entry(key).or_insert(object);
+    for (key, object) in owned.iter() {
+        observed.objects.entry(key.clone()).or_insert_with(|| object.clone());
     }
     let uid = run.metadata.uid.as_deref().unwrap_or_default();
     observed.outcomes = work.memory.outcomes.get(uid).cloned().unwrap_or_default();

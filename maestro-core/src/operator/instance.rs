@@ -238,11 +238,7 @@ async fn sweep(
     for run in history {
         let Some(name) = run.spec.framework_version.as_deref() else { continue };
         let Some(version) = snapshot(work.core, framework, name).await? else { continue };
-        let subject = Subject {
-            version: &version,
-            instance: &work.instance,
-            parameters: &run.spec.parameters,
-        };
+        let subject = Subject::new(&version, &work.instance, &run.spec.parameters);
         let Ok(plan) = subject.plan(&run.spec.plan) else { continue };
         let steps = plan.phases.iter().flat_map(|phase| &phase.steps);
         for task in steps.flat_map(|step| &step.tasks) {

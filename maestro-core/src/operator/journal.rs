@@ -40,22 +40,30 @@ pub(super) async fn history(
     world: &World,
     memory: &mut Memory,
     owner: &Owner<'_>,
-) -> Result<Vec<PlanExecution>, Error> {
-    let mut history = Vec::new();
-    for value in world.list(&api_version(), "PlanExecution", owner.namespace) {
+) -> Result<Arc<[PlanExecution]>, Error> {
+    let mut known = world.list(&api_version(), "PlanExecution", owner.namespace);
+    known.retain(|value| {
         let instance = &value["spec"]["instance"];
         let uid = instance["uid"].as_str().unwrap_or_default();
-        let same = instance["kind"] == owner.kind
+        instance["kind"] == owner.kind
             && instance["name"] == owner.name
-            && (uid.is_empty() || uid == owner.uid);
-        if !same {
-            continue;
-        }
-        let mut run = parsed(memory, &value)?;
+            && (uid.is_empty() || uid == owner.uid)
+    });
+    if let Some((from, history)) = &memory.history
+        && from.len() == known.len()
+        && from.iter().zip(&known).all(|(from, known)| Arc::ptr_eq(from, known))
+    {
+        return Ok(history.clone());
+    }
+    let mut history = Vec::new();
+    let mut as_known = true;
+    for value in &known {
+        let mut run = parsed(memory, value)?;
         let uid = run.metadata.uid.clone().unwrap_or_default();
         if !memory.confirmed.contains(&uid) {
             if !run.state().is_terminal() {
-                let Some(key) = ObjectKey::of(&value) else { continue };
+                as_known = false;
+                let Some(key) = ObjectKey::of(value) else { continue };
                 match world.read(&key).await? {
                     Some(fresh) => run = parsed(memory, &fresh)?,
                     None => continue,
@@ -67,6 +75,8 @@ pub(super) async fn history(
     }
     let is_there = |uid: &str| history.iter().any(|run| run.metadata.uid.as_deref() == Some(uid));
     memory.runs.retain(|uid, _| is_there(uid));
+    let history: Arc<[PlanExecution]> = history.into();
+    memory.history = as_known.then(|| (known, history.clone()));
     Ok(history)
 }
 

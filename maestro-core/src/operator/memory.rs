@@ -19,6 +19,8 @@ pub(super) struct Memory {
     pub(super) confirmed: BTreeSet<String>,
     /// Executions as read from their objects, by UID.
     pub(super) runs: BTreeMap<String, (Arc<Value>, PlanExecution)>,
+    /// All executions, and the objects they were read from.
+    pub(super) history: Option<(Vec<Arc<Value>>, Arc<[PlanExecution]>)>,
     /// What became of effects, by the execution's UID.
     pub(super) outcomes: BTreeMap<String, BTreeMap<EffectId, Outcome>>,
     /// Rendered plans, by the execution's UID.

@@ -15,7 +15,12 @@ pub(super) struct Objects {
     by_uid: BTreeMap<String, ObjectKey>,
     /// The objects that name this UID among their owners.
     by_owner: BTreeMap<String, BTreeSet<ObjectKey>>,
+    /// What was found for a namespace and an owner since anything changed.
+    owned: BTreeMap<(String, String), Owned>,
 }
+
+/// Objects of one owner, in key order.
+pub(super) type Owned = Arc<[(ObjectKey, Arc<Value>)]>;
 
 impl Objects {
     /// One object.
@@ -40,7 +45,11 @@ impl Objects {
     }
 
     /// Every object of a namespace that an owner of this UID owns, at any depth, in key order.
-    pub(super) fn owned(&self, namespace: &str, uid: &str) -> Vec<(ObjectKey, Arc<Value>)> {
+    pub(super) fn owned(&mut self, namespace: &str, uid: &str) -> Owned {
+        let id = (namespace.to_owned(), uid.to_owned());
+        if let Some(found) = self.owned.get(&id) {
+            return found.clone();
+        }
         let mut found: BTreeMap<&ObjectKey, &Arc<Value>> = BTreeMap::new();
         let mut owners = vec![uid];
         while let Some(owner) = owners.pop() {
@@ -51,7 +60,10 @@ impl Objects {
                 }
             }
         }
-        found.into_iter().map(|(key, object)| (key.clone(), object.clone())).collect()
+        let found: Owned =
+            found.into_iter().map(|(key, object)| (key.clone(), object.clone())).collect();
+        self.owned.insert(id, found.clone());
+        found
     }
 
     /// Stores an object unless a newer one is known; whether it was stored.
@@ -68,12 +80,14 @@ impl Objects {
             self.by_owner.entry(owner.to_owned()).or_default().insert(key.clone());
         }
         self.by_key.insert(key, object.clone());
+        self.owned.clear();
         true
     }
 
     /// Forgets an object.
     pub(super) fn remove(&mut self, key: &ObjectKey) {
         let Some(old) = self.by_key.remove(key) else { return };
+        self.owned.clear();
         self.by_uid.remove(old["metadata"]["uid"].as_str().unwrap_or_default());
         for owner in owner_uids(&old) {
             if let Some(keys) = self.by_owner.get_mut(owner) {
@@ -180,20 +194,20 @@ mod tests {
     #[test]
     fn owned_objects_are_found_at_any_depth_and_by_the_uids_of_now() {
         let mut objects = Objects::default();
-        let names = |objects: &Objects| {
-            let found = objects.owned("ns", "root").into_iter();
-            found.map(|(key, _)| format!("{} {}", key.kind, key.name)).collect::<Vec<_>>()
+        let names = |objects: &mut Objects| {
+            let found = objects.owned("ns", "root");
+            found.iter().map(|(key, _)| format!("{} {}", key.kind, key.name)).collect::<Vec<_>>()
         };
         assert!(objects.put(&object("Pod", "a-0", "p", 3, "set")), "before its owner is known");
         assert!(objects.put(&object("Set", "a", "set", 2, "root")));
-        assert_eq!(names(&objects), ["Pod a-0", "Set a"]);
+        assert_eq!(names(&mut objects), ["Pod a-0", "Set a"]);
         assert!(!objects.put(&object("Set", "a", "set", 1, "")), "an older version is no news");
         assert!(objects.put(&object("Set", "a", "other", 4, "root")), "made anew");
-        assert_eq!(names(&objects), ["Set a"], "the pod is the former set's");
+        assert_eq!(names(&mut objects), ["Set a"], "the pod is the former set's");
         objects.forget(&object("Set", "a", "set", 3, ""));
-        assert_eq!(names(&objects), ["Set a"], "the deletion of the former is past");
+        assert_eq!(names(&mut objects), ["Set a"], "the deletion of the former is past");
         objects.forget(&object("Set", "a", "other", 5, ""));
-        assert!(names(&objects).is_empty());
+        assert!(names(&mut objects).is_empty());
         assert_eq!(objects.replace("v1", "Pod", Vec::new()).len(), 1);
     }
 }

@@ -11,10 +11,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::execution::Moment;
-use crate::template::{Fact, Facts, POD_FACTS};
+use crate::template::{CLOCKS, Fact, Facts, POD_FACTS, Threshold};
 
-/// The facts that change with time alone.
-const CLOCKS: [&str; 2] = ["failedFor", "stuckFor"];
 /// How far ahead a change of a condition is looked for, as a power of two of seconds: 36 hours.
 /// Who waits for longer than that is asked again by then.
 const HORIZON: u32 = 17;
@@ -56,6 +54,22 @@ pub(super) fn has_clock(pod: &Value) -> bool {
 /// Whether an expression may look at what changes with time alone.
 pub(super) fn heeds_clocks(expression: &str) -> bool {
     CLOCKS.iter().any(|name| expression.contains(name))
+}
+
+/// The first moment after `now` at which a clock of one of the pods reaches a threshold.
+pub(super) fn reached<'a>(
+    pods: impl Iterator<Item = &'a Value>,
+    thresholds: &[Threshold],
+    now: Moment,
+) -> Option<Moment> {
+    let reached = |pod: &'a Value| {
+        let (failed, due) = (failed_since(pod), due(pod));
+        thresholds.iter().filter_map(move |one| {
+            let since = if one.clock == "failedFor" { failed } else { due };
+            Some(since?.after(one.reading))
+        })
+    };
+    pods.flat_map(reached).filter(|moment| *moment > now).min()
 }
 
 /// The first moment after `now` at which something gives another answer than it gives now, to

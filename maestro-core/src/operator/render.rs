@@ -2,9 +2,9 @@
 //! values of expressions over what is observed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::instance::earlier;
 use super::pods;
@@ -27,40 +27,48 @@ pub(super) struct Subject<'a> {
     /// The instance as it is.
     pub(super) instance: &'a Value,
     /// The parameters of the run, as recorded.
-    pub(super) parameters: &'a BTreeMap<String, Value>,
+    parameters: &'a BTreeMap<String, Value>,
+    /// The same with defaults.
+    resolved: OnceLock<Result<Value, String>>,
 }
 
 impl<'a> Subject<'a> {
+    pub(super) fn new(
+        version: &'a FrameworkVersionSpec,
+        instance: &'a Value,
+        parameters: &'a BTreeMap<String, Value>,
+    ) -> Self {
+        Self { version, instance, parameters, resolved: OnceLock::new() }
+    }
+
     fn text(&self, field: &str) -> &str {
         self.instance["metadata"][field].as_str().unwrap_or_default()
     }
 
     /// The variables that every template and expression sees.
-    fn scope(&self) -> Result<Scope<'a>, String> {
-        let given: Map<String, Value> = self.parameters.clone().into_iter().collect();
-        let params =
+    fn scope(&self) -> Result<Scope<'_>, String> {
+        let resolve = || {
+            let given: Map<String, Value> = self.parameters.clone().into_iter().collect();
             parameters::resolve(&self.version.spec, &Value::Object(given)).map_err(|errors| {
                 errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-            })?;
+            })
+        };
+        let params = self.resolved.get_or_init(resolve).as_ref().map_err(Clone::clone)?;
         let (framework, spec) = (&self.version.framework, &self.version.spec);
-        let scope = template::scope(framework, spec, self.instance, &params, Run::default());
-        Ok(scope)
+        Ok(template::scope(framework, spec, self.instance, params, Run::default()))
     }
 
     /// Renders a plan.
     pub(super) fn plan(&self, plan: &str) -> Result<Plan, Error> {
         let failed = |message| Error::Render(plan.to_owned(), message);
         let mut scope = self.scope().map_err(failed)?;
-        scope.set("plan", &json!(plan)).set("phase", &json!("")).set("step", &json!(""));
+        scope.set("plan", plan).set("phase", "").set("step", "");
         let configs = self.configs(&scope);
         compile(&self.version.spec, plan, &mut |place, name| {
             let source = self.version.spec.templates.get(name);
             let source = source.ok_or_else(|| "the framework has no such template".to_owned())?;
             let template = cache::template(name, source).map_err(|error| error.to_string())?;
-            scope
-                .set("plan", &json!(place.plan))
-                .set("phase", &json!(place.phase))
-                .set("step", &json!(place.step));
+            scope.set("plan", place.plan).set("phase", place.phase).set("step", place.step);
             let mut objects = template.render(&scope).map_err(|error| error.to_string())?;
             let step = StepInfo { plan: place.plan, phase: place.phase, step: place.step };
             enhance(&mut objects, &self.identity(), &step, &configs, &is_cluster_scoped);
@@ -109,7 +117,7 @@ impl<'a> Subject<'a> {
     pub(super) fn values(
         &self,
         expressions: &[String],
-        objects: &'a [(ObjectKey, Arc<Value>)],
+        objects: &[(ObjectKey, Arc<Value>)],
         now: Moment,
     ) -> Values {
         if expressions.is_empty() {
@@ -119,36 +127,50 @@ impl<'a> Subject<'a> {
         expressions.iter().map(|text| (text.clone(), value(&scope, text))).collect()
     }
 
-    /// The first moment at which one of the expressions has another value than now although
+    /// The first moment at which one of the expressions may have another value than now although
     /// nothing happens; none where time alone changes nothing.
     pub(super) fn change(
         &self,
         expressions: &[String],
-        objects: &'a [(ObjectKey, Arc<Value>)],
+        objects: &[(ObjectKey, Arc<Value>)],
         now: Moment,
     ) -> Option<Moment> {
         if !pods_of(objects).any(pods::has_clock) {
             return None;
         }
-        let mut scope = self.observed(objects, now);
         let mut first: Option<Moment> = None;
         for text in expressions.iter().filter(|text| pods::heeds_clocks(text)) {
-            let change = pods::change(now, |moment| {
-                if let Ok(scope) = &mut scope {
-                    lend_pods(scope, objects, moment);
-                }
-                value(&scope, text)
-            });
+            let Ok(expression) = cache::expression(text) else { continue };
+            let change = match expression.thresholds() {
+                Some(thresholds) => pods::reached(pods_of(objects), thresholds, now),
+                None => self.tried(text, objects, now),
+            };
             first = earlier(first, change);
         }
         first
     }
 
-    fn observed(
+    /// The same for one expression, by trying it at one moment after the other.
+    fn tried(
         &self,
-        objects: &'a [(ObjectKey, Arc<Value>)],
+        text: &str,
+        objects: &[(ObjectKey, Arc<Value>)],
         now: Moment,
-    ) -> Result<Scope<'a>, String> {
+    ) -> Option<Moment> {
+        let mut scope = self.observed(objects, now);
+        pods::change(now, |moment| {
+            if let Ok(scope) = &mut scope {
+                lend_pods(scope, objects, moment);
+            }
+            value(&scope, text)
+        })
+    }
+
+    fn observed<'s>(
+        &'s self,
+        objects: &'s [(ObjectKey, Arc<Value>)],
+        now: Moment,
+    ) -> Result<Scope<'s>, String> {
         let mut scope = self.scope()?;
         let all: Vec<&Value> = objects.iter().map(|(_, object)| &**object).collect();
         scope.lend_all("objects", all).lend("self", self.instance);

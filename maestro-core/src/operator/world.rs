@@ -17,7 +17,7 @@ use tokio::task::AbortHandle;
 use super::Error;
 use super::ending::why;
 use super::kinds::{Kinds, Served};
-use super::objects::Objects;
+use super::objects::{Objects, Owned};
 use crate::task::ObjectKey;
 
 /// How long a reconcile waits for a new watch to have listed everything.
@@ -129,7 +129,7 @@ impl World {
     }
 
     /// Every known object that an owner of this UID owns, at any depth.
-    pub(super) fn owned(&self, namespace: &str, uid: &str) -> Vec<(ObjectKey, Arc<Value>)> {
+    pub(super) fn owned(&self, namespace: &str, uid: &str) -> Owned {
         self.known().objects.owned(namespace, uid)
     }
 

@@ -2,6 +2,7 @@
 
 use super::convert;
 use super::guard::{self, References};
+use super::thresholds::{Threshold, thresholds};
 use super::wanted::{self, Wanted};
 use kube_cel::KubeCelExt;
 use kube_cel::cel::parser::Parser;
@@ -60,20 +61,21 @@ pub(super) fn base() -> &'static Context<'static> {
     &BASE
 }
 
-/// The variables that an expression sees. Making one is cheap; its functions are shared, and what
-/// is lent to it is converted only when an expression asks for it.
+/// The variables that an expression sees. Making one is cheap; its functions are shared, and of
+/// its variables only what an expression asks for is converted.
 pub struct Scope<'a> {
     context: RefCell<Context<'static>>,
-    lent: RefCell<BTreeMap<&'static str, Lent<'a>>>,
+    variables: RefCell<BTreeMap<&'static str, Variable<'a>>>,
 }
 
 /// A variable of which only what was asked for is converted.
-struct Lent<'a> {
+struct Variable<'a> {
     value: Loan<'a>,
     converted: Option<Wanted>,
 }
 
 enum Loan<'a> {
+    Own(Value),
     One(&'a Value),
     Many(Vec<&'a Value>),
     Known(Vec<&'a Value>, Facts<'a>),
@@ -107,7 +109,7 @@ pub enum Fact {
 impl Default for Scope<'_> {
     fn default() -> Self {
         let context = RefCell::new(base().new_inner_scope());
-        Self { context, lent: RefCell::default() }
+        Self { context, variables: RefCell::default() }
     }
 }
 
@@ -119,22 +121,18 @@ impl<'a> Scope<'a> {
     }
 
     /// Sets a variable.
-    pub fn set(&mut self, name: &str, value: &Value) -> &mut Self {
-        self.lent.get_mut().remove(name);
-        self.context.get_mut().add_variable_from_value(name, convert::to_cel(value));
-        self
+    pub fn set(&mut self, name: &'static str, value: impl Into<Value>) -> &mut Self {
+        self.put(name, Loan::Own(value.into()))
     }
 
-    /// Sets a variable that may be large and that few expressions look at.
+    /// Sets a variable to what somebody else keeps.
     pub fn lend(&mut self, name: &'static str, value: &'a Value) -> &mut Self {
-        self.lent.get_mut().insert(name, Lent { value: Loan::One(value), converted: None });
-        self
+        self.put(name, Loan::One(value))
     }
 
     /// The same for a list.
     pub fn lend_all(&mut self, name: &'static str, values: Vec<&'a Value>) -> &mut Self {
-        self.lent.get_mut().insert(name, Lent { value: Loan::Many(values), converted: None });
-        self
+        self.put(name, Loan::Many(values))
     }
 
     /// The same for a list of which more is known than it says.
@@ -144,14 +142,17 @@ impl<'a> Scope<'a> {
         values: Vec<&'a Value>,
         facts: Facts<'a>,
     ) -> &mut Self {
-        let value = Loan::Known(values, facts);
-        self.lent.get_mut().insert(name, Lent { value, converted: None });
+        self.put(name, Loan::Known(values, facts))
+    }
+
+    fn put(&mut self, name: &'static str, value: Loan<'a>) -> &mut Self {
+        self.variables.get_mut().insert(name, Variable { value, converted: None });
         self
     }
 
     /// The same as [`Scope::set`], for building in one breath.
     #[must_use]
-    pub fn with(mut self, name: &str, value: &Value) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.set(name, value);
         self
     }
@@ -159,20 +160,21 @@ impl<'a> Scope<'a> {
     /// The parts of a variable that were converted so far.
     #[cfg(test)]
     pub(super) fn converted(&self, name: &str) -> Option<String> {
-        Some(self.lent.borrow().get(name)?.converted.as_ref()?.to_string())
+        Some(self.variables.borrow().get(name)?.converted.as_ref()?.to_string())
     }
 
-    /// Converts what was lent and is asked for now.
+    /// Converts what is asked for now and was not before.
     fn fetch(&self, all: &BTreeMap<String, Wanted>) {
-        let mut lent = self.lent.borrow_mut();
+        let mut variables = self.variables.borrow_mut();
         for (name, wanted) in all {
-            let Some(lent) = lent.get_mut(name.as_str()) else { continue };
-            if lent.converted.as_ref().is_some_and(|converted| converted.covers(wanted)) {
+            let Some(variable) = variables.get_mut(name.as_str()) else { continue };
+            if variable.converted.as_ref().is_some_and(|converted| converted.covers(wanted)) {
                 continue;
             }
-            let converted = lent.converted.get_or_insert_default();
+            let converted = variable.converted.get_or_insert_default();
             converted.join(wanted);
-            let value = match &lent.value {
+            let value = match &variable.value {
+                Loan::Own(value) => convert::part(value, converted),
                 Loan::One(value) => convert::part(value, converted),
                 Loan::Many(values) => convert::list_part(values, converted),
                 Loan::Known(values, facts) => convert::known_part(values, facts, converted),
@@ -189,6 +191,7 @@ pub struct Expression {
     tree: IdedExpr,
     references: References,
     wanted: BTreeMap<String, Wanted>,
+    thresholds: Option<Vec<Threshold>>,
 }
 
 impl Expression {
@@ -220,6 +223,7 @@ impl Expression {
             Err(_) => return Err(fail("the parser gave up on it".to_owned())),
         };
         let wanted = wanted::wanted(&tree);
+        let thresholds = thresholds(&tree);
         let mut references = References::default();
         guard::rewrite(&mut tree, &mut references);
         if let Some(message) = references.unsupported.take() {
@@ -233,7 +237,7 @@ impl Expression {
         {
             return Err(fail(format!("unknown function {name:?}")));
         }
-        Ok(Self { source: source.to_owned(), tree, references, wanted })
+        Ok(Self { source: source.to_owned(), tree, references, wanted, thresholds })
     }
 
     /// What was compiled.
@@ -254,6 +258,13 @@ impl Expression {
             .iter()
             .filter(move |(owner, _)| owner == variable)
             .map(|(_, field)| field.as_str())
+    }
+
+    /// The readings of the pods' clocks from which it may have another value; `None` when only
+    /// trying can tell.
+    #[must_use]
+    pub fn thresholds(&self) -> Option<&[Threshold]> {
+        self.thresholds.as_deref()
     }
 
     fn fail(&self, message: impl ToString) -> EvaluateError {

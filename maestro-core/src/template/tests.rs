@@ -5,8 +5,8 @@ use serde_json::json;
 
 fn scope() -> Scope<'static> {
     Scope::new()
-        .with("name", &json!("main"))
-        .with("params", &json!({"nodes": 3, "config": {"b": "2", "a": "1"}, "on": false}))
+        .with("name", "main")
+        .with("params", json!({"nodes": 3, "config": {"b": "2", "a": "1"}, "on": false}))
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn what_is_lent_is_worth_as_much_as_what_is_set() {
         let mut lent = Scope::new();
         lent.lend_all("pods", pods.as_array().into_iter().flatten().collect());
         lent.lend("first", &pods[0]);
-        let set = Scope::new().with("pods", &pods).with("first", &pods[0]);
+        let set = Scope::new().with("pods", pods.clone()).with("first", pods[0].clone());
         let plain = |result: Result<Option<Value>, EvaluateError>| {
             result.map_err(|error| error.to_string().chars().take(24).collect::<String>())
         };

@@ -2,7 +2,7 @@
 
 use super::Scope;
 use crate::framework::FrameworkSpec;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What a template may refer to.
 ///
@@ -50,23 +50,23 @@ pub fn scope<'a>(
     framework: &str,
     spec: &FrameworkSpec,
     instance: &'a Value,
-    params: &Value,
+    params: &'a Value,
     run: Run<'_>,
 ) -> Scope<'a> {
     let metadata = &instance["metadata"];
     let text = |field: &str| metadata[field].as_str().unwrap_or_default();
     let mut scope = Scope::new();
     scope
-        .set("params", params)
-        .set("name", &json!(text("name")))
-        .set("namespace", &json!(text("namespace")))
-        .set("uid", &json!(text("uid")))
+        .lend("params", params)
+        .set("name", text("name"))
+        .set("namespace", text("namespace"))
+        .set("uid", text("uid"))
         .lend("instance", instance)
-        .set("framework", &json!(framework))
-        .set("version", &json!(spec.version))
-        .set("appVersion", &json!(spec.app_version))
-        .set("plan", &json!(run.plan))
-        .set("phase", &json!(run.phase))
-        .set("step", &json!(run.step));
+        .set("framework", framework)
+        .set("version", spec.version.as_str())
+        .set("appVersion", spec.app_version.clone())
+        .set("plan", run.plan)
+        .set("phase", run.phase)
+        .set("step", run.step);
     scope
 }

@@ -21,16 +21,17 @@ enum Strictness {
 }
 
 impl Server {
-    /// Reads the body of a create, an update or an apply in place.
+    /// Reads the body of a create, an update or an apply in place; `live` is what is stored.
     pub(super) fn decode(
         &mut self,
         served: &Served,
         request: &Request,
         body: &mut Value,
+        live: Option<&Value>,
     ) -> Result<(), Box<Status>> {
         let strictness = strictness(request)?;
         self.check_type(served, request, body)?;
-        let noticed = read(served, body).map_err(|why| {
+        let noticed = read(served, body, live).map_err(|why| {
             let (kind, version) = (&served.kind, &served.version);
             let message =
                 format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}");
@@ -49,8 +50,9 @@ impl Server {
         &mut self,
         served: &Served,
         mut merged: Value,
+        live: Option<&Value>,
     ) -> Result<Value, Box<Status>> {
-        let noticed = read(served, &mut merged);
+        let noticed = read(served, &mut merged, live);
         let noticed = noticed.map_err(|why| {
             let (version, kind) = (served.api_version(), &served.kind);
             let slash = if version.contains('/') { "" } else { "/" };
@@ -72,7 +74,7 @@ impl Server {
         served: &Served,
         request: &Request,
         body: &mut Value,
-        patch: &Value,
+        (live, patch): (&Value, &Value),
         again: impl Fn() -> Option<Value>,
     ) -> Result<(), Box<Status>> {
         let strictness = strictness(request)?;
@@ -87,7 +89,7 @@ impl Server {
             let cause = Cause::new("FieldValueInvalid", "patch", message);
             Box::new(Status::invalid("", "", "", &[cause]))
         };
-        let noticed = read(served, body).map_err(|why| {
+        let noticed = read(served, body, Some(live)).map_err(|why| {
             let why = if strategic { from_unstructured(&why) } else { why };
             refuse(&why)
         })?;
@@ -210,12 +212,12 @@ pub(super) fn applied_type(served: &Served, body: &Value) -> Result<(), Box<Stat
 }
 
 /// The fields that nothing knows, after everything has the type that it should have.
-fn read(served: &Served, body: &mut Value) -> Result<typed::Noticed, String> {
+fn read(served: &Served, body: &mut Value, live: Option<&Value>) -> Result<typed::Noticed, String> {
     if served.is_custom() {
         let unknown = structural::unknown_fields(served.schema(), body);
         return Ok(typed::Noticed { unknown, empties: false });
     }
-    typed::decode(served.schema(), &served.kind, body)
+    typed::decode(served.schema(), &served.kind, body, live)
 }
 
 fn strictness(request: &Request) -> Result<Strictness, Box<Status>> {

@@ -31,7 +31,7 @@ enum Origin {
 impl Server {
     pub(super) fn create(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
         let mut body = std::mem::take(&mut request.body);
-        self.decode(served, &request, &mut body)?;
+        self.decode(served, &request, &mut body, None)?;
         let body = self.fresh(served, &request, body)?;
         self.insert(served, &request, body, &Origin::Update)
     }
@@ -160,10 +160,11 @@ impl Server {
 
     pub(super) fn update(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
         let mut body = std::mem::take(&mut request.body);
-        self.decode(served, &request, &mut body)?;
-        check_place(served, &request, map_at(&mut body, &["metadata"]))?;
         let key = Key::new(&request.namespace, &request.name);
-        let Some(live) = self.store.get(&served.resource, &key).cloned() else {
+        let live = self.store.get(&served.resource, &key).cloned();
+        self.decode(served, &request, &mut body, live.as_ref().map(|live| live.value()))?;
+        check_place(served, &request, map_at(&mut body, &["metadata"]))?;
+        let Some(live) = live else {
             if served.create_on_update && request.subresource.is_empty() {
                 let body = self.fresh(served, &request, body)?;
                 return self.insert(served, &request, body, &Origin::Update);
@@ -223,7 +224,8 @@ impl Server {
             _ => patch::strategic(served.schema(), live.value(), &body),
         };
         let mut patched = make().map_err(|e| failure::of_patch(&e))?;
-        self.decode_patched(served, &request, &mut patched, &body, || make().ok())?;
+        let sources = (live.value(), &body);
+        self.decode_patched(served, &request, &mut patched, sources, || make().ok())?;
         check_place(served, &request, map_at(&mut patched, &["metadata"]))?;
         self.replace(served, &request, &live, patched, &Origin::Update)
     }
@@ -266,7 +268,7 @@ impl Server {
         let write = write_of(served, request, &manager, &now);
         let merged = managed::apply(&write, live.as_ref().map(|o| o.value()), &body, force)
             .map_err(|e| failure::of_apply(&e))?;
-        let merged = self.decode_merged(served, merged)?;
+        let merged = self.decode_merged(served, merged, live.as_ref().map(|live| live.value()))?;
         match live {
             Some(live) => self.replace(served, request, &live, merged, &Origin::Apply),
             None => {

@@ -8,7 +8,7 @@ use crate::facts::facts;
 fn check(kind: &str, body: &str, expected: &str) {
     let name = kind.rsplit('.').next().unwrap();
     let mut body: Value = serde_yaml::from_str(body).unwrap();
-    let shown = match super::decode(&facts().schema(kind), name, &mut body) {
+    let shown = match super::decode(&facts().schema(kind), name, &mut body, None) {
         Ok(noticed) => format!("{body} {}", noticed.unknown.join(" ")),
         Err(error) => error,
     };
