@@ -7,7 +7,7 @@ use std::time::Duration;
 use maestro_core::operator::{self, OperatorOptions};
 use maestro_sim::api::{Request, Verb};
 use maestro_sim::boot::{self, ClusterSpec};
-use maestro_sim::link::Direction;
+use maestro_sim::link::{Direction, Trouble};
 use maestro_sim::object::{GroupResource, Key};
 use maestro_sim::sim::{Cluster, Options, run};
 use maestro_sim::trace::TraceLevel;
@@ -123,8 +123,7 @@ fn a_server_on_a_lost_node_is_brought_back() {
         let node = pod["spec"]["nodeName"].as_str().expect("a node").to_owned();
         cluster.with(|world| {
             let link = world.find_link(&format!("kubelet/{node}")).expect("a kubelet");
-            world.link_mut(link).partition = Some(Direction::Both);
-            world.links_changed();
+            world.trouble(&[link], &Trouble::Cut(Direction::Both));
         });
         // 50 s until the node is given up, 5 min until its pods are to go, a minute's grace and
         // two more: none of it is an event at the moment when the trigger comes true.
