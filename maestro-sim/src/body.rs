@@ -104,6 +104,7 @@ pub struct WatchBody {
     initial: VecDeque<Arc<Object>>,
     initial_end: bool,
     epoch: u64,
+    lag_epoch: u64,
     lag: Duration,
     ends: Instant,
     bookmark: Instant,
@@ -122,7 +123,11 @@ enum Found {
 impl WatchBody {
     /// Follows an accepted watch over a link.
     pub fn new(cluster: Cluster, link: LinkId, mut start: WatchStart) -> Self {
-        let (epoch, lag) = cluster.with(|world| world.begin_watch(link));
+        let (epoch, lag_epoch, lag) = cluster.with(|world| {
+            let lag = world.watch_lag(link);
+            let state = world.link(link);
+            (state.watch_epoch, state.lag_epoch, lag)
+        });
         let now = Instant::now();
         let ends = now + Duration::from_secs(start.timeout_seconds);
         Self {
@@ -133,6 +138,7 @@ impl WatchBody {
             link,
             start,
             epoch,
+            lag_epoch,
             lag,
             ends,
             bookmark: now + BOOKMARK_EVERY,
@@ -175,6 +181,10 @@ impl WatchBody {
         let now = Instant::now();
         let (hears, fenced, epoch) = self.cluster.with(|world| {
             world.wake_on_link(self.link, cx.waker());
+            let lag_epoch = world.link(self.link).lag_epoch;
+            if std::mem::replace(&mut self.lag_epoch, lag_epoch) != lag_epoch {
+                self.lag = world.watch_lag(self.link);
+            }
             let link = world.link(self.link);
             (link.hears(), link.fenced, link.watch_epoch)
         });
@@ -270,3 +280,6 @@ fn line(kind: &str, object: &Bytes) -> Bytes {
     out.put_slice(b"}\n");
     out.freeze()
 }
+
+#[cfg(test)]
+mod tests;

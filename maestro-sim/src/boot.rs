@@ -13,7 +13,7 @@ use crate::kubelet::{Kubelet, NodeSpec};
 use crate::link::LinkId;
 use crate::object::GroupResource;
 use crate::scheduler::Scheduler;
-use crate::workload::{Rule, Wake, WorkloadControl, Workloads};
+use crate::workload::{Quorum, Rule, Wake, WorkloadControl, Workloads};
 use crate::world::World;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
@@ -144,6 +144,9 @@ pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     world.add_actor(Box::new(Scheduler::new()), scheduler);
     let workloads = Arc::new(Workloads::new(spec.workloads.clone(), world.seed()));
     let control = WorkloadControl::default();
+    if spec.workloads.iter().any(|rule| rule.quorum == Some(Quorum::Replicas)) {
+        world.observe(Box::new(control.clone()));
+    }
     let nodes = (1..=spec.nodes)
         .map(|index| {
             let name = format!("node-{index}");

@@ -23,6 +23,7 @@ pub use meta::metadata;
 pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = metadata(resource, object);
     let found = &mut causes;
+    meta::finalizers(resource, object, found);
     match (&*resource.group, &*resource.resource) {
         ("", "pods") => pod::pod(object, old, found),
         ("", "services") => core::service(object, old, found),

@@ -4,6 +4,7 @@
 //! links; they never touch server code, and the same verdicts can stand in a proxy before a real
 //! API server.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::task::Waker;
 use std::time::Duration;
@@ -50,21 +51,29 @@ pub struct ErrorRule {
     pub verbs: Vec<crate::api::Verb>,
 }
 
+/// What is wrong with a link for a time. Several may hold at once, also of one sort; each has a
+/// number of its own and is healed by it alone.
+#[derive(Clone, Debug)]
+pub enum Trouble {
+    /// Messages are cut.
+    Cut(Direction),
+    /// Requests are answered with errors.
+    Errors(ErrorRule),
+    /// This share of answers, 0 to 1, is lost after the request was carried out.
+    LostReply(f64),
+    /// Watches lag by this much. Of several the one that may lag longest counts.
+    Lag(RangeInclusive<Duration>),
+}
+
 /// One client's connection.
 #[derive(Debug)]
 pub struct Link {
     /// The client's name, for example `operator/0`, `kubelet/node-1`.
     pub name: String,
-    /// The cut messages, if partitioned.
-    pub partition: Option<Direction>,
     /// Time a request travels.
     pub latency: RangeInclusive<Duration>,
-    /// Time by which a watch lags behind the store.
+    /// Time by which a watch lags behind the store while nothing is wrong.
     pub lag: RangeInclusive<Duration>,
-    /// Injected errors.
-    pub errors: Vec<ErrorRule>,
-    /// Share of answers that are lost after the request was carried out, 0 to 1.
-    pub lost_reply: f64,
     /// Set when the client is dead: nothing passes any more, for ever.
     pub fenced: bool,
     /// Counts up each time the link's open watches are to end (`watch-drop`).
@@ -73,6 +82,9 @@ pub struct Link {
     pub crash_after_writes: Option<u64>,
     /// Requests that passed or not.
     pub requests: u64,
+    /// Counts up each time the lag of open watches is to be drawn anew.
+    pub(crate) lag_epoch: u64,
+    troubles: BTreeMap<u64, Trouble>,
     stream: Stream,
     wakers: Vec<Waker>,
 }
@@ -83,18 +95,48 @@ impl Link {
         let ms = Duration::from_millis;
         Self {
             name: name.to_owned(),
-            partition: None,
             latency: ms(1)..=ms(1),
             lag: ms(1)..=ms(5),
-            errors: Vec::new(),
-            lost_reply: 0.0,
             fenced: false,
             watch_epoch: 0,
             crash_after_writes: None,
             requests: 0,
+            lag_epoch: 0,
+            troubles: BTreeMap::new(),
             stream: Stream::new(seed, name),
             wakers: Vec::new(),
         }
+    }
+
+    /// Something goes wrong, until it is healed by this number.
+    pub(crate) fn befall(&mut self, number: u64, trouble: Trouble) {
+        self.lag_epoch += u64::from(matches!(trouble, Trouble::Lag(_)));
+        self.troubles.insert(number, trouble);
+    }
+
+    /// One trouble is over; whether the link had it.
+    pub(crate) fn heal(&mut self, number: u64) -> bool {
+        let healed = self.troubles.remove(&number);
+        self.lag_epoch += u64::from(matches!(healed, Some(Trouble::Lag(_))));
+        healed.is_some()
+    }
+
+    /// The link of the client's next life: what is wrong with this one is wrong with it too, and
+    /// it draws on from the same stream.
+    pub(crate) fn next_life(&self) -> Self {
+        Self {
+            troubles: self.troubles.clone(),
+            stream: self.stream.clone(),
+            ..Self::new(&self.name, 0)
+        }
+    }
+
+    /// Whether messages of this direction are cut; for [`Direction::Both`], whether any are.
+    pub fn is_cut(&self, direction: Direction) -> bool {
+        self.troubles.values().any(|trouble| {
+            let Trouble::Cut(cut) = trouble else { return false };
+            *cut == direction || *cut == Direction::Both || direction == Direction::Both
+        })
     }
 
     /// What becomes of a request made now.
@@ -103,19 +145,26 @@ impl Link {
         if self.fenced {
             return Verdict::Drop;
         }
-        match self.partition {
-            Some(Direction::To | Direction::Both) => return Verdict::Drop,
-            Some(Direction::From) => return Verdict::LostReply,
-            None => {}
+        if self.is_cut(Direction::To) {
+            return Verdict::Drop;
         }
-        for rule in &self.errors {
-            let applies = rule.verbs.is_empty() || rule.verbs.contains(&request.verb);
-            if applies && self.stream.chance(rule.probability) {
-                return Verdict::Error(Box::new(rule.status.clone()));
+        if self.is_cut(Direction::From) {
+            return Verdict::LostReply;
+        }
+        for trouble in self.troubles.values() {
+            if let Trouble::Errors(rule) = trouble {
+                let applies = rule.verbs.is_empty() || rule.verbs.contains(&request.verb);
+                if applies && self.stream.chance(rule.probability) {
+                    return Verdict::Error(Box::new(rule.status.clone()));
+                }
             }
         }
-        if self.lost_reply > 0.0 && self.stream.chance(self.lost_reply) {
-            return Verdict::LostReply;
+        for trouble in self.troubles.values() {
+            if let Trouble::LostReply(share) = trouble
+                && self.stream.chance(*share)
+            {
+                return Verdict::LostReply;
+            }
         }
         Verdict::Pass
     }
@@ -139,15 +188,87 @@ impl Link {
 
     /// Lag of the next watch event.
     pub fn watch_lag(&mut self) -> Duration {
-        draw(&mut self.stream, &self.lag)
+        let lags = self.troubles.values().filter_map(|trouble| match trouble {
+            Trouble::Lag(lag) => Some(lag),
+            _ => None,
+        });
+        let lag = lags.max_by_key(|lag| *lag.end()).unwrap_or(&self.lag);
+        draw(&mut self.stream, lag)
     }
 
     /// Whether watch events get through.
     pub fn hears(&self) -> bool {
-        !self.fenced && !matches!(self.partition, Some(Direction::From | Direction::Both))
+        !self.fenced && !self.is_cut(Direction::From)
     }
 }
 
 fn draw(stream: &mut Stream, range: &RangeInclusive<Duration>) -> Duration {
     if range.start() == range.end() { *range.start() } else { stream.duration(range) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Options, Verb};
+    use crate::object::GroupResource;
+
+    fn request() -> Request {
+        Request {
+            verb: Verb::Get,
+            resource: GroupResource::new("", "pods"),
+            version: "v1".into(),
+            namespace: "default".into(),
+            name: "a".into(),
+            subresource: "".into(),
+            patch: None,
+            options: Options::default(),
+            body: serde_json::Value::Null,
+            user_agent: "test".into(),
+        }
+    }
+
+    fn error(code: u16) -> Trouble {
+        let status = Status::new(code, "InternalError", "injected");
+        Trouble::Errors(ErrorRule { probability: 1.0, status, verbs: Vec::new() })
+    }
+
+    /// What becomes of a request, in a word, and the lag of a watch in seconds.
+    fn state(link: &mut Link) -> String {
+        let verdict = match link.verdict(&request()) {
+            Verdict::Pass => "pass".to_owned(),
+            Verdict::Drop => "drop".to_owned(),
+            Verdict::LostReply => "lost".to_owned(),
+            Verdict::Error(status) => status.code.to_string(),
+        };
+        format!("{verdict} {}", link.watch_lag().as_secs())
+    }
+
+    #[test]
+    fn each_trouble_is_healed_by_itself() {
+        let lag =
+            |seconds| Trouble::Lag(Duration::from_secs(seconds)..=Duration::from_secs(seconds));
+        let cases: [(Trouble, Trouble, [&str; 3]); 5] = [
+            (Trouble::Cut(Direction::Both), Trouble::Cut(Direction::Both), ["drop 0"; 3]),
+            (
+                Trouble::Cut(Direction::To),
+                Trouble::Cut(Direction::From),
+                ["drop 0", "drop 0", "lost 0"],
+            ),
+            (error(500), error(503), ["500 0", "500 0", "503 0"]),
+            (Trouble::LostReply(1.0), Trouble::LostReply(1.0), ["lost 0"; 3]),
+            (lag(7), lag(3), ["pass 7", "pass 7", "pass 3"]),
+        ];
+        for (first, second, [one, both, rest]) in cases {
+            let mut link = Link::new("operator/0", 1);
+            let what = format!("{first:?} and {second:?}");
+            link.befall(1, first);
+            assert_eq!(state(&mut link), one, "{what}");
+            link.befall(2, second);
+            assert_eq!(state(&mut link), both, "{what}");
+            assert!(link.heal(1));
+            assert_eq!(state(&mut link), rest, "{what}, the first healed");
+            assert!(link.heal(2) && !link.heal(2));
+            assert_eq!(state(&mut link), "pass 0", "{what}, both healed");
+        }
+    }
 }

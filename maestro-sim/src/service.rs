@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use crate::api::http::{self, Routed};
 use crate::api::server::{Handled, Response};
 use crate::body::{Body, WatchBody};
-use crate::link::LinkId;
+use crate::link::{Direction, LinkId};
 use crate::sim::Cluster;
 
 /// Why a message did not come through, as a client's connection reports it.
@@ -103,7 +103,7 @@ impl Service {
         let link = self.link;
         let (fenced, cut) = self.cluster.with(|world| {
             let link = world.link(link);
-            (link.fenced, link.partition.is_some())
+            (link.fenced, link.is_cut(Direction::Both))
         });
         if fenced {
             return std::future::pending().await;

@@ -93,8 +93,18 @@ pub struct Rule {
     pub fails_to_pull: Vec<Regex>,
     /// Images whose containers run and never become ready.
     pub never_ready: Vec<Regex>,
-    /// Ready only while more than half of this many members (pods matching the rule) run.
-    pub quorum: Option<usize>,
+    /// Ready only while more than half of so many members run.
+    pub quorum: Option<Quorum>,
+}
+
+/// How many members there are, and who they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Quorum {
+    /// So many; the members are all pods of the rule.
+    Of(usize),
+    /// As many as their StatefulSet wants (`spec.replicas`); the members are its pods. Pods of no
+    /// StatefulSet need nobody.
+    Replicas,
 }
 
 /// All rules; the first that matches a pod is its rule.
@@ -122,7 +132,8 @@ impl Workloads {
     pub fn behaviour(&self, pod: &Value, control: &Control) -> Behaviour {
         let (index, rule) = self.rule(pod);
         let held = match (index, rule.quorum) {
-            (Some(index), Some(of)) => control.members_running(index) * 2 > of,
+            (Some(index), Some(Quorum::Of(all))) => control.members_running(index) * 2 > all,
+            (Some(index), Some(Quorum::Replicas)) => control.set_has_quorum(index, pod),
             _ => true,
         };
         Behaviour::new(Arc::clone(rule), self.seed, pod, control.faults(pod), held)
@@ -133,7 +144,10 @@ impl Workloads {
 mod tests {
     use serde_json::json;
 
-    use super::{Control, Rule, Selector, Span, Workloads};
+    use std::sync::Arc;
+
+    use super::{Control, Quorum, Rule, Selector, Span, Workloads};
+    use crate::object::Object;
 
     #[test]
     fn first_matching_rule_wins_and_draws_are_the_pods_own() {
@@ -159,5 +173,40 @@ mod tests {
         assert_eq!(start("one", 0), start("one", 0));
         let drawn: std::collections::BTreeSet<u128> = (0..40).map(|n| start("one", n)).collect();
         assert!(drawn.len() > 5, "restarts redraw: {drawn:?}");
+    }
+
+    #[test]
+    fn a_quorum_is_of_a_number_or_of_what_the_set_wants() {
+        let pod = |set: &str, ordinal: usize| {
+            json!({"apiVersion": "v1", "kind": "Pod",
+                   "metadata": {"name": format!("{set}-{ordinal}"), "namespace": "x",
+                                "ownerReferences": [{"apiVersion": "apps/v1", "controller": true,
+                                    "kind": "StatefulSet", "name": set, "uid": set}]},
+                   "spec": {"containers": [{"name": "c", "image": "i"}]}})
+        };
+        // Of each set: how many it wants, how many run. Then whether a pod of `a` may be ready.
+        let cases = [
+            (Quorum::Replicas, ("a", Some(3), 1), ("b", Some(3), 3), false),
+            (Quorum::Replicas, ("a", Some(3), 2), ("b", Some(3), 0), true),
+            (Quorum::Replicas, ("a", Some(5), 2), ("b", Some(1), 1), false),
+            (Quorum::Replicas, ("a", Some(4), 2), ("b", Some(1), 1), false),
+            (Quorum::Replicas, ("a", None, 0), ("b", Some(3), 0), true),
+            (Quorum::Of(3), ("a", Some(9), 1), ("b", None, 1), true),
+            (Quorum::Of(3), ("a", Some(1), 1), ("b", None, 0), false),
+        ];
+        for (quorum, a, b, held) in cases {
+            let rule = Rule { quorum: Some(quorum), ..Rule::default() };
+            let workloads = Workloads::new(vec![rule], 7);
+            let mut control = Control::default();
+            for (set, wanted, running) in [a, b] {
+                control.wants(set, wanted);
+                for ordinal in 0..3 {
+                    let member = Arc::new(Object::new(pod(set, ordinal)));
+                    control.placed(&member, "node-1", Some((0, ordinal < running)));
+                }
+            }
+            let behaviour = workloads.behaviour(&pod("a", 0), &control);
+            assert_eq!(behaviour.quorum_held(), held, "{quorum:?} {a:?} {b:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! stay so. What happens goes to the properties as one stream; the answer is an [`Outcome`].
 
 mod act;
-mod faults;
+pub mod faults;
 mod operator;
 mod recorder;
 mod setup;
@@ -105,10 +105,7 @@ impl Run<'_> {
             let within = step.within.as_ref().map_or(usual, |w| w.value.0);
             let end = self.cluster.now() + within;
             loop {
-                let condition = self.scenario.conditions.get(index).and_then(Option::as_ref);
-                match act::attempt(&self.cluster, self.scenario, action, condition, &self.recorder)
-                    .await?
-                {
+                match self.attempt(index, action).await? {
                     None => break,
                     Some(why) if self.cluster.now() >= end || self.recorder.broken() => {
                         let why = format!("step `{}` was not met: {why}", step.name.value);
@@ -124,6 +121,13 @@ impl Run<'_> {
             self.tell(Happening::StepMet { index });
         }
         Ok(true)
+    }
+
+    /// Tries the action of a step once: `None` when it is done, else why not yet.
+    async fn attempt(&self, index: usize, action: Action<'_>) -> Result<Option<String>, String> {
+        let condition = self.scenario.conditions.get(index).and_then(Option::as_ref);
+        let name = self.scenario.spec.steps.get(index).map_or("", |step| step.name.as_str());
+        act::attempt(&self.cluster, self.scenario, name, action, condition, &self.recorder).await
     }
 
     /// Waits until everything has been settled for a while; false when it does not come to that.

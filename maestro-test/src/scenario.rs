@@ -4,10 +4,9 @@
 //! file, line and column, and says what would be right. [`Scenario::parse`] does the same for
 //! text, for tests written in Rust.
 
-mod check;
+pub(crate) mod check;
 pub mod condition;
 pub mod expect;
-pub mod fault;
 pub mod problem;
 mod read;
 pub mod step;
@@ -20,9 +19,11 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::runner::faults;
+
+pub use crate::runner::faults::Fault;
 pub use condition::Condition;
 pub use expect::{Budget, Expect, Fails, Setting};
-pub use fault::{Fault, FaultKind};
 pub use problem::{Problem, ScenarioError};
 pub use step::{Action, Step};
 pub use text::{At, DurationRange, NumberRange, Place};
@@ -73,10 +74,10 @@ pub struct Spec {
     #[serde(default)]
     pub workloads: Vec<Workload>,
     /// What is done, in order.
-    pub steps: Vec<Step>,
+    pub steps: At<Vec<Step>>,
     /// What goes wrong.
     #[serde(default)]
-    pub faults: Vec<Fault>,
+    pub faults: Vec<At<Fault>>,
     /// What must hold.
     #[serde(default)]
     pub expect: Expect,
@@ -190,7 +191,7 @@ pub fn schema() -> serde_json::Value {
         ("/properties/apiVersion/const", API_VERSION.into()),
         ("/properties/kind/const", KIND.into()),
         ("/$defs/Step/oneOf", exactly_one(&step::ACTIONS)),
-        ("/$defs/Fault/oneOf", exactly_one(&fault::KINDS)),
+        ("/$defs/Fault/oneOf", exactly_one(&faults::KINDS)),
         (
             "/$defs/Expect/properties/properties/propertyNames",
             serde_json::json!({"enum": crate::property::NAMES}),
@@ -200,6 +201,16 @@ pub fn schema() -> serde_json::Value {
         let Some((parent, field)) = pointer.rsplit_once('/') else { continue };
         if let Some(map) = schema.pointer_mut(parent).and_then(|v| v.as_object_mut()) {
             map.insert(field.to_owned(), value);
+        }
+    }
+    // An editor shows what stands with the field, not what stands with its type.
+    for word in faults::KINDS {
+        let field = format!("/$defs/Fault/properties/{word}");
+        let of = schema.pointer(&format!("{field}/anyOf/0/$ref")).and_then(|v| v.as_str());
+        let of = of.and_then(|of| of.strip_prefix('#'));
+        let said = of.and_then(|of| schema.pointer(&format!("{of}/description"))).cloned();
+        if let (Some(said), Some(field)) = (said, schema.pointer_mut(&field)) {
+            field["description"] = said;
         }
     }
     schema

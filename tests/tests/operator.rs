@@ -7,7 +7,7 @@ use std::time::Duration;
 use maestro_core::operator::{self, OperatorOptions};
 use maestro_sim::api::{Request, Verb};
 use maestro_sim::boot::{self, ClusterSpec};
-use maestro_sim::link::Direction;
+use maestro_sim::link::{Direction, LinkId, Trouble};
 use maestro_sim::object::{GroupResource, Key};
 use maestro_sim::sim::{Cluster, Options, run};
 use maestro_sim::trace::TraceLevel;
@@ -47,8 +47,7 @@ fn start(cluster: &Cluster, framework: &Value, spec: &Value) {
         send(cluster, Verb::Create, "apiextensions.k8s.io", resource, "v1", &crd);
     }
     send(cluster, Verb::Create, OWN, "frameworks", "v1alpha1", framework);
-    let client = kube::client::ClientBuilder::new(cluster.service(link), "default").build();
-    tokio::spawn(operator::run(client, OperatorOptions::default()));
+    operate(cluster, link);
     let instance = json!({
         "apiVersion": format!("{PACKAGES}/v1alpha1"), "kind": framework["spec"]["names"]["kind"],
         "metadata": {"name": "main", "namespace": "default"}, "spec": spec,
@@ -60,6 +59,12 @@ fn start(cluster: &Cluster, framework: &Value, spec: &Value) {
         let plural = plural.as_str().unwrap_or_default();
         send(&cluster, Verb::Create, PACKAGES, plural, "v1alpha1", &instance);
     });
+}
+
+/// Starts the operator on a link.
+fn operate(cluster: &Cluster, link: LinkId) {
+    let client = kube::client::ClientBuilder::new(cluster.service(link), "default").build();
+    tokio::spawn(operator::run(client, OperatorOptions::default()));
 }
 
 fn load(folder: &str) -> Value {
@@ -123,8 +128,7 @@ fn a_server_on_a_lost_node_is_brought_back() {
         let node = pod["spec"]["nodeName"].as_str().expect("a node").to_owned();
         cluster.with(|world| {
             let link = world.find_link(&format!("kubelet/{node}")).expect("a kubelet");
-            world.link_mut(link).partition = Some(Direction::Both);
-            world.links_changed();
+            world.trouble(&[link], &Trouble::Cut(Direction::Both));
         });
         // 50 s until the node is given up, 5 min until its pods are to go, a minute's grace and
         // two more: none of it is an event at the moment when the trigger comes true.
@@ -192,6 +196,64 @@ fn a_schedule_runs_once_an_instant_and_makes_up_for_missed_ones_once() {
         assert_eq!(runs(&cluster, "backup").len(), 4, "six were missed, and are one");
     });
     done.expect("the simulation ends");
+}
+
+/// Changes a Framework's object as a user would.
+fn change(cluster: &Cluster, change: impl Fn(&mut Value)) {
+    let resource = GroupResource::new(OWN, "frameworks");
+    let mut framework = cluster.with(|world| {
+        let found = world.server.store.get(&resource, &Key::new("", "small"));
+        found.map(|object| object.value().clone()).unwrap_or_default()
+    });
+    change(&mut framework);
+    send(cluster, Verb::Update, OWN, "frameworks", "v1alpha1", &framework);
+}
+
+#[test]
+fn instances_are_run_whatever_becomes_of_their_framework() {
+    // A spec that its version forbids; one whose CRD the server refuses; a Framework that is to go.
+    let cases: [(&str, fn(&Cluster)); 3] = [
+        ("VersionIsImmutable", |cluster| {
+            change(cluster, |framework| framework["spec"]["appVersion"] = json!("2"));
+        }),
+        ("InvalidCustomResourceDefinition", |cluster| {
+            change(cluster, |framework| {
+                framework["spec"]["version"] = json!("1.1.0");
+                framework["spec"]["parameters"][0]["rule"] = json!("self ==");
+            });
+        }),
+        ("InstancesLeft", |cluster| {
+            let body = json!({"metadata": {"name": "small"}});
+            send(cluster, Verb::Delete, OWN, "frameworks", "v1alpha1", &body);
+        }),
+    ];
+    for (reason, spoil) in cases {
+        let done = run(&options(), move |cluster: Cluster| async move {
+            start(&cluster, &small(json!({}), ""), &json!({}));
+            minutes(5).await;
+            spoil(&cluster);
+            minutes(1).await;
+            // Another process takes over, which has never seen the Framework well.
+            let link = cluster.with(|world| {
+                let old = world.find_link("operator/0").expect("the operator's link");
+                world.replace_link(old)
+            });
+            operate(&cluster, link);
+            minutes(2).await;
+            let mut main = get(&cluster, PACKAGES, "smalls", "main");
+            main["spec"]["size"] = json!(7);
+            send(&cluster, Verb::Update, PACKAGES, "smalls", "v1alpha1", &main);
+            minutes(5).await;
+            let framework = cluster.with(|world| {
+                let resource = GroupResource::new(OWN, "frameworks");
+                let found = world.server.store.get(&resource, &Key::new("", "small"));
+                found.map(|object| object.value().clone()).unwrap_or_default()
+            });
+            assert_eq!(framework["status"]["conditions"][0]["reason"], reason);
+            assert_eq!(get(&cluster, "", "configmaps", "main")["data"]["size"], "7", "{reason}");
+        });
+        done.expect("the simulation ends");
+    }
 }
 
 #[test]

@@ -30,6 +30,8 @@ use crate::package::crd::crd_value;
 const FRAMEWORK: &str = "maestro.dev/framework";
 /// How often a Framework that is being deleted looks for instances that are left.
 const LEFT: Duration = Duration::from_secs(5);
+/// How soon a CRD that was refused is tried again.
+const REFUSED: Duration = Duration::from_secs(300);
 
 struct Packages {
     core: Arc<Core>,
@@ -123,21 +125,23 @@ async fn reconcile(framework: Arc<Framework>, packages: Arc<Packages>) -> Result
 /// A Framework's kind is served and controlled.
 async fn serve(framework: &Framework, packages: &Packages) -> Result<Action, Error> {
     let core = &packages.core;
-    let name = framework.name_any();
     if !framework.finalizers().iter().any(|one| one == FRAMEWORK_FINALIZER) {
         let mut finalizers = framework.finalizers().to_vec();
         finalizers.push(FRAMEWORK_FINALIZER.to_owned());
         set_finalizers(core, framework, &finalizers).await?;
     }
     if let Some(why) = take_snapshot(core, framework).await? {
+        go_on(framework, packages).await?;
         report(core, framework, false, "VersionIsImmutable", &why).await?;
         return Ok(Action::await_change());
     }
     let crd = match apply_crd(core, framework).await? {
         Ok(crd) => crd,
         Err(why) => {
+            go_on(framework, packages).await?;
             report(core, framework, false, "InvalidCustomResourceDefinition", &why).await?;
-            return Ok(Action::await_change());
+            // What refuses it may be an admission webhook or policy, whose change is not watched.
+            return Ok(Action::requeue(REFUSED));
         }
     };
     match health(&crd) {
@@ -152,16 +156,33 @@ async fn serve(framework: &Framework, packages: &Packages) -> Result<Action, Err
             return Ok(Action::await_change());
         }
     }
-    {
-        let mut running = packages.running();
-        if running.get(&name).is_none_or(instances::Controller::is_over) {
-            let served = served(framework);
-            let shutdown = packages.shutdown.clone();
-            running.insert(name.clone(), instances::start(core.clone(), &name, served, shutdown));
-        }
-    }
+    control(framework, packages);
     report(core, framework, true, "Established", "instances can be created").await?;
     Ok(Action::await_change())
+}
+
+/// Starts the controller of a Framework's kind, unless it runs.
+fn control(framework: &Framework, packages: &Packages) {
+    let name = framework.name_any();
+    let mut running = packages.running();
+    if running.get(&name).is_none_or(instances::Controller::is_over) {
+        let (core, shutdown) = (packages.core.clone(), packages.shutdown.clone());
+        running.insert(name.clone(), instances::start(core, &name, served(framework), shutdown));
+    }
+}
+
+/// A Framework's new spec is refused. Its instances run on all the same, each at the version that
+/// it names, if their kind is served: also when the operator starts only now.
+async fn go_on(framework: &Framework, packages: &Packages) -> Result<(), Error> {
+    let live = packages.core.world.read(&crd_key(framework)).await?;
+    let is_own = |crd: &Value| {
+        crd["metadata"]["annotations"][FRAMEWORK] == framework.name_any()
+            && crd["spec"]["names"]["kind"] == framework.spec.names.kind
+    };
+    if live.is_some_and(|crd| is_own(&crd) && matches!(health(&crd), Health::Healthy)) {
+        control(framework, packages);
+    }
+    Ok(())
 }
 
 /// A Framework goes when no instance of its kind is left, and its CRD with it.
@@ -178,6 +199,7 @@ async fn dismiss(framework: &Framework, packages: &Packages) -> Result<Action, E
         Err(error) => return Err(error.into()),
     };
     if left > 0 {
+        control(framework, packages);
         let why = format!("instances of {} are left; delete them first", framework.spec.names.kind);
         report(core, framework, false, "InstancesLeft", &why).await?;
         return Ok(Action::requeue(LEFT));
@@ -249,13 +271,7 @@ async fn apply_crd(core: &Core, framework: &Framework) -> Result<Result<Value, S
     let mut desired = crd_value(&framework.spec);
     desired["metadata"]["annotations"] = json!({FRAMEWORK: framework.name_any()});
     let name = framework.spec.crd_name();
-    let key = crate::task::ObjectKey {
-        api_version: "apiextensions.k8s.io/v1".to_owned(),
-        kind: "CustomResourceDefinition".to_owned(),
-        namespace: String::new(),
-        name: name.clone(),
-    };
-    if let Some(live) = core.world.read(&key).await?
+    if let Some(live) = core.world.read(&crd_key(framework)).await?
         && super::drift::covers(&live, &desired)
     {
         return Ok(Ok((*live).clone()));
@@ -276,6 +292,15 @@ async fn apply_crd(core: &Core, framework: &Framework) -> Result<Result<Value, S
             Ok(Err(status.message.clone()))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+fn crd_key(framework: &Framework) -> crate::task::ObjectKey {
+    crate::task::ObjectKey {
+        api_version: "apiextensions.k8s.io/v1".to_owned(),
+        kind: "CustomResourceDefinition".to_owned(),
+        namespace: String::new(),
+        name: framework.spec.crd_name(),
     }
 }
 

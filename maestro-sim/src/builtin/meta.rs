@@ -33,18 +33,35 @@ pub fn metadata(resource: &GroupResource, object: &Value) -> Vec<Cause> {
     if let Some(notes) = at(object, &["metadata", "annotations"]).and_then(Value::as_object) {
         annotations(notes, &path.field("annotations"), &mut causes);
     }
+    owners(object, &path.field("ownerReferences"), &mut causes);
     let finalizers = at(object, &["metadata", "finalizers"]).and_then(Value::as_array);
     for finalizer in finalizers.into_iter().flatten().filter_map(Value::as_str) {
         if let Some(problem) = key_problem(finalizer) {
             causes.push(field::invalid(&path.field("finalizers"), &finalizer.into(), &problem));
-        } else if !finalizer.contains('/') && !STANDARD.contains(&finalizer) {
-            let list = path.field("finalizers");
-            let detail = "name is neither a standard finalizer name nor is it fully qualified";
-            causes.push(field::invalid(&list.index(0), &finalizer.into(), detail));
         }
     }
-    owners(object, &path.field("ownerReferences"), &mut causes);
     causes
+}
+
+/// What is wrong with the finalizers of a kind that Kubernetes' own API server defines: without a
+/// domain only the standard ones are known (`k8s.io/kubernetes/pkg/apis/core/validation`). Kinds
+/// of the extension API server and of the aggregator are held to the rules of `metadata` alone,
+/// as custom resources are: a CustomResourceDefinition's own finalizer has no domain.
+pub fn finalizers(resource: &GroupResource, object: &Value, causes: &mut Vec<Cause>) {
+    if matches!(&*resource.group, "apiextensions.k8s.io" | "apiregistration.k8s.io") {
+        return;
+    }
+    let root = Path::Root;
+    let path = root.field("metadata");
+    let list = path.field("finalizers");
+    let all = at(object, &["metadata", "finalizers"]).and_then(Value::as_array);
+    for (index, finalizer) in all.into_iter().flatten().enumerate() {
+        let text = finalizer.as_str().unwrap_or("");
+        if !text.contains('/') && !STANDARD.contains(&text) {
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
+            causes.push(field::invalid(&list.index(index), finalizer, detail));
+        }
+    }
 }
 
 /// The finalizers that need no domain.

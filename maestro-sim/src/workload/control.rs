@@ -8,8 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-use crate::object::{Key, Object};
+use crate::object::{GroupResource, Key, Object, at};
+use crate::observe::{Observer, Writer};
+use crate::store::{Event, EventType, Table};
 use crate::workload::Selector;
+
+const STATEFUL_SETS: GroupResource = GroupResource::new("apps", "statefulsets");
 
 /// A kubelet's key to enqueue.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -66,6 +70,7 @@ pub struct Control {
     kills: BTreeMap<Key, BTreeSet<String>>,
     pods: BTreeMap<Key, Placed>,
     running: BTreeMap<usize, BTreeSet<Key>>,
+    wanted: BTreeMap<String, usize>,
 }
 
 #[derive(Debug)]
@@ -128,6 +133,26 @@ impl Control {
         self.running.get(&rule).map_or(0, BTreeSet::len)
     }
 
+    /// How many members a StatefulSet, by its UID, wants; `None` when it is gone.
+    pub fn wants(&mut self, set: &str, members: Option<usize>) {
+        match members {
+            Some(members) => self.wanted.insert(set.to_owned(), members),
+            None => self.wanted.remove(set),
+        };
+    }
+
+    /// Whether more than half of the members run that the StatefulSet of this pod wants; true
+    /// for pods of no StatefulSet.
+    pub fn set_has_quorum(&self, rule: usize, pod: &Value) -> bool {
+        let Some(set) = controller(pod) else { return true };
+        let Some(wanted) = self.wanted.get(set) else { return true };
+        let running = self.running.get(&rule).into_iter().flatten();
+        let of_set = |key: &&Key| {
+            self.pods.get(*key).is_some_and(|placed| controller(placed.pod.value()) == Some(set))
+        };
+        running.filter(of_set).count() * 2 > *wanted
+    }
+
     /// A kubelet tells that it runs a pod, and whether its containers run as a rule's member.
     pub fn placed(&mut self, pod: &Arc<Object>, node: &str, member: Option<(usize, bool)>) {
         let key = pod.key().clone();
@@ -154,6 +179,27 @@ impl Control {
     fn wakes(&self, selector: &Selector) -> Vec<Wake> {
         let picked = self.pods.iter().filter(|(_, placed)| selector.matches(placed.pod.value()));
         picked.map(|(key, placed)| Wake { node: placed.node.clone(), pod: key.clone() }).collect()
+    }
+}
+
+/// The UID of a pod's controller.
+fn controller(pod: &Value) -> Option<&str> {
+    let owners = at(pod, &["metadata", "ownerReferences"])?.as_array()?;
+    let of = owners.iter().find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
+    of.get("uid")?.as_str()
+}
+
+/// Members know how many they are from their configuration: the control follows what their
+/// StatefulSets want.
+impl Observer for WorkloadControl {
+    fn stored(&mut self, table: &Table, event: &Event, _: Writer<'_>) {
+        if table.resource != STATEFUL_SETS {
+            return;
+        }
+        let wanted = event.object.int(&["spec", "replicas"]).unwrap_or(1);
+        let lives = event.kind != EventType::Deleted;
+        let wanted = lives.then(|| usize::try_from(wanted).unwrap_or(0));
+        self.lock().wants(event.object.uid(), wanted);
     }
 }
 

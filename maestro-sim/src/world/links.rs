@@ -4,13 +4,42 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::World;
-use crate::link::{Link, LinkId};
+use crate::link::{Link, LinkId, Trouble};
 
 impl World {
     /// Adds a link.
     pub fn add_link(&mut self, name: &str) -> LinkId {
         self.links.push(Link::new(name, self.seed));
         LinkId(self.links.len() - 1)
+    }
+
+    /// The link of a client's next life: the old one passes nothing any more, and what is wrong
+    /// with it is wrong with the new one, until that is healed.
+    pub fn replace_link(&mut self, old: LinkId) -> LinkId {
+        let old = &mut self.links[old.0];
+        old.fenced = true;
+        let next = old.next_life();
+        self.links.push(next);
+        LinkId(self.links.len() - 1)
+    }
+
+    /// Something goes wrong with links; the number heals it.
+    pub fn trouble(&mut self, links: &[LinkId], trouble: &Trouble) -> u64 {
+        self.troubles += 1;
+        let number = self.troubles;
+        links.iter().for_each(|link| self.link_mut(*link).befall(number, trouble.clone()));
+        self.links_changed();
+        number
+    }
+
+    /// One trouble is over, on every link that has it.
+    pub fn heal(&mut self, number: u64) {
+        for link in &mut self.links {
+            if link.heal(number) {
+                link.wake();
+            }
+        }
+        self.links_changed();
     }
 
     /// A link by index.
@@ -32,10 +61,9 @@ impl World {
         self.links[id.0].travel()
     }
 
-    /// Begins a watch on a link: the epoch it belongs to and the lag of its events.
-    pub(crate) fn begin_watch(&mut self, id: LinkId) -> (u64, Duration) {
-        let link = &mut self.links[id.0];
-        (link.watch_epoch, link.watch_lag())
+    /// Draws the lag of a watch on a link.
+    pub(crate) fn watch_lag(&mut self, id: LinkId) -> Duration {
+        self.links[id.0].watch_lag()
     }
 
     /// Wakes a task at the next change of a link.
@@ -67,10 +95,13 @@ impl World {
         }
     }
 
-    /// Kills the process behind a link: nothing it sends or waits for passes any more.
+    /// Kills the process behind a link: nothing it sends or waits for passes any more. Observers
+    /// are told with the note `crash`, once.
     pub fn crash(&mut self, link: LinkId) {
         let link = &mut self.links[link.0];
-        link.fenced = true;
+        if std::mem::replace(&mut link.fenced, true) {
+            return;
+        }
         let details = serde_json::json!({"client": link.name});
         self.note("crash", &details);
     }

@@ -52,9 +52,9 @@ impl Coverage {
             return Vec::new();
         }
         let faults =
-            scenario.spec.faults.iter().filter_map(|fault| fault.kind()).filter_map(|(kind, _)| {
-                let struck = self.faults.get(kind).is_some_and(|count| *count > 0);
-                (!struck).then(|| format!("fault {kind} never struck"))
+            scenario.spec.faults.iter().filter_map(|fault| fault.kind()).filter_map(|given| {
+                let struck = self.faults.get(given.word).is_some_and(|count| *count > 0);
+                (!struck).then(|| format!("fault {} never struck", given.word))
             });
         let steps = scenario.spec.steps.iter().filter_map(|step| {
             let met = self.steps.get(&step.name.value).is_some_and(|count| *count > 0);

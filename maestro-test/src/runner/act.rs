@@ -5,7 +5,8 @@ use maestro_sim::api::{Options, PatchType, Request, Verb};
 use maestro_sim::sim::Cluster;
 use serde_json::{Map, Value, json};
 
-use super::{Recorder, faults};
+use super::Recorder;
+use super::faults::pods;
 use crate::event::USER;
 use crate::scenario::{Action, Condition, Scenario};
 
@@ -13,6 +14,7 @@ use crate::scenario::{Action, Condition, Scenario};
 pub async fn attempt(
     cluster: &Cluster,
     scenario: &Scenario,
+    step: &str,
     action: Action<'_>,
     condition: Option<&Condition>,
     recorder: &Recorder,
@@ -66,12 +68,12 @@ pub async fn attempt(
             }
         }
         Action::Kill(kill) => {
-            let mut stream = cluster.with(|world| world.stream("kill"));
-            faults::kill_pods(cluster, kill, "pod-kill", &mut stream, recorder);
+            let mut stream = cluster.with(|world| world.stream(&format!("kill/{step}")));
+            pods::kill(cluster, kill, "pod-kill", &mut stream, recorder);
             Ok(None)
         }
         Action::Sleep(range) => {
-            let mut stream = cluster.with(|world| world.stream("sleep"));
+            let mut stream = cluster.with(|world| world.stream(&format!("sleep/{step}")));
             tokio::time::sleep(stream.duration(&range.bounds())).await;
             Ok(None)
         }

@@ -57,10 +57,7 @@ pub fn start(cluster: &Cluster, replicas: u32, recorder: &Recorder) -> Operators
                 let Some(link) = link else { return };
                 live(&cluster, link, &name, replicas, &recorder).await;
                 // Whatever the dead process left running must reach nothing any more.
-                let next = cluster.with(|world| {
-                    world.crash(link);
-                    world.add_link(&name)
-                });
+                let next = cluster.with(|world| world.replace_link(link));
                 if let Some(slot) =
                     links.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index)
                 {

@@ -99,6 +99,12 @@ impl Recorder {
         self.lock().disturbed_at = at;
     }
 
+    /// A client's process died: of a fault, since nothing else kills one.
+    fn crashed(&self, now: Duration, details: &serde_json::Value) {
+        let target = details["client"].as_str().unwrap_or("?").to_owned();
+        self.tell(now, Happening::Fault { kind: "operator-crash", target });
+    }
+
     /// Since when everything is settled.
     pub fn settled_since(&self) -> Option<Duration> {
         self.lock().watchers.settled().since()
@@ -263,8 +269,10 @@ impl Observer for Recorder {
     }
 
     fn noted(&mut self, now: Duration, what: &str, details: &serde_json::Value) {
-        if what != "spin" {
-            return;
+        match what {
+            "crash" => return self.crashed(now, details),
+            "spin" => {}
+            _ => return,
         }
         let text = |field: &str| details[field].as_str().unwrap_or("?").to_owned();
         let since = Duration::try_from_secs_f64(details["sinceSeconds"].as_f64().unwrap_or(0.0));

@@ -1,10 +1,8 @@
 //! A fresh cluster for a scenario: control plane, nodes, workloads, Maestro's own kinds.
 
-use std::time::Duration;
-
 use maestro_sim::boot::{self, ClusterSpec};
 use maestro_sim::sim::Cluster;
-use maestro_sim::workload::{Crash, Rule, Selector, Span, WorkloadControl};
+use maestro_sim::workload::{self, Crash, Rule, Selector, Span, WorkloadControl};
 use serde_json::json;
 
 use super::{Recorder, act};
@@ -61,11 +59,9 @@ fn rule(workload: &Workload) -> Rule {
         }),
         fails_to_pull: patterns(&workload.fails_to_pull),
         never_ready: patterns(&workload.never_ready),
-        quorum: workload.quorum.as_ref().and_then(|quorum| quorum.of.parse().ok()),
+        quorum: workload.quorum.as_ref().map(|quorum| {
+            quorum.of.parse().map_or(workload::Quorum::Replicas, workload::Quorum::Of)
+        }),
         ..Rule::default()
     }
 }
-
-/// The time that a fault lasts when the scenario does not say.
-pub const USUAL: DurationRange =
-    DurationRange::new(Duration::from_secs(10), Duration::from_secs(60));

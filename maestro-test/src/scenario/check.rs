@@ -1,18 +1,17 @@
 //! What the types of a scenario cannot say: references, ranges, files, and one action a step.
 
-mod faults;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::condition::Condition;
-use super::fault::{Mode, PodFault};
 use super::problem::Problem;
 use super::step::{self, Action, Step};
 use super::text::{At, Place};
 use super::workload::Workload;
 use super::{API_VERSION, Document, Expect, KIND, Setting, Spec};
 use crate::property;
+use crate::runner::faults;
+use crate::runner::faults::pods::{Mode, PodFault};
 
 /// Collects everything that is wrong and compiles the expressions, one slot per step.
 pub fn document(
@@ -109,17 +108,21 @@ pub fn regex(pattern: &str) -> Result<regex::Regex, String> {
     })
 }
 
-fn steps(steps: &[Step], directory: &Path, problems: &mut Vec<Problem>) -> Vec<Option<Condition>> {
+fn steps(
+    steps: &At<Vec<Step>>,
+    directory: &Path,
+    problems: &mut Vec<Problem>,
+) -> Vec<Option<Condition>> {
     if steps.is_empty() {
         let message = "a scenario without steps does nothing";
         problems.push(
-            Problem::new(Place::default(), message, "")
+            Problem::new(steps.place, message, "")
                 .help("add a step, as in - {name: install, apply: [app.yaml]}"),
         );
     }
     let mut seen = BTreeMap::new();
     let mut conditions = Vec::new();
-    for step in steps {
+    for step in &**steps {
         if let Some(line) = seen.insert(step.name.value.clone(), step.name.place.line) {
             let message = format!("two steps are called `{}`", step.name.value);
             problems.push(
@@ -226,7 +229,8 @@ fn file(path: &At<String>, directory: &Path, problems: &mut Vec<Problem>) {
     problems.push(Problem::new(path.place, message, "no such file or directory").help(help));
 }
 
-fn pods(fault: &PodFault, place: Place, problems: &mut Vec<Problem>) {
+/// Checks which pods are meant.
+pub fn pods(fault: &PodFault, place: Place, problems: &mut Vec<Problem>) {
     let needs_value = !matches!(fault.mode, Mode::One | Mode::All);
     if needs_value && fault.value.is_none() {
         problems.push(
@@ -247,7 +251,8 @@ fn pods(fault: &PodFault, place: Place, problems: &mut Vec<Problem>) {
     }
 }
 
-fn percent(place: Place, value: u8, problems: &mut Vec<Problem>) {
+/// Checks a share.
+pub fn percent(place: Place, value: u8, problems: &mut Vec<Problem>) {
     if value > 100 {
         problems.push(
             Problem::new(place, format!("{value} percent is more than all"), "this")

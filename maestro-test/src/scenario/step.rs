@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::fault::PodFault;
 use super::text::{At, DurationRange};
+use crate::runner::faults::pods::PodFault;
 
 /// One thing a user does. Besides `name` and `within` exactly one action is given.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -51,6 +51,21 @@ const CASES: &[&str] = &[
     "  steps: [{name: a, scale: {kind: Pod, name: a}}]",
     "  faults: [{pod-kil: {selector: {app: zk}}}]",
     "  faults: [{every: 1m}]",
+    "  faults: [{}]",
+    "  faults: [{after: rest}]",
+    "  faults: [{watch-drop: , every: 1m}]",
+    "  faults: [{partition: {}}]",
+    "  faults: [{partition: {between: []}}]",
+    "  faults: [{partition: {between: [operator, apiserver]}, every: 0s}]",
+    "  faults: [{stale-read: {}}]",
+    "  faults: [{api-error: {}}]",
+    "  faults: [{pod-kill: {}}]",
+    "  faults: [{pod-kill: {selector: {app: zk}, mode: fixed}}]",
+    "  faults: [{pod-kill: {selector: {app: zk}}, every: 1m, at: 1m}]",
+    "  faults: [{container-kill: {selector: {app: zk}, gracePeriod: 5s}}]",
+    "  faults: [{operator-crash: {}, for: 1m}]",
+    "  faults: [{node-down: {}, operator-crash: {}}]",
+    "  faults: [leader-loss]",
     "  faults: [{pod-kill: {selector: {app: zk}, mode: some}}]",
     "  faults: [{pod-kill: {selector: {app: zk}, mode: fixed-percent, value: 150}}]",
     "  faults: [{watch-drop: {}, after: rst}]",
@@ -86,6 +101,12 @@ fn every_wrong_field_names_its_place_and_what_would_be_right() {
         let step = if case.trim_start().starts_with("steps:") { "" } else { STEP };
         let said = said(&format!("{HEAD}{case}\n{step}"));
         assert_ne!(said, "nothing is wrong", "{case}");
+        let placed = |line: &str| {
+            let rest = line.strip_prefix("wrong.yaml:").unwrap_or("");
+            let mut numbers = rest.splitn(3, ':').take(2);
+            numbers.all(|n| n.parse::<u64>().is_ok_and(|n| n > 0))
+        };
+        assert!(said.lines().all(placed), "{case} has no place: {said}");
         all.push_str(&format!("{}\n    {}\n", case.trim(), said.replace('\n', "\n    ")));
     }
     insta::assert_snapshot!(all);
@@ -145,7 +166,7 @@ fn the_sketch_of_the_manual_is_a_scenario() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("wrong.yaml");
     let scenario = Scenario::parse(&root, &text).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(scenario.replicas(), 2);
-    assert_eq!(scenario.spec.faults[2].kind().map(|k| k.0), Some("slow-rollout"));
+    assert_eq!(scenario.spec.faults[2].kind().map(|k| k.word), Some("slow-rollout"));
     assert!(scenario.conditions[1].is_some());
 }
 

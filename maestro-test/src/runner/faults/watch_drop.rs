@@ -1,0 +1,23 @@
+//! `watch-drop`: the operator's watches end, as when a load balancer closes their connections.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Kind, Lasting, Strike};
+
+/// Ends the operator's watches.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WatchDrop {}
+
+impl Kind for WatchDrop {
+    fn strike(&self, strike: &mut Strike<'_>) -> Option<Lasting> {
+        strike.tell("operator");
+        let links = strike.operators();
+        strike.field.cluster.with(|world| {
+            links.iter().for_each(|link| world.link_mut(*link).watch_epoch += 1);
+            world.links_changed();
+        });
+        None
+    }
+}

@@ -1,0 +1,22 @@
+//! `watch-gap`: etcd is compacted, so that a watch that goes on from before meets 410 Gone.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Kind, Lasting, Strike};
+
+/// Compacts the event log, so that ended watches meet 410 Gone.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WatchGap {}
+
+impl Kind for WatchGap {
+    fn strike(&self, strike: &mut Strike<'_>) -> Option<Lasting> {
+        strike.tell("apiserver");
+        strike.field.cluster.with(|world| {
+            let version = world.server.store.version();
+            world.server.store.compact(version);
+        });
+        None
+    }
+}
