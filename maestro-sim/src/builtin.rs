@@ -7,9 +7,9 @@ mod core;
 pub mod field;
 mod meta;
 mod pod;
-mod pod_update;
 #[cfg(test)]
 mod tests;
+pub(crate) mod text;
 mod workload;
 
 use serde_json::Value;

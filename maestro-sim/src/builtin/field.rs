@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::text::Problems;
 use crate::api::Cause;
 
 /// Where in a tree something stands. Text is made only when there is something to say.
@@ -104,4 +105,76 @@ pub fn not_supported(path: &impl fmt::Display, value: &Value, allowed: &[&str]) 
 /// `field.NotFound`.
 pub fn not_found(path: &impl fmt::Display, value: &Value) -> Cause {
     at(path, "FieldValueNotFound", format!("Not found: {}", quoted(value)))
+}
+
+/// `field.Invalid`, once for each thing that is wrong with a text.
+pub(crate) fn each(
+    path: &impl fmt::Display,
+    text: &str,
+    problems: &Problems,
+    causes: &mut Vec<Cause>,
+) {
+    causes.extend(problems.iter().map(|problem| invalid(path, &text.into(), problem)));
+}
+
+/// A text that must be there and be one of a few; the allowed are in the order of the message.
+pub(crate) fn one_of(
+    path: &impl fmt::Display,
+    text: &str,
+    allowed: &[&str],
+    causes: &mut Vec<Cause>,
+) {
+    if text.is_empty() {
+        causes.push(required(path, ""));
+    } else if !allowed.contains(&text) {
+        causes.push(not_supported(path, &text.into(), allowed));
+    }
+}
+
+/// A number that is not below 0, where there is one.
+pub(crate) fn not_negative(
+    path: &impl fmt::Display,
+    number: Option<i64>,
+    causes: &mut Vec<Cause>,
+) {
+    if let Some(number) = number.filter(|number| *number < 0) {
+        causes.push(invalid(path, &number.into(), "must be greater than or equal to 0"));
+    }
+}
+
+/// A number within its range, where there is one.
+pub(crate) fn in_range(
+    path: &impl fmt::Display,
+    number: Option<i64>,
+    (least, most): (i64, i64),
+    causes: &mut Vec<Cause>,
+) {
+    if let Some(number) = number.filter(|number| !(least..=most).contains(number)) {
+        causes.push(invalid(path, &number.into(), &super::text::range(least, most)));
+    }
+}
+
+/// The text of a field, empty when absent.
+pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or("")
+}
+
+/// The items of a list field, none when absent.
+pub(crate) fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The number in a field.
+pub(crate) fn int(value: &Value, name: &str) -> Option<i64> {
+    value.get(name)?.as_i64()
+}
+
+/// A field that is there and not null.
+pub(crate) fn set<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    value.get(name).filter(|field| !field.is_null())
+}
+
+/// Whether a field says true.
+pub(crate) fn on(value: &Value, name: &str) -> bool {
+    value.get(name) == Some(&Value::Bool(true))
 }

@@ -186,7 +186,8 @@ fn template_at(
     }
     let here = path.field("spec");
     if !claims {
-        pod::spec(template.get("spec").unwrap_or(&Value::Null), &here, causes);
+        let spec = template.get("spec").unwrap_or(&Value::Null);
+        pod::spec(spec, &here, pod::Of::Template, causes);
     }
     let policy = at(template, &["spec", "restartPolicy"]).and_then(Value::as_str);
     let policy = policy.unwrap_or("Always");
