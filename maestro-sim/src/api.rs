@@ -19,6 +19,7 @@ pub mod server;
 pub mod status;
 mod strategy;
 mod subresource;
+mod uneven;
 pub mod watch;
 mod write;
 

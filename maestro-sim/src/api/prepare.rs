@@ -14,11 +14,12 @@ use crate::object::{Object, at, map_at};
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 impl Server {
+    /// Answers whether what is stored lacks something that every reader of the kind fills in.
     pub(super) fn prepare_create(
         &mut self,
         served: &Served,
         body: &mut Value,
-    ) -> Result<(), Box<Status>> {
+    ) -> Result<bool, Box<Status>> {
         match (&*served.resource.group, &*served.resource.resource) {
             ("", "namespaces") => {
                 add_if_empty(map_at(body, &["spec"]), "finalizers", json!(["kubernetes"]));
@@ -26,7 +27,7 @@ impl Server {
             }
             ("", "services") => {
                 families(body);
-                return self.allocate(served, body);
+                self.allocate(served, body)?;
             }
             ("", "persistentvolumes") => {
                 let now = self.timestamp();
@@ -34,7 +35,9 @@ impl Server {
                 status.insert("phase".into(), "Pending".into());
                 status.insert("lastPhaseTransitionTime".into(), now.into());
             }
-            ("batch", "jobs") => defaults::tie_job(body),
+            // The phase is cleared after defaults were filled in.
+            ("", "persistentvolumeclaims") => return Ok(true),
+            ("batch", "jobs") => return Ok(defaults::tie_job(body)),
             ("apps", "daemonsets") => {
                 let notes = map_at(body, &["metadata", "annotations"]);
                 notes.insert(TEMPLATE_GENERATION.into(), "1".into());
@@ -48,7 +51,7 @@ impl Server {
             }
             _ => {}
         }
-        Ok(())
+        Ok(false)
     }
 
     /// What a change of the object itself, not of a subresource, brings with it.

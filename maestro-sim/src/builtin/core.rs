@@ -138,6 +138,15 @@ pub(super) fn claim(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
     let Some(old) = old else { return };
     let before_binding = old.clone();
     let mut before = fixed(old);
+    // A class may come to a claim that has none.
+    let classless = |claim: &Value| at(claim, &["spec", "storageClassName"]).is_none();
+    if classless(old)
+        && let (Some(map), Some(class)) =
+            (before.as_object_mut(), at(object, &["spec", "storageClassName"]))
+        && old_class(old).is_none_or(|noted| noted == class)
+    {
+        map.insert("storageClassName".to_owned(), class.clone());
+    }
     if unbound(old)
         && let (Some(map), Some(name)) =
             (before.as_object_mut(), at(object, &["spec", "volumeName"]))
@@ -154,6 +163,11 @@ pub(super) fn claim(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
         // The server names the field alone, without the spec that it is in.
         causes.push(field::invalid(&"volumeMode", &mode(object), "field is immutable"));
     }
+}
+
+/// The class of a claim as it was noted before there was a field for it.
+fn old_class(claim: &Value) -> Option<&Value> {
+    at(claim, &["metadata", "annotations", "volume.beta.kubernetes.io/storage-class"])
 }
 
 /// A role binding, which cannot be turned to another role.
