@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::api::Status;
+use crate::api::{Request, Status};
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::defaults;
@@ -18,6 +18,7 @@ impl Server {
     pub(super) fn prepare_create(
         &mut self,
         served: &Served,
+        request: &Request,
         body: &mut Value,
     ) -> Result<bool, Box<Status>> {
         match (&*served.resource.group, &*served.resource.resource) {
@@ -26,8 +27,7 @@ impl Server {
                 map_at(body, &["status"]).insert("phase".into(), "Active".into());
             }
             ("", "services") => {
-                families(body);
-                self.allocate(served, body)?;
+                self.new_service(served, body, request.options.dry_run)?;
             }
             ("", "persistentvolumes") => {
                 let now = self.timestamp();
@@ -71,25 +71,6 @@ impl Server {
             map_at(body, &["metadata", "annotations"])
                 .insert(TEMPLATE_GENERATION.into(), count.to_string().into());
         }
-    }
-}
-
-/// The IP families of a Service: this cluster has IPv4 alone.
-pub(super) fn families(body: &mut Value) {
-    let spec = map_at(body, &["spec"]);
-    if spec.get("type").and_then(Value::as_str) != Some("ExternalName") {
-        // A headless Service that selects nothing may be given endpoints of any family.
-        let headless = spec.get("clusterIP").and_then(Value::as_str) == Some("None");
-        let selects =
-            spec.get("selector").and_then(Value::as_object).is_some_and(|s| !s.is_empty());
-        let both = headless && !selects;
-        let policy = spec.get("ipFamilyPolicy").and_then(Value::as_str).unwrap_or("");
-        if policy.is_empty() {
-            let policy = if both { "RequireDualStack" } else { "SingleStack" };
-            spec.insert("ipFamilyPolicy".into(), policy.into());
-        }
-        let families = if both { json!(["IPv4", "IPv6"]) } else { json!(["IPv4"]) };
-        add_if_empty(spec, "ipFamilies", families);
     }
 }
 

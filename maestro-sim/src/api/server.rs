@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::api::admission::Addresses;
+use crate::api::addresses::Addresses;
 use crate::api::form::shaped;
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};

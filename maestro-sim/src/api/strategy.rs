@@ -50,6 +50,9 @@ impl Served {
         if causes.is_empty() {
             return Ok(());
         }
+        // What is wrong twice is said once.
+        let mut told = std::collections::BTreeSet::new();
+        causes.retain(|cause| told.insert((cause.field.clone(), cause.message.clone())));
         let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
         Err(Box::new(Status::invalid(&self.resource.group, &self.kind, name, &causes)))
     }

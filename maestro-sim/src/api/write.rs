@@ -116,7 +116,7 @@ impl Server {
         self.check_namespace(served, request, name)?;
         self.admit_create(served, &mut body)?;
         self.name(served, request, &mut body)?;
-        let unsettled = self.prepare_create(served, &mut body)?;
+        let unsettled = self.prepare_create(served, request, &mut body)?;
         if served.generation != Generation::None {
             set_generation(&mut body, Some(1));
         }
@@ -124,9 +124,13 @@ impl Server {
             .check(request, &body, None)
             .and_then(|()| self.must_be_new(served, request, &body));
         if checked.is_err() || request.options.dry_run {
-            self.give_back(served, &body);
+            self.give_back(served, &body, None);
         }
         checked?;
+        if unsettled {
+            served.complete(&mut body);
+        }
+        self.warn(served, request, &body);
         self.forget_empty(served, &mut body);
         if request.options.dry_run {
             return Ok(Response::Value { code: 201, value: body });
@@ -305,7 +309,12 @@ impl Server {
             _ => at(live.value(), &["metadata", "generation"]).and_then(Value::as_i64),
         };
         set_generation(&mut body, generation);
-        served.check(request, &body, Some(live.value()))?;
+        let checked = served.check(request, &body, Some(live.value()));
+        if checked.is_err() {
+            self.give_back(served, &body, Some(live));
+        }
+        checked?;
+        self.warn(served, request, &body);
         self.forget_empty(served, &mut body);
         map_at(&mut body, &["metadata"])
             .insert("resourceVersion".into(), live.resource_version().to_string().into());
@@ -325,6 +334,7 @@ impl Server {
             return Ok(Response::Value { code: 200, value: body });
         }
         let object = self.store.put(&served.resource, body, now);
+        self.let_go(served, live, Some(object.value()));
         self.after_write(served, &object);
         Ok(Response::Object { code: 200, object })
     }

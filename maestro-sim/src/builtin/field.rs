@@ -70,6 +70,26 @@ pub fn invalid(path: &impl fmt::Display, value: &Value, detail: &str) -> Cause {
     at(path, "FieldValueInvalid", format!("Invalid value: {}: {detail}", quoted(value)))
 }
 
+/// `field.Invalid` of a value that the server prints in an order of its own.
+pub fn invalid_shown(path: &impl fmt::Display, shown: &str, detail: &str) -> Cause {
+    at(path, "FieldValueInvalid", format!("Invalid value: {shown}: {detail}"))
+}
+
+/// A struct as the server prints it: its fields in the order of their declaration, those that are
+/// not set left out.
+pub fn in_order(value: &Value, fields: &[&str]) -> String {
+    let shown: Vec<String> = fields
+        .iter()
+        .filter_map(|name| Some(format!("{:?}:{}", name, set(value, name)?)))
+        .collect();
+    format!("{{{}}}", shown.join(","))
+}
+
+/// A label selector as the server prints it.
+pub fn selector(value: &Value) -> String {
+    in_order(value, &["matchLabels", "matchExpressions"])
+}
+
 /// `field.Required`.
 pub fn required(path: &impl fmt::Display, detail: &str) -> Cause {
     let message = match detail {
@@ -89,6 +109,11 @@ pub fn duplicate(path: &impl fmt::Display, value: &Value) -> Cause {
     at(path, "FieldValueDuplicate", format!("Duplicate value: {}", quoted(value)))
 }
 
+/// `field.Duplicate` of a value that the server prints in an order of its own.
+pub fn duplicate_shown(path: &impl fmt::Display, shown: &str) -> Cause {
+    at(path, "FieldValueDuplicate", format!("Duplicate value: {shown}"))
+}
+
 /// `field.TooLong`.
 pub fn too_long(path: &impl fmt::Display, max: u64) -> Cause {
     at(path, "FieldValueTooLong", format!("Too long: may not be more than {max} bytes"))
@@ -99,6 +124,14 @@ pub fn not_supported(path: &impl fmt::Display, value: &Value, allowed: &[&str]) 
     let allowed: Vec<String> = allowed.iter().map(|a| format!("{a:?}")).collect();
     let list = allowed.join(", ");
     let message = format!("Unsupported value: {}: supported values: {list}", quoted(value));
+    at(path, "FieldValueNotSupported", message)
+}
+
+/// `field.NotSupported` of a value that the server prints in an order of its own.
+pub fn not_supported_shown(path: &impl fmt::Display, shown: &str, allowed: &[&str]) -> Cause {
+    let allowed: Vec<String> = allowed.iter().map(|a| format!("{a:?}")).collect();
+    let list = allowed.join(", ");
+    let message = format!("Unsupported value: {shown}: supported values: {list}");
     at(path, "FieldValueNotSupported", message)
 }
 

@@ -133,7 +133,7 @@ pub(super) fn label_selector(selector: &Value, path: &Path<'_>, causes: &mut Vec
 }
 
 /// Annotations together have at most 256 KiB.
-fn annotations(notes: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+pub(super) fn annotations(notes: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
     const MOST: usize = 256 << 10;
     for key in notes.keys() {
         field::each(path, key, &text::key(&key.to_lowercase()), causes);
@@ -146,8 +146,7 @@ fn annotations(notes: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cau
 
 fn name_problems(resource: &GroupResource, name: &str) -> Problems {
     match (&*resource.group, &*resource.resource) {
-        ("", "services") => text::label_1035(name),
-        ("", "namespaces") | ("apps", "statefulsets") => text::label(name),
+        ("", "services" | "namespaces") | ("apps", "statefulsets") => text::label(name),
         ("", "events") | ("events.k8s.io", _) | ("rbac.authorization.k8s.io", _) => {
             text::segment(name)
         }

@@ -13,6 +13,8 @@ mod volume;
 
 use serde_json::Value;
 
+pub(super) use handler::port;
+
 use super::field::{self, Path, int, list, on, text};
 use super::{meta, text as form};
 use crate::api::Cause;

@@ -14,22 +14,22 @@ pub(super) fn job(object: &mut Value) {
     label_job(object);
 }
 
-/// A Job without labels has those of its pods. Answers whether it had none.
-fn label_job(object: &mut Value) -> bool {
+/// A Job without labels has those of its pods.
+fn label_job(object: &mut Value) {
+    let own = object.pointer("/metadata/labels").and_then(Value::as_object);
+    if own.is_some_and(|own| !own.is_empty()) {
+        return;
+    }
     let labels = object.pointer("/spec/template/metadata/labels").filter(|labels| labels.is_object());
-    let Some(labels) = labels.cloned() else { return false };
-    let Some(meta) = object.as_object_mut().and_then(|root| made(root, "metadata")) else {
-        return false;
-    };
-    let none = meta.get("labels").and_then(Value::as_object).is_none_or(Map::is_empty);
-    if none {
+    let labels = labels.cloned();
+    let meta = object.as_object_mut().and_then(|root| made(root, "metadata"));
+    if let (Some(labels), Some(meta)) = (labels, meta) {
         meta.insert("labels".to_owned(), labels);
     }
-    none
 }
 
-/// Gives a Job with a uid the selector and labels that tie its pods to it. Answers whether it came
-/// to labels of its own by that, which are not stored with it.
+/// Gives a Job with a uid the selector and labels that tie its pods to it. Answers whether readers
+/// will see labels of its own by that, which are not stored with it.
 pub fn tie_job(object: &mut Value) -> bool {
     let meta = object.get("metadata");
     let field = |name: &str| {
@@ -41,7 +41,8 @@ pub fn tie_job(object: &mut Value) -> bool {
     if generated && spec.get("selector").is_none_or(Value::is_null) && !uid.is_empty() {
         generate_selector(spec, &uid, &name);
     }
-    label_job(object)
+    let own = object.pointer("/metadata/labels").and_then(Value::as_object);
+    own.is_none_or(Map::is_empty) && object.pointer("/spec/template/metadata/labels").is_some()
 }
 
 fn job_spec(spec: &mut Map<String, Value>) {

@@ -118,7 +118,7 @@ fn http_get(get: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 }
 
 /// A port by number or by name.
-pub(super) fn port(port: Option<&Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+pub(in super::super) fn port(port: Option<&Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
     match port {
         Some(Value::String(name)) => field::each(path, name, &form::port_name(name), causes),
         other => {
