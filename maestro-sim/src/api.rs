@@ -4,6 +4,7 @@
 //! a request from inside the simulation never becomes HTTP or JSON text.
 
 mod account;
+mod addresses;
 mod admission;
 mod decode;
 mod delete;
@@ -19,6 +20,8 @@ pub mod server;
 pub mod status;
 mod strategy;
 mod subresource;
+mod uneven;
+mod warnings;
 pub mod watch;
 mod write;
 

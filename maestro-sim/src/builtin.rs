@@ -3,13 +3,19 @@
 //! One file per group of kinds; [`validate`] is the list that registers them.
 //! Source: `k8s.io/kubernetes/pkg/apis/*/validation` and `k8s.io/apimachinery/pkg/api/validation`.
 
+mod batch;
 mod core;
+mod cron;
 pub mod field;
+mod go_json;
 mod meta;
 mod pod;
-mod pod_update;
+mod policy;
+mod service;
+mod storage;
 #[cfg(test)]
 mod tests;
+pub(crate) mod text;
 mod workload;
 
 use serde_json::Value;
@@ -18,6 +24,7 @@ use crate::api::Cause;
 use crate::object::GroupResource;
 
 pub use meta::metadata;
+pub(crate) use service::addresses as cluster_addresses;
 
 /// What is wrong with a complete object of a built-in kind; on update, `old` is the stored one.
 pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
@@ -26,16 +33,18 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
     meta::finalizers(resource, object, found);
     match (&*resource.group, &*resource.resource) {
         ("", "pods") => pod::pod(object, old, found),
-        ("", "services") => core::service(object, old, found),
+        ("", "services") => service::service(object, old, found),
         ("", "configmaps") => core::config_map(object, old, found),
         ("", "secrets") => core::secret(object, old, found),
-        ("", "persistentvolumeclaims") => core::claim(object, old, found),
-        ("apps", "deployments" | "replicasets" | "daemonsets") => {
-            workload::replicated(object, old, found);
-        }
+        ("", "persistentvolumeclaims") => storage::claim(object, old, found),
+        ("apps", "deployments") => workload::deployment(object, old, found),
+        ("apps", "replicasets") => workload::replica_set(object, old, found),
+        ("apps", "daemonsets") => workload::daemon_set(object, old, found),
         ("apps", "statefulsets") => workload::stateful_set(object, old, found),
-        ("batch", "jobs") => workload::job(object, old, found),
-        ("batch", "cronjobs") => workload::cron_job(object, found),
+        ("batch", "jobs") => batch::job(object, old, found),
+        ("batch", "cronjobs") => batch::cron_job(object, old, found),
+        ("policy", "poddisruptionbudgets") => policy::budget(object, found),
+        ("autoscaling", "horizontalpodautoscalers") => policy::autoscaler(object, found),
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
             core::role_binding(object, old, found);
         }

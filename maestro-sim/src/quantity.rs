@@ -145,6 +145,31 @@ impl FromStr for Quantity {
     }
 }
 
+/// How Go holds an amount: number, power of ten, and the text where it is known to be canonical.
+/// Equal amounts may be held differently, and whole structs are then not equal.
+///
+/// Source: the fast path of `ParseQuantity` in `k8s.io/apimachinery/pkg/api/resource`.
+pub(crate) fn held(text: &str) -> Option<(i128, i32, Option<&str>)> {
+    if text == "0" {
+        return Some((0, 0, Some(text)));
+    }
+    let end = text.find(|c: char| !(c.is_ascii_digit() || "+-.".contains(c))).unwrap_or(text.len());
+    let (number, suffix) = text.split_at(end);
+    let (digits, after) = mantissa(number).ok()?;
+    let (format, factor, exponent) = scale(suffix).ok()?;
+    let power = exponent - after;
+    let canonical = match format {
+        Format::BinarySi => after == 0 && digits.unsigned_abs() & 7 != 0,
+        _ => {
+            let shown = digits.unsigned_abs();
+            power % 3 == 0
+                && shown % 1000 != 0
+                && !number.trim_start_matches(['+', '-', '.']).starts_with('0')
+        }
+    };
+    Some((digits * factor, power, canonical.then_some(text)))
+}
+
 /// The digits as one integer, and how many of them stood after the point.
 fn mantissa(number: &str) -> Result<(i128, i32), QuantityError> {
     let (negative, digits) = match number.as_bytes().first() {

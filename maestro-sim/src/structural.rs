@@ -16,7 +16,7 @@ mod prune;
 mod validate;
 
 pub use default::default;
-pub use path::Path;
+pub use path::{Path, Step};
 pub use problem::Problem;
 pub use prune::{prune, unknown_fields};
 pub use validate::validate;

@@ -13,7 +13,7 @@ mod tests;
 use serde_json::{Map, Value};
 
 use crate::schema::{Encoding, Kind, Schema};
-use crate::structural::Path;
+use crate::structural::{Path, Step};
 
 /// What decoding noticed besides what it refuses.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -22,6 +22,11 @@ pub struct Noticed {
     pub unknown: Vec<String>,
     /// Whether there is an empty list or map that the store will not know: see [`forget_empty`].
     pub empties: bool,
+    /// Empty lists and maps that were left out because Go does not write them.
+    pub dropped: Vec<Vec<Step>>,
+    /// Amounts that Go holds in another form than the stored ones they equal, such as 1024Mi:
+    /// lists that are compared as a whole then differ.
+    pub uneven: Vec<Vec<Step>>,
 }
 
 /// Decodes a body of a built-in kind in place.
@@ -181,7 +186,13 @@ impl Decoder {
             };
             let here = Place { owner: struct_name(field, place), fields: Some((place, name)) };
             self.value(field, &field.go_type, child, known, &here, &path.field(name))?;
-            self.noticed.empties |= field.encoding == Encoding::Null && is_empty(child);
+            match field.encoding {
+                Encoding::Null => self.noticed.empties |= is_empty(child),
+                Encoding::OmitEmpty if is_empty(child) && field.properties.is_empty() => {
+                    self.noticed.dropped.push(path.field(name).steps());
+                }
+                _ => {}
+            }
             surplus |= is_left_out(field, child);
         }
         if surplus {
@@ -216,8 +227,14 @@ impl Decoder {
                 None => Ok(()),
             },
             Kind::Any if !scalar::is_quantity(schema) => Ok(()),
-            _ => scalar::decode(schema, go_type, value)
-                .map_err(|wrong| wrong.told(|what, of| place.mismatch(what, of))),
+            _ => {
+                let uneven = scalar::decode(schema, go_type, value)
+                    .map_err(|wrong| wrong.told(|what, of| place.mismatch(what, of)))?;
+                if uneven {
+                    self.noticed.uneven.push(path.steps());
+                }
+                Ok(())
+            }
         }
     }
 

@@ -6,5 +6,6 @@
 pub mod case;
 pub mod corpus;
 pub mod normal;
+pub mod recorded;
 pub mod report;
 pub mod side;

@@ -1,15 +1,16 @@
 //! The simulated API server answers as the real one does.
 //!
 //! `CONFORMANCE_ONLY=TEXT` runs the sequences whose name contains the text;
-//! `CONFORMANCE_WRITE=1` writes the list of known differences anew. Every difference of a run
-//! stands in `target/conformance/`.
+//! `CONFORMANCE_WRITE=1` writes the list of known differences anew; `CONFORMANCE_REUSE=1` asks the
+//! real server only what it was not asked in a former run with that setting. Every difference of a
+//! run stands in `target/conformance/`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use maestro_tests::conformance::case::Sequence;
 use maestro_tests::conformance::report::{self, Deliberate, Report};
-use maestro_tests::conformance::{corpus, side};
+use maestro_tests::conformance::{corpus, recorded, side};
 use maestro_tests::control_plane::programs::Programs;
 
 fn folder() -> PathBuf {
@@ -21,8 +22,13 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
+/// Where every difference of a run stands, and the answers kept for another.
+fn details() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance")
+}
+
 fn write_details(report: &Report) {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
+    let folder = details();
     std::fs::create_dir_all(&folder).expect("the target folder can be written");
     std::fs::write(folder.join("differences.txt"), report.details()).expect("differences");
     std::fs::write(folder.join("frequent.txt"), report.frequent()).expect("frequencies");
@@ -73,9 +79,14 @@ fn the_simulated_server_answers_as_the_real_one() {
     let only = std::env::var("CONFORMANCE_ONLY").unwrap_or_default();
     let mut sequences = corpus::all().expect("the corpus can be read");
     sequences.retain(|sequence| sequence.name.contains(&only));
+    let reuse = std::env::var_os("CONFORMANCE_REUSE").is_some();
     let (real, simulated) = std::thread::scope(|scope| {
         let simulated = scope.spawn(|| side::simulated(&sequences));
-        (side::real(&programs, &sequences), simulated.join().expect("the thread ends"))
+        let real = match reuse {
+            true => recorded::real(&details().join("real.txt"), &programs, &sequences),
+            false => side::real(&programs, &sequences),
+        };
+        (real, simulated.join().expect("the thread ends"))
     });
     let mut real = real.expect("the real server answers");
     let simulated = simulated.expect("the simulated server answers");
@@ -86,7 +97,7 @@ fn the_simulated_server_answers_as_the_real_one() {
         report::compare(&sequences, real, &simulated, &deliberate).expect("compared")
     };
     let mut report = compare(&real);
-    if only.is_empty() && report.against(&known).is_err() {
+    if only.is_empty() && !reuse && report.against(&known).is_err() {
         ask_again(&programs, &sequences, &report.surprises(&known), &mut real);
         report = compare(&real);
     }

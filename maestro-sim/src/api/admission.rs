@@ -4,12 +4,10 @@
 //! StorageObjectInUseProtection, and the allocation of Service cluster IPs.
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::api::prepare;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
@@ -19,46 +17,6 @@ const NAMESPACES: GroupResource = GroupResource::new("", "namespaces");
 const PRIORITY_CLASSES: GroupResource = GroupResource::new("scheduling.k8s.io", "priorityclasses");
 const STORAGE_CLASSES: GroupResource = GroupResource::new("storage.k8s.io", "storageclasses");
 const CRDS: GroupResource = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
-
-/// The cluster IPs in use, out of 10.96.0.0/12.
-#[derive(Debug, Default)]
-pub struct Addresses {
-    taken: BTreeSet<u32>,
-    next: u32,
-}
-
-impl Addresses {
-    pub(super) fn allocate(&mut self) -> String {
-        loop {
-            // The first address is the `kubernetes` Service's.
-            self.next = if self.next >= 0x000f_fffe { 2 } else { self.next.max(1) + 1 };
-            if self.taken.insert(self.next) {
-                return text(self.next);
-            }
-        }
-    }
-
-    fn release(&mut self, address: &str) {
-        if let Some(offset) = offset(address) {
-            self.taken.remove(&offset);
-        }
-    }
-
-    fn claim(&mut self, address: &str) -> bool {
-        offset(address).is_some_and(|offset| self.taken.insert(offset))
-    }
-}
-
-const BASE: u32 = 10 << 24 | 96 << 16;
-
-fn text(offset: u32) -> String {
-    std::net::Ipv4Addr::from(BASE + offset).to_string()
-}
-
-fn offset(address: &str) -> Option<u32> {
-    let address: std::net::Ipv4Addr = address.parse().ok()?;
-    u32::from(address).checked_sub(BASE).filter(|offset| *offset < 1 << 20)
-}
 
 impl Server {
     pub(super) fn check_namespace(
@@ -121,11 +79,8 @@ impl Server {
         body: &mut Value,
     ) -> Result<(), Box<Status>> {
         if served.resource == GroupResource::new("", "services") && request.subresource.is_empty() {
-            keep_addresses(live, body);
-            prepare::families(body);
-            if needs_address(body) {
-                return self.allocate(served, body);
-            }
+            let dry = request.options.dry_run;
+            self.changed_service(served, live, body, dry)?;
         }
         if served.is_pod() && request.subresource.is_empty() {
             tolerate(body, "node.kubernetes.io/not-ready");
@@ -189,44 +144,6 @@ impl Server {
         }
     }
 
-    pub(super) fn allocate(
-        &mut self,
-        served: &Served,
-        body: &mut Value,
-    ) -> Result<(), Box<Status>> {
-        let kind = at(body, &["spec", "type"]).and_then(Value::as_str).unwrap_or("ClusterIP");
-        if kind == "ExternalName" {
-            return Ok(());
-        }
-        let asked = at(body, &["spec", "clusterIP"]).and_then(Value::as_str).unwrap_or("");
-        let address = match asked {
-            "None" => "None".to_owned(),
-            "" => self.addresses.allocate(),
-            wanted if self.addresses.claim(wanted) => wanted.to_owned(),
-            wanted => {
-                let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
-                let message = format!(
-                    "Invalid value: [\"{wanted}\"]: failed to allocate IP {wanted}: provided IP \
-                     is already allocated"
-                );
-                let cause = Cause::new("FieldValueInvalid", "spec.clusterIPs", message);
-                return Err(Box::new(Status::invalid("", &served.kind, name, &[cause])));
-            }
-        };
-        let spec = map_at(body, &["spec"]);
-        spec.insert("clusterIP".into(), address.as_str().into());
-        spec.insert("clusterIPs".into(), json!([address]));
-        Ok(())
-    }
-
-    /// Frees what was given to an object that is not stored after all.
-    pub(super) fn give_back(&mut self, served: &Served, body: &Value) {
-        if served.resource == GroupResource::new("", "services") {
-            let address = at(body, &["spec", "clusterIP"]).and_then(Value::as_str);
-            self.addresses.release(address.unwrap_or(""));
-        }
-    }
-
     /// Follows a stored write: a CRD changes what is served.
     pub(super) fn after_write(&mut self, served: &Served, object: &Arc<Object>) {
         if served.resource == CRDS {
@@ -238,31 +155,8 @@ impl Server {
     pub(super) fn after_delete(&mut self, served: &Served, object: &Object) {
         if served.resource == CRDS {
             self.registry.unserve(object);
-        } else if served.resource == GroupResource::new("", "services") {
-            self.addresses.release(object.text(&["spec", "clusterIP"]));
         }
-    }
-}
-
-fn needs_address(body: &Value) -> bool {
-    at(body, &["spec", "clusterIP"]).and_then(Value::as_str).is_none_or(str::is_empty)
-}
-
-fn keep_addresses(live: &Object, body: &mut Value) {
-    let external = at(body, &["spec", "type"]).and_then(Value::as_str) == Some("ExternalName");
-    // An address that is asked for stands in the list, too.
-    let asked = at(body, &["spec", "clusterIP"]).and_then(Value::as_str).unwrap_or("").to_owned();
-    if !asked.is_empty() && asked != live.text(&["spec", "clusterIP"]) {
-        map_at(body, &["spec"]).insert("clusterIPs".into(), json!([asked]));
-    }
-    if at(body, &["spec", "sessionAffinity"]).is_none_or(|affinity| affinity != "ClientIP") {
-        map_at(body, &["spec"]).remove("sessionAffinityConfig");
-    }
-    for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-        let absent = at(body, &["spec", field]).is_none_or(|v| v == "");
-        if let (true, false, Some(old)) = (absent, external, live.at(&["spec", field])) {
-            map_at(body, &["spec"]).insert(field.into(), old.clone());
-        }
+        self.let_go(served, object, None);
     }
 }
 

@@ -31,14 +31,15 @@ impl Server {
     ) -> Result<(), Box<Status>> {
         let strictness = strictness(request)?;
         self.check_type(served, request, body)?;
-        let noticed = read(served, body, live).map_err(|why| {
+        let mut noticed = read(served, body, live).map_err(|why| {
             let (kind, version) = (&served.kind, &served.version);
             let message =
                 format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}");
             Box::new(Status::bad_request(message))
         })?;
-        self.empties = noticed.empties;
-        let Some(why) = self.surplus(request, strictness, &noticed.unknown) else { return Ok(()) };
+        let unknown = std::mem::take(&mut noticed.unknown);
+        self.noticed = noticed;
+        let Some(why) = self.surplus(request, strictness, &unknown) else { return Ok(()) };
         let (kind, version) = (&served.kind, &served.version);
         let message =
             format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}");
@@ -64,7 +65,7 @@ impl Server {
             );
             Box::new(Status::new(500, "", message))
         })?;
-        self.empties = noticed.empties;
+        self.noticed = noticed;
         Ok(merged)
     }
 
@@ -89,12 +90,13 @@ impl Server {
             let cause = Cause::new("FieldValueInvalid", "patch", message);
             Box::new(Status::invalid("", "", "", &[cause]))
         };
-        let noticed = read(served, body, Some(live)).map_err(|why| {
+        let mut noticed = read(served, body, Some(live)).map_err(|why| {
             let why = if strategic { from_unstructured(&why) } else { why };
             refuse(&why)
         })?;
-        self.empties = noticed.empties;
-        match self.surplus(request, strictness, &noticed.unknown) {
+        let unknown = std::mem::take(&mut noticed.unknown);
+        self.noticed = noticed;
+        match self.surplus(request, strictness, &unknown) {
             Some(why) => Err(refuse(&why)),
             None => Ok(()),
         }
@@ -215,7 +217,7 @@ pub(super) fn applied_type(served: &Served, body: &Value) -> Result<(), Box<Stat
 fn read(served: &Served, body: &mut Value, live: Option<&Value>) -> Result<typed::Noticed, String> {
     if served.is_custom() {
         let unknown = structural::unknown_fields(served.schema(), body);
-        return Ok(typed::Noticed { unknown, empties: false });
+        return Ok(typed::Noticed { unknown, ..typed::Noticed::default() });
     }
     typed::decode(served.schema(), &served.kind, body, live)
 }

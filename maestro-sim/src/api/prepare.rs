@@ -4,9 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::api::Status;
 use crate::api::registry::Served;
 use crate::api::server::Server;
+use crate::api::{Request, Status};
 use crate::defaults;
 use crate::object::{Object, at, map_at};
 
@@ -14,19 +14,20 @@ use crate::object::{Object, at, map_at};
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 impl Server {
+    /// Answers whether what is stored lacks something that every reader of the kind fills in.
     pub(super) fn prepare_create(
         &mut self,
         served: &Served,
+        request: &Request,
         body: &mut Value,
-    ) -> Result<(), Box<Status>> {
+    ) -> Result<bool, Box<Status>> {
         match (&*served.resource.group, &*served.resource.resource) {
             ("", "namespaces") => {
                 add_if_empty(map_at(body, &["spec"]), "finalizers", json!(["kubernetes"]));
                 map_at(body, &["status"]).insert("phase".into(), "Active".into());
             }
             ("", "services") => {
-                families(body);
-                return self.allocate(served, body);
+                self.new_service(served, body, request.options.dry_run)?;
             }
             ("", "persistentvolumes") => {
                 let now = self.timestamp();
@@ -34,7 +35,9 @@ impl Server {
                 status.insert("phase".into(), "Pending".into());
                 status.insert("lastPhaseTransitionTime".into(), now.into());
             }
-            ("batch", "jobs") => defaults::tie_job(body),
+            // The phase is cleared after defaults were filled in.
+            ("", "persistentvolumeclaims") => return Ok(true),
+            ("batch", "jobs") => return Ok(defaults::tie_job(body)),
             ("apps", "daemonsets") => {
                 let notes = map_at(body, &["metadata", "annotations"]);
                 notes.insert(TEMPLATE_GENERATION.into(), "1".into());
@@ -48,7 +51,7 @@ impl Server {
             }
             _ => {}
         }
-        Ok(())
+        Ok(false)
     }
 
     /// What a change of the object itself, not of a subresource, brings with it.
@@ -68,25 +71,6 @@ impl Server {
             map_at(body, &["metadata", "annotations"])
                 .insert(TEMPLATE_GENERATION.into(), count.to_string().into());
         }
-    }
-}
-
-/// The IP families of a Service: this cluster has IPv4 alone.
-pub(super) fn families(body: &mut Value) {
-    let spec = map_at(body, &["spec"]);
-    if spec.get("type").and_then(Value::as_str) != Some("ExternalName") {
-        // A headless Service that selects nothing may be given endpoints of any family.
-        let headless = spec.get("clusterIP").and_then(Value::as_str) == Some("None");
-        let selects =
-            spec.get("selector").and_then(Value::as_object).is_some_and(|s| !s.is_empty());
-        let both = headless && !selects;
-        let policy = spec.get("ipFamilyPolicy").and_then(Value::as_str).unwrap_or("");
-        if policy.is_empty() {
-            let policy = if both { "RequireDualStack" } else { "SingleStack" };
-            spec.insert("ipFamilyPolicy".into(), policy.into());
-        }
-        let families = if both { json!(["IPv4", "IPv6"]) } else { json!(["IPv4"]) };
-        add_if_empty(spec, "ipFamilies", families);
     }
 }
 

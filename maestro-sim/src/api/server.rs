@@ -1,11 +1,12 @@
 //! The server: store, registry of served kinds, and the dispatch from verb to function.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::api::admission::Addresses;
+use crate::api::addresses::Addresses;
 use crate::api::form::shaped;
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
@@ -15,6 +16,7 @@ use crate::object::{GroupResource, Key, Object};
 use crate::rng::Stream;
 use crate::store::Store;
 use crate::time::rfc3339;
+use crate::typed::Noticed;
 
 /// What a request answers when it does not fail.
 #[derive(Debug)]
@@ -69,8 +71,11 @@ pub struct Server {
     pub(super) names: Stream,
     pub(super) addresses: Addresses,
     pub(super) warnings: Vec<String>,
-    /// Whether the body being written has empty lists that the store forgets.
-    pub(super) empties: bool,
+    /// What was noticed when the body being written was read.
+    pub(super) noticed: Noticed,
+    /// Versions whose stored form lacks what every reader fills in: the next write of the object
+    /// is stored even if it changes nothing.
+    pub(super) unsettled: BTreeSet<u64>,
     clock: (u64, String),
 }
 
@@ -85,7 +90,8 @@ impl Server {
             names: Stream::new(seed, "names"),
             addresses: Addresses::default(),
             warnings: Vec::new(),
-            empties: false,
+            noticed: Noticed::default(),
+            unsettled: BTreeSet::new(),
             clock: (0, rfc3339(Duration::ZERO)),
         }
     }
@@ -96,7 +102,7 @@ impl Server {
     /// With the `metav1.Status` that a real server answers.
     pub fn handle(&mut self, request: Request) -> Handled {
         let form = request.options.form;
-        self.empties = false;
+        self.noticed = Noticed::default();
         let handled = self.dispatch(request).map(|response| shaped(form, response));
         if self.warnings.is_empty() {
             return handled;

@@ -8,6 +8,7 @@ use crate::api::registry::{Generation, Served};
 use crate::api::server::Server;
 use crate::api::{Request, Status};
 use crate::object::{GroupResource, Object, at, map_at};
+use crate::structural::Step;
 use crate::{builtin, crd, defaults, structural};
 
 const NODES: GroupResource = GroupResource::new("", "nodes");
@@ -49,6 +50,9 @@ impl Served {
         if causes.is_empty() {
             return Ok(());
         }
+        // What is wrong twice is said once.
+        let mut told = std::collections::BTreeSet::new();
+        causes.retain(|cause| told.insert((cause.field.clone(), cause.message.clone())));
         let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
         Err(Box::new(Status::invalid(&self.resource.group, &self.kind, name, &causes)))
     }
@@ -59,7 +63,13 @@ impl Served {
     }
 
     /// The generation after a change from `old` to `new`.
-    pub(super) fn next_generation(&self, old: &Value, new: &Value) -> Option<i64> {
+    /// Some kinds tell an empty list, which is not stored, from none at all: those in `dropped`.
+    pub(super) fn next_generation(
+        &self,
+        old: &Value,
+        new: &Value,
+        dropped: &[Vec<Step>],
+    ) -> Option<i64> {
         let now = at(old, &["metadata", "generation"]).and_then(Value::as_i64);
         let differs = |field: &str| old.get(field) != new.get(field);
         let annotations =
@@ -76,7 +86,26 @@ impl Served {
             Generation::SpecOrAnnotations => differs("spec") || annotations(),
             Generation::AnyButMetadata => self.differs_outside_metadata(old, new),
         };
+        let grows = grows || dropped.iter().any(|steps| self.tells_empty(new, steps));
         Some(now.unwrap_or(0) + i64::from(grows))
+    }
+
+    /// Whether an empty list that was left out still counts as a change: where the real server
+    /// compares with `reflect.DeepEqual`, unless a default took the list's place.
+    fn tells_empty(&self, new: &Value, steps: &[Step]) -> bool {
+        let exact = match (&*self.resource.group, &*self.resource.resource) {
+            ("networking.k8s.io", "networkpolicies") => "spec",
+            (
+                "admissionregistration.k8s.io",
+                "mutatingwebhookconfigurations" | "validatingwebhookconfigurations",
+            ) => "webhooks",
+            _ => return false,
+        };
+        let found = steps.iter().try_fold(new, |value, step| match step {
+            Step::Name(name) => value.get(name.as_str()),
+            Step::Index(index) => value.get(index),
+        });
+        matches!(steps.first(), Some(Step::Name(name)) if name == exact) && found.is_none()
     }
 
     fn differs_outside_metadata(&self, old: &Value, new: &Value) -> bool {

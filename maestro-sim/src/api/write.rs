@@ -14,6 +14,7 @@ use crate::api::proposal::{
 };
 use crate::api::registry::{Generation, Served};
 use crate::api::server::{Handled, Response, Server};
+use crate::api::uneven;
 use crate::api::{PatchType, Request, Status};
 use crate::managed::{self, Write};
 use crate::object::{Key, Object, at, map_at};
@@ -115,7 +116,7 @@ impl Server {
         self.check_namespace(served, request, name)?;
         self.admit_create(served, &mut body)?;
         self.name(served, request, &mut body)?;
-        self.prepare_create(served, &mut body)?;
+        let unsettled = self.prepare_create(served, request, &mut body)?;
         if served.generation != Generation::None {
             set_generation(&mut body, Some(1));
         }
@@ -123,21 +124,28 @@ impl Server {
             .check(request, &body, None)
             .and_then(|()| self.must_be_new(served, request, &body));
         if checked.is_err() || request.options.dry_run {
-            self.give_back(served, &body);
+            self.give_back(served, &body, None);
         }
         checked?;
+        if unsettled {
+            served.complete(&mut body);
+        }
+        self.warn(served, request, &body);
         self.forget_empty(served, &mut body);
         if request.options.dry_run {
             return Ok(Response::Value { code: 201, value: body });
         }
         let now = self.now;
         let object = self.store.put(&served.resource, body, now);
+        if unsettled {
+            self.unsettled.insert(object.resource_version());
+        }
         self.after_write(served, &object);
         Ok(Response::Object { code: 201, object })
     }
 
     fn forget_empty(&self, served: &Served, body: &mut Value) {
-        if self.empties {
+        if self.noticed.empties {
             typed::forget_empty(served.schema(), body);
         }
     }
@@ -299,20 +307,27 @@ impl Server {
         }
         self.admit_update(served, request, live, &mut body)?;
         let generation = match &*request.subresource {
-            "" => served.next_generation(live.value(), &body),
+            "" => served.next_generation(live.value(), &body, &self.noticed.dropped),
             _ => at(live.value(), &["metadata", "generation"]).and_then(Value::as_i64),
         };
         set_generation(&mut body, generation);
-        served.check(request, &body, Some(live.value()))?;
+        let checked = served.check(request, &body, Some(live.value()));
+        if checked.is_err() {
+            self.give_back(served, &body, Some(live));
+        }
+        checked?;
+        self.warn(served, request, &body);
         self.forget_empty(served, &mut body);
         map_at(&mut body, &["metadata"])
             .insert("resourceVersion".into(), live.resource_version().to_string().into());
-        if body == *live.value() {
+        let settled = !self.unsettled.contains(&live.resource_version());
+        if settled && body == *live.value() {
             return Ok(Response::Object { code: 200, object: Arc::clone(live) });
         }
         if request.options.dry_run {
             return Ok(Response::Value { code: 200, value: body });
         }
+        self.unsettled.remove(&live.resource_version());
         let now = self.now;
         if is_finished(&body) {
             // The last finalizer went: the object is gone, and the answer shows what was sent.
@@ -321,6 +336,7 @@ impl Server {
             return Ok(Response::Value { code: 200, value: body });
         }
         let object = self.store.put(&served.resource, body, now);
+        self.let_go(served, live, Some(object.value()));
         self.after_write(served, &object);
         Ok(Response::Object { code: 200, object })
     }
@@ -329,7 +345,8 @@ impl Server {
         let now = self.timestamp();
         let manager = manager_of(request);
         let write = write_of(served, request, &manager, &now);
-        managed::update(&write, old, new);
+        let marked = old.and_then(|old| uneven::marked(served, old, new, &self.noticed.uneven));
+        managed::update(&write, marked.as_ref().or(old), new);
     }
 }
 

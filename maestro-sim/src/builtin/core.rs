@@ -1,90 +1,34 @@
-//! Services, config maps, secrets, claims and role bindings.
+//! Config maps, secrets and role bindings.
+//!
+//! Source: `k8s.io/kubernetes/pkg/apis/core/validation` and `pkg/apis/rbac/validation`.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::field::{self, Path};
-use super::pod::check_port;
+use super::{go_json, text as form};
 use crate::api::Cause;
 use crate::object::at;
 
 const IMMUTABLE: &str = "field is immutable when `immutable` is set";
 
-/// A service: ports, type, and a cluster IP that stays.
-pub(super) fn service(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
-    let root = Path::Root;
-    let spec = root.field("spec");
-    let text = |o: &Value, name: &str| {
-        at(o, &["spec", name]).and_then(Value::as_str).unwrap_or("").to_owned()
-    };
-    let kind = match text(object, "type") {
-        unset if unset.is_empty() => "ClusterIP".to_owned(),
-        set => set,
-    };
-    if let Some(old) = old.filter(|_| kind != "ExternalName") {
-        same_address(object, old, causes);
-    }
-    let kinds = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
-    if !kinds.contains(&kind.as_str()) {
-        causes.push(field::not_supported(&spec.field("type"), &kind.as_str().into(), &kinds));
-    }
-    let none = Vec::new();
-    let ports = at(object, &["spec", "ports"]).and_then(Value::as_array).unwrap_or(&none);
-    let headless = text(object, "clusterIP") == "None";
-    let path = spec.field("ports");
-    if ports.is_empty() && kind != "ExternalName" && !headless {
-        causes.push(field::required(&path, ""));
-    }
-    let mut seen: Vec<&str> = Vec::new();
-    for (i, port) in ports.iter().enumerate() {
-        let here = path.index(i);
-        let name = port.get("name").and_then(Value::as_str).unwrap_or("");
-        if name.is_empty() && ports.len() > 1 {
-            causes.push(field::required(&here.field("name"), ""));
-        } else if seen.contains(&name) {
-            causes.push(field::duplicate(&here.field("name"), &name.into()));
-        }
-        seen.push(name);
-        check_port(port.get("port"), &here.field("port"), causes);
-    }
-    if kind == "ExternalName" && text(object, "externalName").is_empty() {
-        causes.push(field::required(&spec.field("externalName"), ""));
-    }
-}
+/// What a Secret or a ConfigMap may hold in all.
+const MOST: usize = 1 << 20;
 
-/// A cluster IP stays as long as the type does.
-fn same_address(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
-    let root = Path::Root;
-    let spec = root.field("spec");
-    let text = |o: &Value, name: &str| {
-        at(o, &["spec", name]).and_then(Value::as_str).unwrap_or("").to_owned()
-    };
-    let before = text(old, "clusterIP");
-    if !before.is_empty()
-        && before != text(object, "clusterIP")
-        && text(old, "type") == text(object, "type")
-    {
-        let value = at(object, &["spec", "clusterIPs"]).cloned().unwrap_or_default();
-        let list = spec.field("clusterIPs");
-        causes.push(field::invalid(&list.index(0), &value, "may not change once set"));
-    }
-}
-
-fn is_data_key(key: &str) -> bool {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-    !key.is_empty() && key.len() <= 253 && !key.starts_with("..") && key.bytes().all(fits)
-}
-
-fn data(object: &Value, lists: &[&str], causes: &mut Vec<Cause>) {
-    for list in lists {
-        let keys = at(object, &[*list]).and_then(Value::as_object);
-        for key in keys.into_iter().flatten().map(|(key, _)| key).filter(|k| !is_data_key(k)) {
-            let detail = "a valid config key must consist of alphanumeric characters, '-', '_' or \
-                          '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for \
-                          validation is '[-._a-zA-Z0-9]+')";
-            let path = format!("{list}[{key}]");
-            causes.push(field::invalid(&path, &key.as_str().into(), detail));
+fn keys(object: &Value, list: &str, causes: &mut Vec<Cause>) {
+    let map = at(object, &[list]).and_then(Value::as_object);
+    for key in map.into_iter().flatten().map(|(key, _)| key) {
+        let problems = form::data_key(key);
+        if !problems.is_empty() {
+            field::each(&format!("{list}[{key}]"), key, &problems, causes);
         }
     }
+}
+
+/// The bytes that the values of a map have, encoded or not.
+fn size(object: &Value, list: &str, encoded: bool) -> usize {
+    let map = at(object, &[list]).and_then(Value::as_object);
+    let values = map.into_iter().flatten().filter_map(|(_, value)| value.as_str());
+    values.map(|text| if encoded { text.len() / 4 * 3 } else { text.len() }).sum()
 }
 
 /// Whether an object may no longer change, and what of it did.
@@ -102,57 +46,75 @@ fn frozen(object: &Value, old: Option<&Value>, lists: &[&str], causes: &mut Vec<
 
 /// A config map.
 pub(super) fn config_map(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
-    data(object, &["data", "binaryData"], causes);
+    let root = Path::Root;
+    keys(object, "data", causes);
+    let data = at(object, &["data"]).and_then(Value::as_object);
+    for key in data.into_iter().flatten().map(|(key, _)| key) {
+        if at(object, &["binaryData", key]).is_some() {
+            let detail = "duplicate of key present in binaryData";
+            causes.push(field::invalid(&root.field("data").key(key), &key.as_str().into(), detail));
+        }
+    }
+    keys(object, "binaryData", causes);
+    if size(object, "data", false) + size(object, "binaryData", true) > MOST {
+        causes.push(field::too_long(&"[]", MOST as u64));
+    }
     frozen(object, old, &["data", "binaryData"], causes);
 }
 
 /// A secret, whose type stays.
 pub(super) fn secret(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
-    data(object, &["data"], causes);
     frozen(object, old, &["data"], causes);
+    keys(object, "data", causes);
+    if size(object, "data", true) > MOST {
+        causes.push(field::too_long(&"data", MOST as u64));
+    }
+    by_type(object, causes);
     let kind = |o: &Value| o.get("type").cloned().unwrap_or_default();
     if old.is_some_and(|old| kind(old) != kind(object)) {
         causes.push(field::invalid(&"type", &kind(object), "field is immutable"));
     }
 }
 
-/// A claim, of whose spec only the request and the class of attributes may change.
-pub(super) fn claim(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
-    let modes = at(object, &["spec", "accessModes"]).and_then(Value::as_array);
-    if modes.is_none_or(Vec::is_empty) {
-        causes.push(field::required(&"spec.accessModes", "at least 1 access mode is required"));
-    }
-    if at(object, &["spec", "resources", "requests", "storage"]).is_none() {
-        causes.push(field::required(&"spec.resources[storage]", ""));
-    }
-    let fixed = |claim: &Value| {
-        let mut spec = claim.get("spec").cloned().unwrap_or_default();
-        if let Some(map) = spec.as_object_mut() {
-            map.remove("resources");
-            map.remove("volumeAttributesClassName");
+/// What the well-known types of secrets must hold.
+fn by_type(secret: &Value, causes: &mut Vec<Cause>) {
+    let data = |key: &str| at(secret, &["data", key]).and_then(Value::as_str);
+    let missing = |key: &str| field::required(&format!("data[{key}]"), "");
+    let json = |key: &str| match data(key) {
+        None => Some(missing(key)),
+        Some(text) => {
+            let parsed = go_json::base64(text);
+            let fits = serde_json::from_slice::<Map<String, Value>>(&parsed).is_ok();
+            let why = go_json::problem(&parsed);
+            (!fits).then(|| {
+                let shown = "<secret contents redacted>";
+                field::invalid(&format!("data[{key}]"), &shown.into(), &why)
+            })
         }
-        spec
     };
-    // The binder may name the volume of a claim that has none.
-    let unbound = |claim: &Value| at(claim, &["spec", "volumeName"]).is_none_or(|v| v == "");
-    let Some(old) = old else { return };
-    let before_binding = old.clone();
-    let mut before = fixed(old);
-    if unbound(old)
-        && let (Some(map), Some(name)) =
-            (before.as_object_mut(), at(object, &["spec", "volumeName"]))
-    {
-        map.insert("volumeName".to_owned(), name.clone());
-    }
-    if before != fixed(object) {
-        let detail = "spec is immutable after creation except resources.requests and \
-                      volumeAttributesClassName for bound claims";
-        causes.push(field::forbidden(&"spec", detail));
-    }
-    let mode = |claim: &Value| at(claim, &["spec", "volumeMode"]).cloned().unwrap_or_default();
-    if mode(&before_binding) != mode(object) {
-        // The server names the field alone, without the spec that it is in.
-        causes.push(field::invalid(&"volumeMode", &mode(object), "field is immutable"));
+    match secret.get("type").and_then(Value::as_str).unwrap_or("") {
+        "kubernetes.io/service-account-token" => {
+            let name = "kubernetes.io/service-account.name";
+            let value = at(secret, &["metadata", "annotations", name]).and_then(Value::as_str);
+            if value.is_none_or(str::is_empty) {
+                causes.push(field::required(&format!("metadata.annotations[{name}]"), ""));
+            }
+        }
+        "kubernetes.io/dockercfg" => causes.extend(json(".dockercfg")),
+        "kubernetes.io/dockerconfigjson" => causes.extend(json(".dockerconfigjson")),
+        "kubernetes.io/basic-auth" => {
+            if data("username").is_none() && data("password").is_none() {
+                causes.extend(["username", "password"].map(missing));
+            }
+        }
+        "kubernetes.io/ssh-auth" if data("ssh-privatekey").is_none_or(str::is_empty) => {
+            causes.push(missing("ssh-privatekey"));
+        }
+        "kubernetes.io/tls" => {
+            let keys = ["tls.crt", "tls.key"].into_iter().filter(|key| data(key).is_none());
+            causes.extend(keys.map(missing));
+        }
+        _ => {}
     }
 }
 

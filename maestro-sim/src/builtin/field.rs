@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::text::Problems;
 use crate::api::Cause;
 
 /// Where in a tree something stands. Text is made only when there is something to say.
@@ -69,6 +70,26 @@ pub fn invalid(path: &impl fmt::Display, value: &Value, detail: &str) -> Cause {
     at(path, "FieldValueInvalid", format!("Invalid value: {}: {detail}", quoted(value)))
 }
 
+/// `field.Invalid` of a value that the server prints in an order of its own.
+pub fn invalid_shown(path: &impl fmt::Display, shown: &str, detail: &str) -> Cause {
+    at(path, "FieldValueInvalid", format!("Invalid value: {shown}: {detail}"))
+}
+
+/// A struct as the server prints it: its fields in the order of their declaration, those that are
+/// not set left out.
+pub fn in_order(value: &Value, fields: &[&str]) -> String {
+    let shown: Vec<String> = fields
+        .iter()
+        .filter_map(|name| Some(format!("{:?}:{}", name, set(value, name)?)))
+        .collect();
+    format!("{{{}}}", shown.join(","))
+}
+
+/// A label selector as the server prints it.
+pub fn selector(value: &Value) -> String {
+    in_order(value, &["matchLabels", "matchExpressions"])
+}
+
 /// `field.Required`.
 pub fn required(path: &impl fmt::Display, detail: &str) -> Cause {
     let message = match detail {
@@ -88,6 +109,11 @@ pub fn duplicate(path: &impl fmt::Display, value: &Value) -> Cause {
     at(path, "FieldValueDuplicate", format!("Duplicate value: {}", quoted(value)))
 }
 
+/// `field.Duplicate` of a value that the server prints in an order of its own.
+pub fn duplicate_shown(path: &impl fmt::Display, shown: &str) -> Cause {
+    at(path, "FieldValueDuplicate", format!("Duplicate value: {shown}"))
+}
+
 /// `field.TooLong`.
 pub fn too_long(path: &impl fmt::Display, max: u64) -> Cause {
     at(path, "FieldValueTooLong", format!("Too long: may not be more than {max} bytes"))
@@ -101,7 +127,83 @@ pub fn not_supported(path: &impl fmt::Display, value: &Value, allowed: &[&str]) 
     at(path, "FieldValueNotSupported", message)
 }
 
+/// `field.NotSupported` of a value that the server prints in an order of its own.
+pub fn not_supported_shown(path: &impl fmt::Display, shown: &str, allowed: &[&str]) -> Cause {
+    let allowed: Vec<String> = allowed.iter().map(|a| format!("{a:?}")).collect();
+    let list = allowed.join(", ");
+    let message = format!("Unsupported value: {shown}: supported values: {list}");
+    at(path, "FieldValueNotSupported", message)
+}
+
 /// `field.NotFound`.
 pub fn not_found(path: &impl fmt::Display, value: &Value) -> Cause {
     at(path, "FieldValueNotFound", format!("Not found: {}", quoted(value)))
+}
+
+/// `field.Invalid`, once for each thing that is wrong with a text.
+pub(crate) fn each(
+    path: &impl fmt::Display,
+    text: &str,
+    problems: &Problems,
+    causes: &mut Vec<Cause>,
+) {
+    causes.extend(problems.iter().map(|problem| invalid(path, &text.into(), problem)));
+}
+
+/// A text that must be there and be one of a few; the allowed are in the order of the message.
+pub(crate) fn one_of(
+    path: &impl fmt::Display,
+    text: &str,
+    allowed: &[&str],
+    causes: &mut Vec<Cause>,
+) {
+    if text.is_empty() {
+        causes.push(required(path, ""));
+    } else if !allowed.contains(&text) {
+        causes.push(not_supported(path, &text.into(), allowed));
+    }
+}
+
+/// A number that is not below 0, where there is one.
+pub(crate) fn not_negative(path: &impl fmt::Display, number: Option<i64>, causes: &mut Vec<Cause>) {
+    if let Some(number) = number.filter(|number| *number < 0) {
+        causes.push(invalid(path, &number.into(), "must be greater than or equal to 0"));
+    }
+}
+
+/// A number within its range, where there is one.
+pub(crate) fn in_range(
+    path: &impl fmt::Display,
+    number: Option<i64>,
+    (least, most): (i64, i64),
+    causes: &mut Vec<Cause>,
+) {
+    if let Some(number) = number.filter(|number| !(least..=most).contains(number)) {
+        causes.push(invalid(path, &number.into(), &super::text::range(least, most)));
+    }
+}
+
+/// The text of a field, empty when absent.
+pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or("")
+}
+
+/// The items of a list field, none when absent.
+pub(crate) fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The number in a field.
+pub(crate) fn int(value: &Value, name: &str) -> Option<i64> {
+    value.get(name)?.as_i64()
+}
+
+/// A field that is there and not null.
+pub(crate) fn set<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    value.get(name).filter(|field| !field.is_null())
+}
+
+/// Whether a field says true.
+pub(crate) fn on(value: &Value, name: &str) -> bool {
+    value.get(name) == Some(&Value::Bool(true))
 }

@@ -3,29 +3,27 @@
 use serde_json::{Map, Value};
 
 use super::field::{self, Path};
+use super::text::{self, Problems};
 use crate::api::Cause;
 use crate::object::{GroupResource, at};
-use crate::selector::validate::{key_problem, value_problem};
-
-const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
-    characters, '-' or '.', and must start and end with an alphanumeric character (e.g. \
-    'example.com', regex used for validation is \
-    '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric \
-    characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  \
-    or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 
 /// What is wrong with an object's metadata.
 pub fn metadata(resource: &GroupResource, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     let root = Path::Root;
     let path = root.field("metadata");
+    let base = at(object, &["metadata", "generateName"]).and_then(Value::as_str).unwrap_or("");
+    if !base.is_empty() {
+        let problems = name_problems(resource, &masked(base));
+        field::each(&path.field("generateName"), base, &problems, &mut causes);
+    }
     let name = at(object, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
     if name.is_empty() {
         let detail = "name or generateName is required";
         causes.push(field::required(&path.field("name"), detail));
-    } else if let Some(problem) = name_problem(resource, name) {
-        causes.push(field::invalid(&path.field("name"), &name.into(), &problem));
+    } else {
+        let problems = name_problems(resource, name);
+        field::each(&path.field("name"), name, &problems, &mut causes);
     }
     if let Some(labels) = at(object, &["metadata", "labels"]).and_then(Value::as_object) {
         check_labels(labels, &path.field("labels"), &mut causes);
@@ -36,9 +34,7 @@ pub fn metadata(resource: &GroupResource, object: &Value) -> Vec<Cause> {
     owners(object, &path.field("ownerReferences"), &mut causes);
     let finalizers = at(object, &["metadata", "finalizers"]).and_then(Value::as_array);
     for finalizer in finalizers.into_iter().flatten().filter_map(Value::as_str) {
-        if let Some(problem) = key_problem(finalizer) {
-            causes.push(field::invalid(&path.field("finalizers"), &finalizer.into(), &problem));
-        }
+        field::each(&path.field("finalizers"), finalizer, &text::key(finalizer), &mut causes);
     }
     causes
 }
@@ -56,8 +52,8 @@ pub fn finalizers(resource: &GroupResource, object: &Value, causes: &mut Vec<Cau
     let list = path.field("finalizers");
     let all = at(object, &["metadata", "finalizers"]).and_then(Value::as_array);
     for (index, finalizer) in all.into_iter().flatten().enumerate() {
-        let text = finalizer.as_str().unwrap_or("");
-        if !text.contains('/') && !STANDARD.contains(&text) {
+        let name = finalizer.as_str().unwrap_or("");
+        if text::key(name).is_empty() && !name.contains('/') && !STANDARD.contains(&name) {
             let detail = "name is neither a standard finalizer name nor is it fully qualified";
             causes.push(field::invalid(&list.index(index), finalizer, detail));
         }
@@ -107,22 +103,50 @@ fn owners(object: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 /// What is wrong with the labels at `path`.
 pub(super) fn check_labels(labels: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
     for (key, value) in labels {
-        if let Some(problem) = key_problem(key) {
-            causes.push(field::invalid(path, &key.as_str().into(), &problem));
+        field::each(path, key, &text::key(key), causes);
+        let value = value.as_str().unwrap_or("");
+        field::each(path, value, &text::label_value(value), causes);
+    }
+}
+
+/// What is wrong with a label selector, its values taken strictly.
+pub(super) fn label_selector(selector: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    if let Some(labels) = selector.get("matchLabels").and_then(Value::as_object) {
+        check_labels(labels, &path.field("matchLabels"), causes);
+    }
+    let expressions = path.field("matchExpressions");
+    for (index, rule) in field::list(selector, "matchExpressions").iter().enumerate() {
+        let here = expressions.index(index);
+        let (values, place) = (field::list(rule, "values"), here.field("values"));
+        match field::text(rule, "operator") {
+            "In" | "NotIn" if values.is_empty() => {
+                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
+                causes.push(field::required(&place, detail));
+            }
+            "Exists" | "DoesNotExist" if !values.is_empty() => {
+                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                causes.push(field::forbidden(&place, detail));
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            other => {
+                let detail = "not a valid selector operator";
+                causes.push(field::invalid(&here.field("operator"), &other.into(), detail));
+            }
         }
-        if let Some(problem) = value.as_str().and_then(value_problem) {
-            causes.push(field::invalid(path, value, &problem));
+        let key = field::text(rule, "key");
+        field::each(&here.field("key"), key, &text::key(key), causes);
+        for (index, value) in values.iter().enumerate() {
+            let value = value.as_str().unwrap_or("");
+            field::each(&place.index(index), value, &text::label_value(value), causes);
         }
     }
 }
 
 /// Annotations together have at most 256 KiB.
-fn annotations(notes: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+pub(super) fn annotations(notes: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
     const MOST: usize = 256 << 10;
     for key in notes.keys() {
-        if let Some(problem) = key_problem(&key.to_lowercase()) {
-            causes.push(field::invalid(path, &key.as_str().into(), &problem));
-        }
+        field::each(path, key, &text::key(&key.to_lowercase()), causes);
     }
     let size: usize = notes.iter().map(|(k, v)| k.len() + v.as_str().map_or(0, str::len)).sum();
     if size > MOST {
@@ -130,41 +154,24 @@ fn annotations(notes: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cau
     }
 }
 
-fn name_problem(resource: &GroupResource, name: &str) -> Option<String> {
+fn name_problems(resource: &GroupResource, name: &str) -> Problems {
     match (&*resource.group, &*resource.resource) {
-        ("", "services" | "namespaces") | ("apps", "statefulsets") => label_problem(name),
-        ("", "events") | ("events.k8s.io", _) => segment_problem(name),
-        ("policy", "poddisruptionbudgets") => None,
-        ("rbac.authorization.k8s.io", _) => segment_problem(name),
-        _ => subdomain_problem(name),
+        ("", "services" | "namespaces") | ("apps", "statefulsets") => text::label(name),
+        ("", "events") | ("events.k8s.io", _) | ("rbac.authorization.k8s.io", _) => {
+            text::segment(name)
+        }
+        ("policy", "poddisruptionbudgets") => Problems::new(),
+        _ => text::subdomain(name),
     }
 }
 
-fn is_label(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    text.bytes().all(|b| inner(b) || b == b'-')
-        && text.bytes().next().is_some_and(inner)
-        && text.bytes().next_back().is_some_and(inner)
-}
-
-fn too_long(name: &str, most: usize) -> Option<String> {
-    (name.len() > most).then(|| format!("must be no more than {most} bytes"))
-}
-
-/// What keeps a name from being an RFC 1123 label.
-pub(super) fn label_problem(name: &str) -> Option<String> {
-    too_long(name, 63).or_else(|| (!is_label(name)).then(|| LABEL.to_owned()))
-}
-
-fn subdomain_problem(name: &str) -> Option<String> {
-    let fits = name.split('.').all(is_label);
-    too_long(name, 253).or_else(|| (!fits).then(|| SUBDOMAIN.to_owned()))
-}
-
-fn segment_problem(name: &str) -> Option<String> {
-    if name == "." || name == ".." {
-        return Some(format!("may not be '{name}'"));
+/// A base whose last dash stands for the letters that will follow.
+fn masked(base: &str) -> std::borrow::Cow<'_, str> {
+    match base.strip_suffix('-') {
+        Some(rest) if !rest.is_empty() => {
+            let kept = rest.char_indices().next_back().map_or("", |(at, _)| &rest[..at]);
+            format!("{kept}a").into()
+        }
+        _ => base.into(),
     }
-    let bad = ['/', '%'].into_iter().find(|c| name.contains(*c));
-    bad.map(|c| format!("may not contain '{c}'"))
 }

@@ -1,90 +1,224 @@
 //! Pods and pod templates.
+//!
+//! Source: `ValidatePodSpec` of `k8s.io/kubernetes/pkg/apis/core/validation`.
+
+mod affinity;
+mod container;
+mod env;
+mod handler;
+mod resources;
+mod security;
+mod update;
+mod volume;
 
 use serde_json::Value;
 
-use super::field::{self, Path};
-use super::meta::label_problem;
-use super::pod_update;
+pub(super) use handler::port;
+
+use super::field::{self, Path, int, list, on, text};
+use super::{meta, text as form};
 use crate::api::Cause;
-use crate::object::at;
+
+/// What a pod spec stands in: some rules hold for pods alone, not for templates.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    Pod,
+    Template,
+}
 
 /// A pod; on update only a few fields of its spec may change.
 pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    spec(object.get("spec").unwrap_or(&Value::Null), &path, causes);
+    let here = object.get("spec").unwrap_or(&Value::Null);
+    spec(here, &path, Of::Pod, causes);
+    field::not_negative(
+        &path.field("terminationGracePeriodSeconds"),
+        int(here, "terminationGracePeriodSeconds"),
+        causes,
+    );
+    for kind in ["containers", "initContainers"] {
+        for (index, container) in list(here, kind).iter().enumerate() {
+            let image = text(container, "image");
+            if image.trim() != image {
+                let detail = "must not have leading or trailing whitespace";
+                let place = path.field(kind);
+                causes.push(field::invalid(
+                    &place.index(index).field("image"),
+                    &image.into(),
+                    detail,
+                ));
+            }
+        }
+    }
     if let Some(old) = old.filter(|old| old.get("spec") != object.get("spec")) {
-        pod_update::pod(object, old, causes);
+        update::pod(object, old, causes);
     }
 }
 
 /// The spec of a pod or of a template.
-pub(super) fn spec(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let list = |name: &str| spec.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    if list("containers").is_empty() {
-        causes.push(field::required(&path.field("containers"), ""));
+pub(super) fn spec(spec: &Value, path: &Path<'_>, of: Of, causes: &mut Vec<Cause>) {
+    let volumes = volume::volumes(spec, &path.field("volumes"), causes);
+    container::all(spec, &volumes, path, causes);
+    host_network(spec, path, of, causes);
+    let policies = ["Always", "OnFailure", "Never"];
+    let policy = spec.get("restartPolicy").and_then(Value::as_str).unwrap_or("Always");
+    field::one_of(&path.field("restartPolicy"), policy, &policies, causes);
+    let dns = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+    let policy = spec.get("dnsPolicy").and_then(Value::as_str).unwrap_or("ClusterFirst");
+    field::one_of(&path.field("dnsPolicy"), policy, &dns, causes);
+    if let Some(selector) = spec.get("nodeSelector").and_then(Value::as_object) {
+        meta::check_labels(selector, &path.field("nodeSelector"), causes);
     }
-    let mut volumes: Vec<&str> = Vec::new();
-    names(list("volumes"), &path.field("volumes"), &mut volumes, causes);
-    for (index, volume) in list("volumes").iter().enumerate() {
-        let sources = volume.as_object().into_iter().flatten().filter(|(name, _)| *name != "name");
-        let volumes = path.field("volumes");
-        for (name, _) in sources.skip(1) {
-            let detail = "may not specify more than 1 volume type";
-            causes.push(field::forbidden(&volumes.index(index).field(name), detail));
+    security::pod(spec, path, causes);
+    affinity::affinity(spec, &path.field("affinity"), causes);
+    gates(spec, path, causes);
+    affinity::spread(spec, &path.field("topologySpreadConstraints"), causes);
+    names(spec, path, causes);
+    tolerations(spec, &path.field("tolerations"), causes);
+    aliases(spec, &path.field("hostAliases"), causes);
+    for name in ["priorityClassName", "runtimeClassName"] {
+        let class = text(spec, name);
+        if !class.is_empty() {
+            field::each(&path.field(name), class, &form::subdomain(class), causes);
         }
     }
-    let mut seen = Vec::new();
-    for kind in ["initContainers", "containers"] {
-        let here = path.field(kind);
-        names(list(kind), &here, &mut seen, causes);
-        for (i, found) in list(kind).iter().enumerate() {
-            container(found, &here.index(i), &volumes, causes);
-        }
-    }
-    let policy = at(spec, &["restartPolicy"]).and_then(Value::as_str).unwrap_or("Always");
-    let allowed = ["Always", "OnFailure", "Never"];
-    if !allowed.contains(&policy) {
-        causes.push(field::not_supported(&path.field("restartPolicy"), &policy.into(), &allowed));
+    let policy = text(spec, "preemptionPolicy");
+    if !policy.is_empty() {
+        let allowed = ["PreemptLowerPriority", "Never"];
+        field::one_of(&path.field("preemptionPolicy"), policy, &allowed, causes);
     }
 }
 
-/// Names that must be there, be labels, and differ.
-fn names<'a>(list: &'a [Value], path: &Path<'_>, seen: &mut Vec<&'a str>, causes: &mut Vec<Cause>) {
-    for (i, item) in list.iter().enumerate() {
-        let (here, name) = (path.index(i), item.get("name").and_then(Value::as_str).unwrap_or(""));
-        let place = here.field("name");
-        if name.is_empty() {
-            causes.push(field::required(&place, ""));
-        } else if let Some(problem) = label_problem(name) {
-            causes.push(field::invalid(&place, &name.into(), &problem));
-        } else if seen.contains(&name) {
+/// With the node's network a container's port is the node's.
+fn host_network(spec: &Value, path: &Path<'_>, of: Of, causes: &mut Vec<Cause>) {
+    if !on(spec, "hostNetwork") {
+        return;
+    }
+    let containers = path.field("containers");
+    for (index, container) in list(spec, "containers").iter().enumerate() {
+        let here = containers.index(index);
+        let ports = here.field("ports");
+        for (index, port) in list(container, "ports").iter().enumerate() {
+            let host = int(port, "hostPort").unwrap_or(0);
+            let bound = of == Of::Pod || host != 0;
+            if bound && Some(host) != int(port, "containerPort") {
+                let detail = "must match `containerPort` when `hostNetwork` is true";
+                let place = ports.index(index);
+                causes.push(field::invalid(&place.field("hostPort"), &host.into(), detail));
+            }
+        }
+    }
+}
+
+fn gates(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let readiness = path.field("readinessGates");
+    for (index, gate) in list(spec, "readinessGates").iter().enumerate() {
+        let kind = text(gate, "conditionType");
+        let place = readiness.index(index);
+        field::each(&place.field("conditionType"), kind, &form::key(kind), causes);
+    }
+    let scheduling = path.field("schedulingGates");
+    let gates = list(spec, "schedulingGates");
+    for (index, gate) in gates.iter().enumerate() {
+        let name = text(gate, "name");
+        let place = scheduling.index(index);
+        field::each(&place, name, &form::key(name), causes);
+        if gates[..index].iter().any(|other| text(other, "name") == name) {
             causes.push(field::duplicate(&place, &name.into()));
         }
-        seen.push(name);
     }
 }
 
-fn container(container: &Value, path: &Path<'_>, volumes: &[&str], causes: &mut Vec<Cause>) {
-    let text = |name: &str| container.get(name).and_then(Value::as_str).unwrap_or("");
-    if text("image").is_empty() {
-        causes.push(field::required(&path.field("image"), ""));
-    }
-    let list = |name: &str| container.get(name).and_then(Value::as_array).into_iter().flatten();
-    let ports = path.field("ports");
-    for (i, port) in list("ports").enumerate() {
-        check_port(port.get("containerPort"), &ports.index(i).field("containerPort"), causes);
-    }
-    let mounts = path.field("volumeMounts");
-    for (i, mount) in list("volumeMounts").enumerate() {
-        let here = mounts.index(i);
-        let name = mount.get("name").and_then(Value::as_str).unwrap_or("");
-        if !volumes.contains(&name) {
-            causes.push(field::not_found(&here.field("name"), &name.into()));
+fn names(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let rules: [(&str, fn(&str) -> form::Problems); 2] =
+        [("serviceAccountName", form::subdomain), ("nodeName", form::subdomain)];
+    for (name, rule) in rules {
+        let value = text(spec, name);
+        if !value.is_empty() {
+            field::each(&path.field(name), value, &rule(value), causes);
         }
-        if mount.get("mountPath").and_then(Value::as_str).unwrap_or("").is_empty() {
-            causes.push(field::required(&here.field("mountPath"), ""));
+    }
+    let deadline = "activeDeadlineSeconds";
+    let most = i64::from(i32::MAX);
+    field::in_range(&path.field(deadline), int(spec, deadline), (1, most), causes);
+    for name in ["hostname", "subdomain"] {
+        let value = text(spec, name);
+        if !value.is_empty() {
+            field::each(&path.field(name), value, &form::label(value), causes);
         }
+    }
+}
+
+/// The tolerations at `path`.
+pub(super) fn tolerations(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    for (index, toleration) in list(spec, "tolerations").iter().enumerate() {
+        let here = path.index(index);
+        let (key, value) = (text(toleration, "key"), text(toleration, "value"));
+        let (operator, effect) = (text(toleration, "operator"), text(toleration, "effect"));
+        if !key.is_empty() {
+            field::each(&here.field("key"), key, &form::key(key), causes);
+        }
+        let place = here.field("operator");
+        if key.is_empty() && operator != "Exists" {
+            let detail = "operator must be Exists when `key` is empty, which means \"match all \
+                          values and all keys\"";
+            causes.push(field::invalid(&place, &operator.into(), detail));
+        }
+        if int(toleration, "tolerationSeconds").is_some() && effect != "NoExecute" {
+            let detail = "effect must be 'NoExecute' when `tolerationSeconds` is set";
+            causes.push(field::invalid(&here.field("effect"), &effect.into(), detail));
+        }
+        match operator {
+            "" | "Equal" => {
+                let problems = form::label_value(value);
+                if !problems.is_empty() {
+                    causes.push(field::invalid(&place, &value.into(), &problems.join(";")));
+                }
+            }
+            "Exists" if !value.is_empty() => {
+                let detail = "value must be empty when `operator` is 'Exists'";
+                causes.push(field::invalid(&place, &value.into(), detail));
+            }
+            "Exists" => {}
+            "Lt" | "Gt" => {
+                let allowed = ["Equal", "Exists", "Lt", "Gt"];
+                causes.push(field::not_supported(&place, &operator.into(), &allowed));
+            }
+            _ => {
+                let allowed = ["Equal", "Exists"];
+                causes.push(field::not_supported(&place, &operator.into(), &allowed));
+            }
+        }
+        if !effect.is_empty() {
+            taint_effect(effect, &here.field("effect"), causes);
+        }
+    }
+}
+
+/// What a taint does, or what of it is tolerated.
+pub(super) fn taint_effect(effect: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let allowed = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+    field::one_of(path, effect, &allowed, causes);
+}
+
+fn aliases(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    for (index, alias) in list(spec, "hostAliases").iter().enumerate() {
+        let here = path.index(index);
+        address(text(alias, "ip"), &here.field("ip"), causes);
+        let names = here.field("hostnames");
+        for (index, name) in list(alias, "hostnames").iter().enumerate() {
+            let name = name.as_str().unwrap_or("");
+            field::each(&names.index(index), name, &form::subdomain(name), causes);
+        }
+    }
+}
+
+/// An IP address.
+pub(super) fn address(text: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    if text.parse::<std::net::IpAddr>().is_err() {
+        let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+        causes.push(field::invalid(path, &text.into(), detail));
     }
 }
 
@@ -94,11 +228,6 @@ pub(super) fn check_port(port: Option<&Value>, path: &Path<'_>, causes: &mut Vec
         None | Some(0) if port.is_none_or(|p| p.is_null() || p == 0) => {
             causes.push(field::required(path, ""));
         }
-        Some(1..=65535) => {}
-        _ => {
-            let value = port.cloned().unwrap_or_default();
-            let detail = "must be between 1 and 65535, inclusive";
-            causes.push(field::invalid(path, &value, detail));
-        }
+        number => field::in_range(path, number, (1, 65535), causes),
     }
 }

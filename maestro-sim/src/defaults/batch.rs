@@ -11,28 +11,39 @@ pub(super) fn job(object: &mut Value) {
     job_spec(spec);
     set(spec, "suspend", false);
     set(spec, "manualSelector", false);
+    label_job(object);
 }
 
-/// Gives a Job with a uid the selector and labels that tie its pods to it, and the labels of its
-/// pods where it has none of its own.
-pub fn tie_job(object: &mut Value) {
+/// A Job without labels has those of its pods.
+fn label_job(object: &mut Value) {
+    let own = object.pointer("/metadata/labels").and_then(Value::as_object);
+    if own.is_some_and(|own| !own.is_empty()) {
+        return;
+    }
+    let labels =
+        object.pointer("/spec/template/metadata/labels").filter(|labels| labels.is_object());
+    let labels = labels.cloned();
+    let meta = object.as_object_mut().and_then(|root| made(root, "metadata"));
+    if let (Some(labels), Some(meta)) = (labels, meta) {
+        meta.insert("labels".to_owned(), labels);
+    }
+}
+
+/// Gives a Job with a uid the selector and labels that tie its pods to it. Answers whether readers
+/// will see labels of its own by that, which are not stored with it.
+pub fn tie_job(object: &mut Value) -> bool {
     let meta = object.get("metadata");
     let field = |name: &str| {
         meta.and_then(|m| m.get(name)).and_then(Value::as_str).unwrap_or("").to_owned()
     };
     let (uid, name) = (field("uid"), field("name"));
-    let Some(spec) = spec(object) else { return };
+    let Some(spec) = spec(object) else { return false };
     let generated = spec.get("manualSelector") == Some(&Value::Bool(false));
     if generated && spec.get("selector").is_none_or(Value::is_null) && !uid.is_empty() {
         generate_selector(spec, &uid, &name);
     }
-    let labels = object.pointer("/spec/template/metadata/labels").cloned();
-    let meta = object.as_object_mut().and_then(|root| made(root, "metadata"));
-    if let (Some(labels), Some(meta)) = (labels, meta)
-        && meta.get("labels").and_then(Value::as_object).is_none_or(Map::is_empty)
-    {
-        meta.insert("labels".to_owned(), labels);
-    }
+    let own = object.pointer("/metadata/labels").and_then(Value::as_object);
+    own.is_none_or(Map::is_empty) && object.pointer("/spec/template/metadata/labels").is_some()
 }
 
 fn job_spec(spec: &mut Map<String, Value>) {

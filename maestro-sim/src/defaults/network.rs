@@ -10,8 +10,14 @@ pub(super) fn service(object: &mut Value) {
     let Some(fields) = made(root, "spec") else { return };
     text(fields, "type", "ClusterIP");
     text(fields, "sessionAffinity", "None");
-    if get(fields, "sessionAffinity") == "ClientIP" {
-        set(fields, "sessionAffinityConfig", json!({"clientIP": {"timeoutSeconds": 10800}}));
+    match get(fields, "sessionAffinity") {
+        "ClientIP" => {
+            set(fields, "sessionAffinityConfig", json!({"clientIP": {"timeoutSeconds": 10800}}));
+        }
+        "None" => {
+            fields.remove("sessionAffinityConfig");
+        }
+        _ => {}
     }
     for port in each(fields, "ports") {
         text(port, "protocol", "TCP");

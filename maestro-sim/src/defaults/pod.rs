@@ -14,6 +14,10 @@ pub(super) fn pod(object: &mut Value) {
         }
     }
     // Templates leave these open; only a Pod itself gets them.
+    let grace = fields.get("terminationGracePeriodSeconds").and_then(Value::as_i64);
+    if grace.is_some_and(|seconds| seconds < 0) {
+        fields.insert("terminationGracePeriodSeconds".to_owned(), 1.into());
+    }
     set(fields, "enableServiceLinks", true);
     let class = quality(fields);
     if let Some(status) = object.as_object_mut().and_then(|o| made(o, "status")) {

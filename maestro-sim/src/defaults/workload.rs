@@ -63,6 +63,11 @@ pub(super) fn daemon_set(object: &mut Value) {
     if let Some(strategy) = made(spec, "updateStrategy") {
         text(strategy, "type", "RollingUpdate");
         rolling(strategy, &[("maxSurge", 0.into()), ("maxUnavailable", 1.into())]);
+        // Settings that do not count are numbers all the same.
+        if let Some(settings) = inside(strategy, "rollingUpdate") {
+            set(settings, "maxSurge", 0);
+            set(settings, "maxUnavailable", 0);
+        }
     }
     pod::template(spec);
     // The count of a template's versions is kept in an annotation, and so it is owned.

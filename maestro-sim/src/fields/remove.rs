@@ -18,11 +18,7 @@ fn without(ty: Ty<'_>, value: &Value, fields: &Node) -> Value {
                 match child(fields, &path::field(name)) {
                     None => out.insert(name.clone(), value.clone()),
                     Some(node) if is_member(node) => continue,
-                    Some(node) => match without(ty.child(name), value, node) {
-                        // A typed server leaves out what became empty.
-                        Value::Null => continue,
-                        rest => out.insert(name.clone(), rest),
-                    },
+                    Some(node) => out.insert(name.clone(), without(ty.child(name), value, node)),
                 };
             }
             if out.is_empty() { Value::Null } else { Value::Object(out) }

@@ -10,6 +10,15 @@ enum Segment<'a> {
     Index(usize),
 }
 
+/// One step into a tree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Into a map.
+    Name(String),
+    /// Into a list.
+    Index(usize),
+}
+
 /// A field path, linked from the leaf up. Making one costs nothing.
 #[derive(Clone, Copy)]
 pub struct Path<'a> {
@@ -36,6 +45,17 @@ impl<'a> Path<'a> {
     /// The path of a list's item.
     pub const fn index(&'a self, index: usize) -> Path<'a> {
         Path { parent: Some(self), segment: Segment::Index(index) }
+    }
+
+    /// The way from the root: fields and keys by name, items by index.
+    pub fn steps(&self) -> Vec<Step> {
+        let mut steps = self.parent.map(Path::steps).unwrap_or_default();
+        match self.segment {
+            Segment::Root(_) => {}
+            Segment::Field(name) | Segment::Key(name) => steps.push(Step::Name(name.to_owned())),
+            Segment::Index(index) => steps.push(Step::Index(index)),
+        }
+        steps
     }
 
     fn is_empty(&self) -> bool {

@@ -44,10 +44,18 @@ pub(super) fn zero(schema: &Schema) -> Option<Value> {
     })
 }
 
-pub(super) fn decode(schema: &Schema, go_type: &str, value: &mut Value) -> Result<(), Wrong> {
+/// Reads a scalar in place; answers whether it is an amount that Go holds unevenly, see
+/// [`super::Noticed::uneven`].
+pub(super) fn decode(schema: &Schema, go_type: &str, value: &mut Value) -> Result<bool, Wrong> {
+    // Documented as text or number, and so of no one type.
+    if is_quantity(schema) {
+        return quantity(value);
+    }
+    plain(schema, go_type, value).map(|()| false)
+}
+
+fn plain(schema: &Schema, go_type: &str, value: &mut Value) -> Result<(), Wrong> {
     match schema.kind {
-        // Documented as text or number, and so of no one type.
-        _ if is_quantity(schema) => quantity(value),
         Kind::String => text(schema, go_type, value),
         Kind::Integer => integer(value, integer_type(schema), go_type),
         Kind::Number if value.is_number() => Ok(()),
@@ -96,17 +104,19 @@ fn text(schema: &Schema, go_type: &str, value: &mut Value) -> Result<(), Wrong> 
 }
 
 /// An amount, given as text or number, in its canonical form.
-fn quantity(value: &mut Value) -> Result<(), Wrong> {
+fn quantity(value: &mut Value) -> Result<bool, Wrong> {
     let text = match &*value {
         Value::String(text) => text.trim().to_owned(),
         other => other.to_string(),
     };
     let parsed: Quantity = text.parse().map_err(|e| Wrong::Own(format!("{e}")))?;
     let canonical = parsed.to_string();
-    if value.as_str() != Some(&canonical) {
-        *value = canonical.into();
+    if value.as_str() == Some(&canonical) {
+        return Ok(false);
     }
-    Ok(())
+    let uneven = crate::quantity::held(&text) != crate::quantity::held(&canonical);
+    *value = canonical.into();
+    Ok(uneven)
 }
 
 /// Standard base64 with padding; line ends do not count.

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::field::{self, Path};
+use super::super::field::{self, Path};
 use crate::api::Cause;
 use crate::object::at;
 

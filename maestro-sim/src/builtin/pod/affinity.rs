@@ -1,0 +1,199 @@
+//! Where pods may, should and should not run.
+
+use serde_json::Value;
+
+use super::super::field::{self, Path, int, list, set, text};
+use super::super::{meta, text as form};
+use crate::api::Cause;
+
+const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
+
+/// The affinity of a pod spec.
+pub(super) fn affinity(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let Some(affinity) = set(spec, "affinity") else { return };
+    if let Some(of_nodes) = set(affinity, "nodeAffinity") {
+        let here = path.field("nodeAffinity");
+        if let Some(selector) = set(of_nodes, REQUIRED) {
+            node_selector(selector, &here.field(REQUIRED), causes);
+        }
+        let preferred = here.field(PREFERRED);
+        for (index, term) in list(of_nodes, PREFERRED).iter().enumerate() {
+            let place = preferred.index(index);
+            weight(term, &place, causes);
+            if let Some(preference) = set(term, "preference") {
+                node_term(preference, false, &place.field("preference"), causes);
+            }
+        }
+    }
+    for kind in ["podAffinity", "podAntiAffinity"] {
+        let Some(of_pods) = set(affinity, kind) else { continue };
+        let here = path.field(kind);
+        let required = here.field(REQUIRED);
+        for (index, term) in list(of_pods, REQUIRED).iter().enumerate() {
+            pod_term(term, &required.index(index), causes);
+        }
+        let preferred = here.field(PREFERRED);
+        for (index, weighted) in list(of_pods, PREFERRED).iter().enumerate() {
+            let place = preferred.index(index);
+            weight(weighted, &place, causes);
+            let term = weighted.get("podAffinityTerm").unwrap_or(&Value::Null);
+            pod_term(term, &place.field("podAffinityTerm"), causes);
+        }
+    }
+}
+
+fn weight(term: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let weight = int(term, "weight").unwrap_or(0);
+    if !(1..=100).contains(&weight) {
+        let detail = "must be in the range 1-100";
+        causes.push(field::invalid(&path.field("weight"), &weight.into(), detail));
+    }
+}
+
+/// A node selector, which has terms.
+pub(in super::super) fn node_selector(selector: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let here = path.field("nodeSelectorTerms");
+    let terms = list(selector, "nodeSelectorTerms");
+    if terms.is_empty() {
+        let detail = "must have at least one node selector term";
+        causes.push(field::required(&here, detail));
+    }
+    for (index, term) in terms.iter().enumerate() {
+        node_term(term, true, &here.index(index), causes);
+    }
+}
+
+fn node_term(term: &Value, strict: bool, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let expressions = path.field("matchExpressions");
+    for (index, rule) in list(term, "matchExpressions").iter().enumerate() {
+        let here = expressions.index(index);
+        let (values, operator) = (list(rule, "values"), text(rule, "operator"));
+        let place = here.field("values");
+        match operator {
+            "In" | "NotIn" if values.is_empty() => {
+                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
+                causes.push(field::required(&place, detail));
+            }
+            "Exists" | "DoesNotExist" if !values.is_empty() => {
+                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                causes.push(field::forbidden(&place, detail));
+            }
+            "Gt" | "Lt" if values.len() != 1 => {
+                let detail = "must be specified single value when `operator` is 'Lt' or 'Gt'";
+                causes.push(field::required(&place, detail));
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt" => {}
+            other => {
+                let detail = "not a valid selector operator";
+                causes.push(field::invalid(&here.field("operator"), &other.into(), detail));
+            }
+        }
+        let key = text(rule, "key");
+        field::each(&here.field("key"), key, &form::key(key), causes);
+        if strict {
+            for (index, value) in values.iter().enumerate() {
+                let value = value.as_str().unwrap_or("");
+                field::each(&place.index(index), value, &form::label_value(value), causes);
+            }
+        }
+    }
+    let fields = path.field("matchFields");
+    for (index, rule) in list(term, "matchFields").iter().enumerate() {
+        field_rule(rule, &fields.index(index), causes);
+    }
+}
+
+fn field_rule(rule: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let (values, operator) = (list(rule, "values"), text(rule, "operator"));
+    if !matches!(operator, "In" | "NotIn") {
+        let detail = "not a valid selector operator";
+        causes.push(field::invalid(&path.field("operator"), &operator.into(), detail));
+    } else if values.len() != 1 {
+        let detail =
+            "must be only one value when `operator` is 'In' or 'NotIn' for node field selector";
+        causes.push(field::required(&path.field("values"), detail));
+    }
+    let key = text(rule, "key");
+    if key != "metadata.name" {
+        let detail = "not a valid field selector key";
+        causes.push(field::invalid(&path.field("key"), &key.into(), detail));
+        return;
+    }
+    let place = path.field("values");
+    for (index, value) in values.iter().enumerate() {
+        let value = value.as_str().unwrap_or("");
+        field::each(&place.index(index), value, &form::subdomain(value), causes);
+    }
+}
+
+fn pod_term(term: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    for name in ["labelSelector", "namespaceSelector"] {
+        if let Some(selector) = set(term, name) {
+            meta::label_selector(selector, &path.field(name), causes);
+        }
+    }
+    for name in list(term, "namespaces") {
+        let name = name.as_str().unwrap_or("");
+        field::each(&path.field("namespace"), name, &form::label(name), causes);
+    }
+    let key = text(term, "topologyKey");
+    let place = path.field("topologyKey");
+    if key.is_empty() {
+        causes.push(field::required(&place, "can not be empty"));
+    }
+    field::each(&place, key, &form::key(key), causes);
+}
+
+/// The constraints on how pods spread.
+pub(super) fn spread(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let constraints = list(spec, "topologySpreadConstraints");
+    for (index, constraint) in constraints.iter().enumerate() {
+        let here = path.index(index);
+        positive(constraint, "maxSkew", &here, causes);
+        let (key, otherwise) =
+            (text(constraint, "topologyKey"), text(constraint, "whenUnsatisfiable"));
+        if key.is_empty() {
+            causes.push(field::required(&here.field("topologyKey"), "can not be empty"));
+        }
+        let allowed = ["DoNotSchedule", "ScheduleAnyway"];
+        if !allowed.contains(&otherwise) {
+            let place = here.field("whenUnsatisfiable");
+            causes.push(field::not_supported(&place, &otherwise.into(), &allowed));
+        }
+        let same = |other: &Value| {
+            text(other, "topologyKey") == key && text(other, "whenUnsatisfiable") == otherwise
+        };
+        if constraints[index + 1..].iter().any(same) {
+            let shown = format!("{{{key}, {otherwise}}}");
+            let place = here.field("{topologyKey, whenUnsatisfiable}");
+            causes.push(field::duplicate(&place, &shown.into()));
+        }
+        if let Some(domains) = set(constraint, "minDomains") {
+            positive(constraint, "minDomains", &here, causes);
+            if otherwise != "DoNotSchedule" {
+                let detail = format!(
+                    "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {otherwise}"
+                );
+                causes.push(field::invalid(&here.field("minDomains"), domains, &detail));
+            }
+        }
+        for name in ["nodeAffinityPolicy", "nodeTaintsPolicy"] {
+            let policy = text(constraint, name);
+            if !policy.is_empty() {
+                field::one_of(&here.field(name), policy, &["Honor", "Ignore"], causes);
+            }
+        }
+        if let Some(selector) = set(constraint, "labelSelector") {
+            meta::label_selector(selector, &here.field("labelSelector"), causes);
+        }
+    }
+}
+
+fn positive(value: &Value, name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let number = int(value, name).unwrap_or(0);
+    if number <= 0 {
+        let detail = "must be greater than zero";
+        causes.push(field::invalid(&path.field(name), &number.into(), detail));
+    }
+}

@@ -1,0 +1,142 @@
+//! What containers ask for and are limited to.
+
+use serde_json::{Map, Value};
+
+use super::super::field::{self, Path};
+use super::super::text as form;
+use crate::api::Cause;
+use crate::quantity::Quantity;
+
+/// The resources that need no domain.
+const STANDARD: [&str; 20] = [
+    "configmaps",
+    "cpu",
+    "ephemeral-storage",
+    "limits.cpu",
+    "limits.ephemeral-storage",
+    "limits.memory",
+    "memory",
+    "persistentvolumeclaims",
+    "pods",
+    "replicationcontrollers",
+    "requests.cpu",
+    "requests.ephemeral-storage",
+    "requests.memory",
+    "requests.storage",
+    "resourcequotas",
+    "secrets",
+    "services",
+    "services.loadbalancers",
+    "services.nodeports",
+    "storage",
+];
+/// Those that a container may have.
+const OF_CONTAINERS: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+
+fn is_huge_pages(name: &str) -> bool {
+    name.starts_with("hugepages-")
+}
+
+/// Whether the resource is Kubernetes' own, as those without a domain are.
+fn is_native(name: &str) -> bool {
+    !name.contains('/') || name.contains("kubernetes.io/")
+}
+
+fn is_extended(name: &str) -> bool {
+    !is_native(name)
+        && !name.starts_with("requests.")
+        && form::key(&format!("requests.{name}")).is_empty()
+}
+
+/// The `resources` of a container.
+pub(super) fn container(resources: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let empty = Map::new();
+    let of = |name: &str| resources.get(name).and_then(Value::as_object).unwrap_or(&empty);
+    let (limits, requests) = (of("limits"), of("requests"));
+    let (at_limits, at_requests) = (path.field("limits"), path.field("requests"));
+    let mut huge = false;
+    for (name, amount) in limits {
+        one(name, amount, &at_limits.key(name), causes);
+        huge |= is_huge_pages(name);
+    }
+    for (name, amount) in requests {
+        one(name, amount, &at_requests.key(name), causes);
+        huge |= is_huge_pages(name);
+        let overcommit = is_native(name) && !is_huge_pages(name);
+        match limits.get(name) {
+            Some(limit) => compare(name, amount, limit, overcommit, &at_requests, causes),
+            None if overcommit => {}
+            None => {
+                let detail = "Limit must be set for non overcommitable resources";
+                causes.push(field::required(&at_limits, detail));
+            }
+        }
+    }
+    let plain = |map: &Map<String, Value>| map.contains_key("cpu") || map.contains_key("memory");
+    if huge && !plain(limits) && !plain(requests) {
+        causes.push(field::forbidden(path, "HugePages require cpu or memory"));
+    }
+}
+
+fn compare(
+    name: &str,
+    request: &Value,
+    limit: &Value,
+    overcommit: bool,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
+    if request == limit {
+        return;
+    }
+    let (Some(asked), Some(most)) = (amount(request), amount(limit)) else { return };
+    let shown = limit.as_str().unwrap_or("");
+    if asked != most && !overcommit {
+        let detail = format!("must be equal to {name} limit of {shown}");
+        causes.push(field::invalid(path, request, &detail));
+    } else if asked > most {
+        let detail = format!("must be less than or equal to {name} limit of {shown}");
+        causes.push(field::invalid(path, request, &detail));
+    }
+}
+
+fn amount(value: &Value) -> Option<Quantity> {
+    value.as_str()?.parse().ok()
+}
+
+/// One amount under its name, in a list of resources.
+pub(super) fn one(name: &str, value: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    resource_name(name, path, causes);
+    let negative = value.as_str().is_some_and(|text| text.starts_with('-'));
+    if negative {
+        causes.push(field::invalid(path, value, "must be greater than or equal to 0"));
+    }
+    if is_extended(name) && amount(value).is_some_and(|amount| amount.milli_value() % 1000 != 0) {
+        causes.push(field::invalid(path, value, "must be an integer"));
+    }
+}
+
+fn resource_name(name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    if OF_CONTAINERS.contains(&name) {
+        return;
+    }
+    let problems = form::key(name);
+    if !problems.is_empty() {
+        field::each(path, name, &problems, causes);
+    } else if !name.contains('/')
+        && !STANDARD.contains(&name)
+        && !is_huge_pages(name.trim_start_matches("requests."))
+    {
+        let detail = "must be a standard resource type or fully qualified";
+        causes.push(field::invalid(path, &name.into(), detail));
+    }
+    if !name.contains('/') {
+        if !is_huge_pages(name) {
+            let detail = "must be a standard resource for containers";
+            causes.push(field::invalid(path, &name.into(), detail));
+        }
+    } else if !is_native(name) && !is_extended(name) {
+        let detail = "doesn't follow extended resource name standard";
+        causes.push(field::invalid(path, &name.into(), detail));
+    }
+}
