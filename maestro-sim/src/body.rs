@@ -222,7 +222,8 @@ impl WatchBody {
             }
             while let Some(event) = table.event(position) {
                 if event.at + lag > elapsed {
-                    return Ok(Some(Found::Wait(now + (event.at + lag - elapsed))));
+                    let wait = event.at + lag - elapsed;
+                    return Ok(Some(Found::Wait(now + self.cluster.wait(wait))));
                 }
                 position += 1;
                 sent = event.object.resource_version();

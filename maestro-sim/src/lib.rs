@@ -29,6 +29,8 @@ pub mod rng;
 pub mod scheduler;
 pub mod schema;
 pub mod selector;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod service;
 pub mod sim;
 pub mod store;

@@ -64,7 +64,7 @@ impl Service {
         let link = self.link;
         let travel = self.cluster.with(|world| world.travel(link));
         if !travel.is_zero() {
-            tokio::time::sleep(travel).await;
+            tokio::time::sleep(self.cluster.wait(travel)).await;
         }
         let sent = self.cluster.with(|world| {
             let request = match http::route(&world.server.registry, &parts, &bytes) {

@@ -35,17 +35,37 @@ pub(crate) struct Shared {
     world: Mutex<World>,
     changed: Notify,
     start: Instant,
+    /// The world's time at `start`.
+    base: Duration,
+    /// Seconds of the world in one second of the runtime.
+    speed: f64,
 }
 
 impl Cluster {
-    fn new(options: &Options) -> Self {
+    /// A cluster in a runtime of the caller's: its world begins at `base` after
+    /// [`entropy::EPOCH_SECS`], and `speed` of its seconds pass in one of the runtime's.
+    pub(crate) fn new(options: &Options, base: Duration, speed: f64) -> Self {
         let world = Mutex::new(World::new(options.seed, options.trace));
-        Self { shared: Arc::new(Shared { world, changed: Notify::new(), start: Instant::now() }) }
+        let (changed, start) = (Notify::new(), Instant::now());
+        Self { shared: Arc::new(Shared { world, changed, start, base, speed }) }
     }
 
     /// Virtual time since the simulation began.
     pub fn now(&self) -> Duration {
-        self.shared.start.elapsed()
+        let elapsed = self.shared.start.elapsed();
+        if self.shared.speed == 1.0 {
+            return self.shared.base + elapsed;
+        }
+        self.shared.base + elapsed.mul_f64(self.shared.speed)
+    }
+
+    /// How long the runtime waits for a time of the world to pass.
+    pub(crate) fn wait(&self, virtually: Duration) -> Duration {
+        if self.shared.speed == 1.0 {
+            return virtually;
+        }
+        // Rounded up: whoever waits too short would wait again, and again.
+        virtually.div_f64(self.shared.speed) + Duration::from_nanos(1)
     }
 
     /// Looks at or changes the world at the present instant.
@@ -76,8 +96,13 @@ impl Cluster {
         Service::new(self.clone(), link)
     }
 
+    /// When the world's time is this.
+    fn reached(&self, at: Duration) -> Instant {
+        self.shared.start + self.wait(at.saturating_sub(self.shared.base))
+    }
+
     /// Runs the world's timers for ever; the simulation's own background task.
-    async fn drive(self) {
+    pub(crate) async fn drive(self) {
         loop {
             let next = {
                 let mut world = self.lock();
@@ -90,7 +115,7 @@ impl Cluster {
                     tokio::select! {
                         biased;
                         () = changed => {}
-                        () = tokio::time::sleep_until(self.shared.start + at) => {}
+                        () = tokio::time::sleep_until(self.reached(at)) => {}
                     }
                 }
                 None => changed.await,
@@ -134,7 +159,7 @@ where
     let result = runtime(options.seed).map(|runtime| {
         let result = runtime.block_on(async {
             START.set(Some(Instant::now()));
-            let cluster = Cluster::new(options);
+            let cluster = Cluster::new(options, Duration::ZERO, 1.0);
             let engine = tokio::spawn(cluster.clone().drive());
             let result = body(cluster).await;
             engine.abort();

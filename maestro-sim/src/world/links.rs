@@ -42,6 +42,15 @@ impl World {
         self.links_changed();
     }
 
+    /// Adds a link on which nothing takes time: whoever is on it has a network of its own.
+    pub fn add_direct_link(&mut self, name: &str) -> LinkId {
+        let id = self.add_link(name);
+        let none = std::time::Duration::ZERO;
+        let link = &mut self.links[id.0];
+        (link.latency, link.lag) = (none..=none, none..=none);
+        id
+    }
+
     /// A link by index.
     pub fn link(&self, id: LinkId) -> &Link {
         &self.links[id.0]

@@ -1,0 +1,116 @@
+//! `maestro-sim`: a simulated cluster that any client can talk to.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use maestro_sim::serve::{Limits, Options, Server, Users, VERSIONS};
+
+/// A whole Kubernetes cluster in memory.
+#[derive(Parser)]
+#[command(name = "maestro-sim", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves a cluster over TCP and TLS until it is told to stop (Ctrl-C or SIGTERM).
+    Serve(Serve),
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Where to listen; only this machine unless told otherwise. Port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6443))]
+    listen: SocketAddr,
+    /// Where to write the administrator's kubeconfig; printed where absent.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Number of nodes, in three zones.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=5000))]
+    nodes: u32,
+    /// The Kubernetes version to be.
+    #[arg(long, value_name = "VERSION", default_value = VERSIONS[0], value_parser = VERSIONS)]
+    version: String,
+    /// How fast the cluster's time passes: `wall`, or a factor such as `60x`.
+    #[arg(long, value_name = "wall|FACTORx", default_value = "wall", value_parser = speed)]
+    time: f64,
+    /// Decides everything that is drawn: names, UIDs, the behaviour of workloads.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Users with tokens, a line each: `token,user,uid,"group1,group2"`.
+    #[arg(long, value_name = "FILE")]
+    token_auth_file: Option<PathBuf>,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    if text == "wall" {
+        return Ok(1.0);
+    }
+    let factor = text.strip_suffix('x').and_then(|factor| factor.parse::<f64>().ok());
+    factor
+        .filter(|factor| (0.001..=100_000.0).contains(factor))
+        .ok_or_else(|| "`wall`, or a factor from 0.001x to 100000x, such as `60x`".to_owned())
+}
+
+fn main() -> ExitCode {
+    let Command::Serve(options) = Cli::parse().command;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(serve(options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&*error),
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("maestro-sim: {error}");
+    ExitCode::FAILURE
+}
+
+async fn serve(asked: Serve) -> Result<(), Box<dyn std::error::Error>> {
+    let users = match &asked.token_auth_file {
+        Some(path) => Users::from_file(path)?,
+        None => Users::default(),
+    };
+    let server = Server::bind(Options {
+        listen: asked.listen,
+        nodes: asked.nodes,
+        workloads: Vec::new(),
+        seed: asked.seed,
+        speed: asked.time,
+        users,
+        limits: Limits::default(),
+    })
+    .await?;
+    let stop = stopped()?;
+    let (address, nodes, version) = (server.address(), asked.nodes, &asked.version);
+    eprintln!("serving Kubernetes {version} with {nodes} nodes on https://{address}");
+    match &asked.kubeconfig {
+        Some(path) => {
+            server.write_kubeconfig(path)?;
+            eprintln!("export KUBECONFIG={}", path.display());
+        }
+        None => print!("{}", server.kubeconfig()),
+    }
+    server.run(stop).await;
+    Ok(())
+}
+
+/// Done when the process is told to stop.
+fn stopped() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,197 @@
+//! A simulated cluster over TCP and TLS, for operators and tools in any language.
+//!
+//! The same API server, controllers, scheduler and kubelets as in a simulation, whose time is the
+//! wall's or runs faster by a factor. Clients are known by a certificate of the cluster's own
+//! authority or by a bearer token; nobody else is answered. Whoever is known may do everything:
+//! roles are stored, and not enforced.
+//!
+//! Nothing a client does may take the server from others: bodies, headers, connections and open
+//! watches are bounded ([`Limits`]), and whoever neither sends nor reads is cut off.
+
+mod access;
+mod connection;
+mod identity;
+mod kubeconfig;
+mod patience;
+mod tls;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::net::TcpListener;
+
+use crate::boot::{self, ClusterSpec};
+use crate::entropy::EPOCH_SECS;
+use crate::link::LinkId;
+use crate::sim::{self, Cluster};
+use crate::trace::TraceLevel;
+use crate::workload::Rule;
+
+pub use identity::{User, Users, UsersError};
+
+/// The Kubernetes versions that can be served.
+pub const VERSIONS: [&str; 1] = ["1.37"];
+
+/// What is served, where and to whom.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The address to listen on; port 0 for any that is free.
+    pub listen: SocketAddr,
+    /// The number of nodes.
+    pub nodes: u32,
+    /// How workloads behave; what no rule selects starts at once and runs.
+    pub workloads: Vec<Rule>,
+    /// Decides everything that is drawn: names, UIDs, the behaviour of workloads.
+    pub seed: u64,
+    /// Seconds of the cluster in one second of the wall; 1 for the wall's own time.
+    pub speed: f64,
+    /// Who may come with a token.
+    pub users: Users,
+    /// What one client may take.
+    pub limits: Limits,
+}
+
+/// What the server gives at most.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a request's body; a real API server takes 3 MiB.
+    pub body: usize,
+    /// Bytes of a request's line and headers.
+    pub headers: usize,
+    /// Open connections; more wait to be accepted.
+    pub connections: usize,
+    /// Open watches; more are answered with 429.
+    pub watches: usize,
+    /// How long a client may take for a handshake, for its headers, and for its body.
+    pub sending: Duration,
+    /// How long a client may leave unread what was written for it.
+    pub reading: Duration,
+    /// How long open requests may go on after a shutdown.
+    pub ending: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: 3 << 20,
+            headers: 64 << 10,
+            connections: 1_000,
+            watches: 10_000,
+            sending: Duration::from_secs(30),
+            reading: Duration::from_secs(60),
+            ending: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Why a cluster cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is taken, or is not this machine's.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Keys and certificates could not be made.
+    #[error("cannot make the cluster's certificates: {0}")]
+    Certificates(String),
+    /// A kubeconfig could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// A cluster that listens and is not yet served.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    cluster: Cluster,
+    link: LinkId,
+    tls: tls::Tls,
+    users: Arc<Users>,
+    limits: Limits,
+}
+
+impl Server {
+    /// Makes a cluster and listens; clients that connect from now on are served by
+    /// [`Server::run`].
+    ///
+    /// # Errors
+    /// When the address cannot be had, or no certificates can be made.
+    pub async fn bind(options: Options) -> Result<Self, Error> {
+        let listen = |source| Error::Listen { address: options.listen, source };
+        let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let tls = tls::Tls::new(address.ip())?;
+        let mut users = options.users;
+        users.admit(tls.admin_certificate(), User::admin());
+        let world = sim::Options { seed: options.seed, trace: TraceLevel::Digest };
+        let cluster = Cluster::new(&world, since_epoch(), options.speed);
+        let spec = ClusterSpec { nodes: options.nodes, workloads: options.workloads };
+        let link = cluster.with(|world| {
+            boot::cluster(world, &spec);
+            // What a client waits for is its own network.
+            world.add_direct_link("tcp")
+        });
+        Ok(Self {
+            listener,
+            address,
+            cluster,
+            link,
+            tls,
+            users: users.into(),
+            limits: options.limits,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The cluster that is served.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// A kubeconfig (v1 Config, as YAML) for its administrator.
+    pub fn kubeconfig(&self) -> String {
+        kubeconfig::text(self.address, &self.tls)
+    }
+
+    /// Writes the kubeconfig, readable by its owner alone.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_kubeconfig(&self, path: &std::path::Path) -> Result<(), Error> {
+        kubeconfig::write(path, &self.kubeconfig())
+            .map_err(|source| Error::Kubeconfig { path: path.to_owned(), source })
+    }
+
+    /// Serves until `shutdown`; then open requests may end, and the rest is cut.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let engine = tokio::spawn(self.cluster.clone().drive());
+        let door = access::Door::new(&self.cluster, self.link, &self.users, &self.limits);
+        connection::accept(self.listener, &self.tls, door, &self.limits, shutdown).await;
+        engine.abort();
+    }
+}
+
+/// The wall's time as the world counts it.
+fn since_epoch() -> Duration {
+    let epoch = SystemTime::UNIX_EPOCH + Duration::from_secs(EPOCH_SECS.unsigned_abs());
+    SystemTime::now().duration_since(epoch).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! The way from a connection to the API server: who asks, how much, and what is answered to those
+//! who are not let in.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body::{Frame, SizeHint};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_service::Service as _;
+
+use super::{Limits, Users};
+use crate::api::Status;
+use crate::api::http::json_answer;
+use crate::body::Body;
+use crate::link::LinkId;
+use crate::service::Service;
+use crate::sim::Cluster;
+
+/// What all connections share.
+#[derive(Clone)]
+pub(super) struct Door {
+    service: Service,
+    users: Arc<Users>,
+    limits: Limits,
+    watches: Arc<Semaphore>,
+}
+
+impl Door {
+    pub(super) fn new(
+        cluster: &Cluster,
+        link: LinkId,
+        users: &Arc<Users>,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            service: cluster.service(link),
+            users: users.clone(),
+            limits: limits.clone(),
+            watches: Arc::new(Semaphore::new(limits.watches)),
+        }
+    }
+
+    /// Whoever is on a connection with this certificate (DER).
+    pub(super) fn caller(&self, certificate: Option<&[u8]>) -> Caller {
+        let known = certificate.is_some_and(|found| self.users.of_certificate(found).is_some());
+        Caller { door: self.clone(), known }
+    }
+}
+
+/// The other side of one connection.
+#[derive(Clone)]
+pub(super) struct Caller {
+    door: Door,
+    /// Whether its certificate says who it is.
+    known: bool,
+}
+
+impl Caller {
+    /// Answers a request. Every error is an answer.
+    pub(super) async fn answer(self, request: Request<Incoming>) -> Response<Answer> {
+        match self.ask(request).await {
+            Ok(answer) => answer,
+            Err(status) => {
+                let seconds = status.details.get("retryAfterSeconds").and_then(|s| s.as_u64());
+                let mut answer = json_answer(status.code, &status.to_value());
+                if let Some(seconds) = seconds {
+                    answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+                }
+                answer.map(Answer::plain)
+            }
+        }
+    }
+
+    async fn ask(self, request: Request<Incoming>) -> Result<Response<Answer>, Box<Status>> {
+        let Self { mut door, known } = self;
+        let (parts, body) = request.into_parts();
+        let says = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        if !known && says.and_then(|header| door.users.of_header(header)).is_none() {
+            return Err(Box::new(Status::new(401, "Unauthorized", "Unauthorized")));
+        }
+        let limit = door.limits.body;
+        let collected = Limited::new(body, limit).collect();
+        let body = match tokio::time::timeout(door.limits.sending, collected).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large(limit)),
+            Ok(Err(error)) => {
+                let message = format!("the request's body could not be read: {error}");
+                return Err(Box::new(Status::bad_request(message)));
+            }
+            Err(_) => {
+                let message = "the request's body did not come in time";
+                return Err(Box::new(Status::new(408, "Timeout", message)));
+            }
+        };
+        let request = Request::from_parts(parts, Full::new(body));
+        let answer = door
+            .service
+            .call(request)
+            .await
+            .map_err(|error| Box::new(Status::new(504, "Timeout", error.to_string())))?;
+        if !matches!(answer.body(), Body::Watch(_)) {
+            return Ok(answer.map(Answer::plain));
+        }
+        let Ok(permit) = door.watches.try_acquire_owned() else {
+            let message = "too many requests, please try again later.";
+            return Err(Box::new(Status::new(429, "TooManyRequests", message).retry_after(1)));
+        };
+        Ok(answer.map(|body| Answer { body, _watch: Some(permit) }))
+    }
+}
+
+fn too_large(limit: usize) -> Box<Status> {
+    let message = format!("Request entity too large: limit is {limit}");
+    Box::new(Status::new(413, "RequestEntityTooLarge", message))
+}
+
+/// The body of an answer, and the room that it takes while it lasts.
+pub(super) struct Answer {
+    body: Body,
+    _watch: Option<OwnedSemaphorePermit>,
+}
+
+impl Answer {
+    fn plain(body: Body) -> Self {
+        Self { body, _watch: None }
+    }
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
