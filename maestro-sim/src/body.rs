@@ -36,13 +36,7 @@ impl Body {
 
     /// A list: the encoded objects with commas between, none of them copied.
     pub fn list(list: &List) -> Self {
-        let mut meta = json!({"resourceVersion": list.resource_version.to_string()});
-        if let Some(token) = &list.continue_token {
-            meta["continue"] = token.as_str().into();
-        }
-        if let Some(remaining) = list.remaining {
-            meta["remainingItemCount"] = remaining.into();
-        }
+        let meta = list.metadata();
         let head = format!(
             "{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":{meta},\"items\":[",
             list.kind, list.api_version
@@ -112,6 +106,14 @@ pub struct WatchBody {
     sent: u64,
     timer: Pin<Box<Sleep>>,
     over: bool,
+    /// Writes an event: its type and its object.
+    write: fn(&str, &Written<'_>) -> Bytes,
+}
+
+/// What an event tells of.
+enum Written<'a> {
+    Object(&'a Object),
+    Value(&'a Value),
 }
 
 enum Found {
@@ -145,7 +147,15 @@ impl WatchBody {
             silent_since: now,
             timer: Box::pin(tokio::time::sleep_until(ends)),
             over: false,
+            write: line,
         }
+    }
+
+    /// The same in protobuf, if the watched kind has a message.
+    #[must_use]
+    pub fn in_protobuf(mut self) -> Self {
+        self.write = frame;
+        self
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -175,8 +185,7 @@ impl WatchBody {
     fn find(&mut self, cx: &Context<'_>) -> Found {
         if let Some(status) = self.start.expired.take() {
             self.over = true;
-            let event = json!({"type": "ERROR", "object": status.to_value()});
-            return Found::Chunk(Bytes::from(format!("{event}\n")));
+            return Found::Chunk((self.write)("ERROR", &Written::Value(&status.to_value())));
         }
         let now = Instant::now();
         let (hears, fenced, epoch) = self.cluster.with(|world| {
@@ -201,7 +210,7 @@ impl WatchBody {
             return if now >= patience { Found::End } else { Found::Wait(patience) };
         }
         if let Some(object) = self.initial.pop_front() {
-            return Found::Chunk(line("ADDED", object.bytes()));
+            return Found::Chunk((self.write)("ADDED", &Written::Object(&object)));
         }
         if std::mem::take(&mut self.initial_end) {
             return Found::Chunk(self.bookmark(true));
@@ -212,13 +221,13 @@ impl WatchBody {
     fn next_event(&mut self, cx: &Context<'_>, now: Instant) -> Found {
         let (id, filter) = (self.start.table, &self.start.filter);
         let (mut position, mut sent, lag) = (self.start.position, self.sent, self.lag);
+        let write = self.write;
         let found = self.cluster.with(|world| {
             let elapsed = world.now;
             let table = world.server.store.table_mut(id);
             if table.is_lost(position) {
                 let status = crate::api::watch::too_old(sent, table.compacted());
-                let event = json!({"type": "ERROR", "object": status.to_value()});
-                return Err(Bytes::from(format!("{event}\n")));
+                return Err(write("ERROR", &Written::Value(&status.to_value())));
             }
             while let Some(event) = table.event(position) {
                 if event.at + lag > elapsed {
@@ -228,7 +237,7 @@ impl WatchBody {
                 position += 1;
                 sent = event.object.resource_version();
                 if let Some((kind, object)) = seen(event, filter) {
-                    return Ok(Some(Found::Chunk(line(name(kind), object.bytes()))));
+                    return Ok(Some(Found::Chunk(write(name(kind), &Written::Object(&object)))));
                 }
             }
             table.wake_on_event(cx.waker());
@@ -259,8 +268,7 @@ impl WatchBody {
             meta["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let object = json!({"kind": kind, "apiVersion": api_version, "metadata": meta});
-        let event = json!({"type": "BOOKMARK", "object": object});
-        Bytes::from(format!("{event}\n"))
+        (self.write)("BOOKMARK", &Written::Value(&object))
     }
 }
 
@@ -272,14 +280,30 @@ const fn name(kind: EventType) -> &'static str {
     }
 }
 
-fn line(kind: &str, object: &Bytes) -> Bytes {
+/// An event as a line of JSON.
+fn line(kind: &str, written: &Written<'_>) -> Bytes {
+    let object = match written {
+        Written::Object(object) => object.bytes().clone(),
+        Written::Value(value) => Bytes::from(value.to_string()),
+    };
     let mut out = BytesMut::with_capacity(object.len() + 40);
     out.put_slice(b"{\"type\":\"");
     out.put_slice(kind.as_bytes());
     out.put_slice(b"\",\"object\":");
-    out.put_slice(object);
+    out.put_slice(&object);
     out.put_slice(b"}\n");
     out.freeze()
+}
+
+/// An event as a frame of protobuf.
+fn frame(kind: &str, written: &Written<'_>) -> Bytes {
+    crate::protobuf::watch::frame(
+        kind,
+        match written {
+            Written::Object(object) => object.value(),
+            Written::Value(value) => value,
+        },
+    )
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ use crate::api::http::{self, Routed};
 use crate::api::server::{Handled, Response};
 use crate::body::{Body, WatchBody};
 use crate::link::{Direction, LinkId};
+use crate::protobuf::answer::{answer, recoded, watch_answer};
+use crate::protobuf::media::{self, Wire};
+use crate::protobuf::message_of;
 use crate::sim::Cluster;
 
 /// Why a message did not come through, as a client's connection reports it.
@@ -61,6 +64,7 @@ impl Service {
         let (parts, body) = request.into_parts();
         let collected = body.collect().await.map_err(|e| ServiceError::Body(e.to_string()))?;
         let bytes = collected.to_bytes();
+        let wire = media::wanted(&parts.headers);
         let link = self.link;
         let travel = self.cluster.with(|world| world.travel(link));
         if !travel.is_zero() {
@@ -79,7 +83,7 @@ impl Service {
         });
         let reply = match sent {
             Sent::Reply(reply) => reply,
-            Sent::Plain(answer) => return self.plain(answer).await,
+            Sent::Plain(answer) => return self.plain(recoded(wire, answer)).await,
             // The process is dead: nothing it waits for ever comes.
             Sent::Dead => return std::future::pending().await,
         };
@@ -89,10 +93,15 @@ impl Service {
         };
         Ok(match reply {
             Ok(Response::Watch(start)) => {
+                let (api_version, kind) = &start.type_meta;
+                let protobuf = wire != Wire::Json && message_of(api_version, kind).is_some();
                 let body = WatchBody::new(self.cluster.clone(), link, start);
-                http::watch_answer(Body::Watch(Box::new(body)))
+                match protobuf {
+                    true => watch_answer(Body::Watch(Box::new(body.in_protobuf()))),
+                    false => http::watch_answer(Body::Watch(Box::new(body))),
+                }
             }
-            other => http::answer(other),
+            other => answer(wire, other),
         })
     }
 

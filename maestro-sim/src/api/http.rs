@@ -13,6 +13,7 @@ use crate::api::server::{Handled, Response};
 use crate::api::{Cause, Form, Options, PatchType, Request, Status, Verb};
 use crate::body::Body;
 use crate::object::GroupResource;
+use crate::protobuf;
 
 /// What a path and method mean.
 pub enum Routed {
@@ -49,20 +50,31 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     let query = parts.uri.query().unwrap_or("");
     let (options, watch) = options(&parts.method, query)?;
     let (verb, patch) = verb(parts, &place, watch)?;
-    let mut body = decode(parts, verb, body)?;
+    let resource = GroupResource::owned(place.group, place.resource);
+    let form = form(parts);
+    protobuf::request::check_accept(&parts.headers, form, || {
+        registry.find(&resource, place.version)
+    })?;
+    let mut body = match protobuf::media::is_protobuf(&parts.headers) {
+        true => {
+            let served = registry.find(&resource, place.version);
+            protobuf::request::body(served.as_deref(), verb, body)?
+        }
+        false => decode(parts, verb, body)?,
+    };
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) && body.is_null() {
         body = delete_options(query)?;
     }
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
     Ok(Routed::Request(Box::new(Request {
         verb,
-        resource: GroupResource::owned(place.group, place.resource),
+        resource,
         version: place.version.to_owned().into(),
         namespace: place.namespace.to_owned(),
         name: place.name.to_owned(),
         subresource: place.subresource.to_owned().into(),
         patch,
-        options: Options { warn: true, form: form(parts), ..merged(options, &body) },
+        options: Options { warn: true, form, ..merged(options, &body) },
         body,
         user_agent: Arc::from(agent.unwrap_or("unknown")),
     })))
@@ -171,7 +183,10 @@ fn form(parts: &Parts) -> Form {
     let header = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
     for media in header.unwrap_or("").split(',') {
         let mut words = media.split(';').map(str::trim);
-        let json = matches!(words.next(), Some("application/json" | "application/*" | "*/*"));
+        let json = matches!(
+            words.next(),
+            Some("application/json" | "application/*" | "*/*" | protobuf::MEDIA_TYPE)
+        );
         let wanted = words.find_map(|word| word.strip_prefix("as="));
         match wanted {
             None if json => return Form::Whole,
@@ -287,19 +302,21 @@ pub fn answer(handled: Handled) -> http::Response<Body> {
         Ok(Response::List(list)) => respond(200, Body::list(&list)),
         Ok(Response::Watch(_)) => respond(200, Body::full("")),
         Ok(Response::Warned { warnings, response }) => warned(answer(Ok(*response)), &warnings),
-        Err(status) => {
-            let mut response = json_answer(status.code, &status.to_value());
-            let seconds = status.details.get("retryAfterSeconds").and_then(Value::as_u64);
-            if let Some(seconds) = seconds {
-                response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
-            }
-            warned(response, &status.warnings)
-        }
+        Err(status) => refused(json_answer(status.code, &status.to_value()), &status),
     }
 }
 
+/// Adds what a refusal says outside its body.
+pub fn refused(mut response: http::Response<Body>, status: &Status) -> http::Response<Body> {
+    let seconds = status.details.get("retryAfterSeconds").and_then(Value::as_u64);
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
+    }
+    warned(response, &status.warnings)
+}
+
 /// Adds warnings as the server writes them: code 299, no agent, quoted text (RFC 7234 §5.5).
-fn warned(mut response: http::Response<Body>, warnings: &[String]) -> http::Response<Body> {
+pub fn warned(mut response: http::Response<Body>, warnings: &[String]) -> http::Response<Body> {
     for warning in warnings {
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = http::HeaderValue::try_from(format!("299 - \"{quoted}\"")) {
@@ -319,7 +336,8 @@ pub fn json_answer(code: u16, value: &Value) -> http::Response<Body> {
     respond(code, Body::full(value.to_string()))
 }
 
-fn respond(code: u16, body: Body) -> http::Response<Body> {
+/// A JSON body with a status code.
+pub fn respond(code: u16, body: Body) -> http::Response<Body> {
     let mut response = http::Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

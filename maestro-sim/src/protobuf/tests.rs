@@ -1,0 +1,1 @@
+//! Both ways, and back: what is stored, what is random, what is broken.
