@@ -16,6 +16,7 @@ mod prepare;
 mod proposal;
 pub mod read;
 pub mod registry;
+pub mod review;
 pub mod server;
 pub mod status;
 mod strategy;

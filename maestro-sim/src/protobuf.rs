@@ -32,6 +32,11 @@ pub fn message_of(api_version: &str, kind: &str) -> Option<MessageId> {
     table::table().of_kind(api_version, kind)
 }
 
+/// Options for a deletion are of every group and version.
+fn options(kind: &str) -> Option<MessageId> {
+    (kind == "DeleteOptions").then(|| table::table().named("meta.v1.DeleteOptions")).flatten()
+}
+
 /// An object, list or Status with the envelope around it; `None` when its kind has no message.
 ///
 /// # Errors
@@ -39,7 +44,8 @@ pub fn message_of(api_version: &str, kind: &str) -> Option<MessageId> {
 pub fn encode(value: &Value) -> Option<Result<Bytes, String>> {
     let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or("");
     let (api_version, kind) = (text("apiVersion"), text("kind"));
-    let message = message_of(api_version, kind)?;
+    let options = || options(kind).filter(|_| value.get("metadata").is_none());
+    let message = message_of(api_version, kind).or_else(options)?;
     let encoded = encode::message(message, value);
     Some(encoded.map(|raw| envelope::wrap(api_version, kind, &raw)))
 }
@@ -57,8 +63,7 @@ pub fn decode(body: &[u8], otherwise: (&str, &str)) -> Result<Value, DecodeError
     };
     let kind = or(found.kind, otherwise.1);
     let api_version = or(found.api_version, otherwise.0);
-    let options = (kind == "DeleteOptions").then(|| table::table().named("meta.v1.DeleteOptions"));
-    let message = options.flatten().or_else(|| message_of(&api_version, &kind));
+    let message = message_of(&api_version, &kind).or_else(|| options(&kind));
     let Some(message) = message else { return Err(DecodeError::NoMessage { api_version, kind }) };
     decode::message(message, found.raw, &api_version, &kind).map_err(|why| DecodeError::Message {
         api_version,

@@ -91,7 +91,16 @@ impl Service {
             tokio::time::sleep(CONNECT_TIMEOUT).await;
             return Err(ServiceError::TimedOut(CONNECT_TIMEOUT));
         };
-        Ok(match reply {
+        Ok(self.reply(wire, reply))
+    }
+
+    /// The answer to a request: a watch follows the link that it came over.
+    fn reply(&self, wire: Wire, reply: Handled) -> ::http::Response<Body> {
+        let link = self.link;
+        match reply {
+            Ok(Response::Warned { warnings, response }) => {
+                http::warned(self.reply(wire, Ok(*response)), &warnings)
+            }
             Ok(Response::Watch(start)) => {
                 let (api_version, kind) = &start.type_meta;
                 let protobuf = wire != Wire::Json && message_of(api_version, kind).is_some();
@@ -102,7 +111,7 @@ impl Service {
                 }
             }
             other => answer(wire, other),
-        })
+        }
     }
 
     async fn plain(

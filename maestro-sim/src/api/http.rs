@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::api::discovery;
 use crate::api::registry::Registry;
+use crate::api::review;
 use crate::api::server::{Handled, Response};
 use crate::api::{Cause, Form, Options, PatchType, Request, Status, Verb};
 use crate::body::Body;
@@ -62,6 +63,7 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
         }
         false => decode(parts, verb, body)?,
     };
+    review::sign(parts, &resource, &mut body);
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) && body.is_null() {
         body = delete_options(query)?;
     }

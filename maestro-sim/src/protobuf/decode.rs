@@ -54,7 +54,7 @@ impl Decoder {
         if depth > DEPTH {
             return Err("proto: the message is nested too deeply".into());
         }
-        let mut reader = Reader::new(raw);
+        let mut reader = Reader::new(raw, message.name);
         while let Some((number, found)) = reader.next()? {
             if let Some(field) = message.field(number) {
                 self.field(field, found, map, depth)?;
@@ -89,7 +89,7 @@ impl Decoder {
         self.spend()?;
         match (field.shape, field.of) {
             (Shape::One, Type::Message(id)) => {
-                let raw = bytes(field.name, found)?;
+                let raw = bytes(&field.go_name, found)?;
                 if field.name.is_empty() {
                     return self.fields(table().message(id), raw, map, depth);
                 }
@@ -97,16 +97,17 @@ impl Decoder {
                 map.insert(field.name.into(), value);
             }
             (Shape::One, of) => {
-                let value = self.value(field.name, of, found, depth)?;
+                let value = self.value(&field.go_name, of, found, depth)?;
                 if is_left_out(field, &value) {
                     map.remove(field.name);
                 } else {
                     map.insert(field.name.into(), value);
                 }
             }
-            (Shape::List, of) => self.list(field.name, of, found, map, depth)?,
+            (Shape::List, of) => self.list(field, of, found, map, depth)?,
             (Shape::Map, of) => {
-                let (key, value) = self.entry(field.name, of, bytes(field.name, found)?, depth)?;
+                let (key, value) =
+                    self.entry(&field.go_name, of, bytes(&field.go_name, found)?, depth)?;
                 let here = map.entry(field.name).or_insert(Value::Null);
                 if !here.is_object() {
                     *here = Value::Object(Map::new());
@@ -121,16 +122,16 @@ impl Decoder {
 
     fn list(
         &mut self,
-        name: &str,
+        field: &Field,
         of: Type,
         found: Found<'_>,
         map: &mut Map<String, Value>,
         depth: usize,
     ) -> Result<(), String> {
-        let mut items = Vec::new();
+        let (name, mut items) = (&*field.go_name, Vec::new());
         match (of, found) {
             (Type::Int32 | Type::Int64 | Type::Bool, Found::Bytes(packed)) => {
-                let mut reader = Reader::new(packed);
+                let mut reader = Reader::new(packed, "");
                 while let Some(number) = reader.packed()? {
                     self.spend()?;
                     items.push(self.value(name, of, Found::Varint(number), depth)?);
@@ -138,9 +139,9 @@ impl Decoder {
             }
             (of, found) => items.push(self.value(name, of, found, depth + 1)?),
         }
-        match map.get_mut(name) {
+        match map.get_mut(field.name) {
             Some(Value::Array(list)) => list.append(&mut items),
-            _ => drop(map.insert(name.into(), items.into())),
+            _ => drop(map.insert(field.name.into(), items.into())),
         }
         Ok(())
     }
@@ -153,7 +154,7 @@ impl Decoder {
         depth: usize,
     ) -> Result<(String, Value), String> {
         let (mut key, mut value) = (Cow::Borrowed(""), None);
-        let mut reader = Reader::new(raw);
+        let mut reader = Reader::new(raw, "entry");
         while let Some((number, found)) = reader.next()? {
             match number {
                 1 => key = String::from_utf8_lossy(bytes(name, found)?),

@@ -44,7 +44,7 @@ pub(super) fn unwrap(body: &[u8]) -> Result<Unknown<'_>, String> {
         return Err("empty body".into());
     }
     let mut found = Unknown { api_version: String::new(), kind: String::new(), raw: &[] };
-    let mut reader = Reader::new(rest);
+    let mut reader = Reader::new(rest, "Unknown");
     while let Some((number, value)) = reader.next()? {
         match (number, value) {
             (1, Found::Bytes(types)) => read_type(types, &mut found)?,
@@ -61,7 +61,7 @@ pub(super) fn unwrap(body: &[u8]) -> Result<Unknown<'_>, String> {
 }
 
 fn read_type(types: &[u8], found: &mut Unknown<'_>) -> Result<(), String> {
-    let mut reader = Reader::new(types);
+    let mut reader = Reader::new(types, "TypeMeta");
     while let Some((number, value)) = reader.next()? {
         match (number, value) {
             (1, Found::Bytes(text)) => found.api_version = String::from_utf8_lossy(text).into(),

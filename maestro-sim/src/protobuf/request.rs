@@ -51,6 +51,7 @@ pub fn body(served: Option<&Served>, verb: Verb, body: &[u8]) -> Result<Value, B
     let kind = if deletes { "DeleteOptions" } else { &served.kind };
     match decode(body, (served.api_version(), kind)) {
         Ok(value) => Ok(value),
+        Err(why) if deletes => Err(Box::new(Status::bad_request(why.to_string()))),
         // The server says of its type what it says of any body's.
         Err(DecodeError::NoMessage { api_version, kind }) => {
             Ok(json!({"apiVersion": api_version, "kind": kind}))

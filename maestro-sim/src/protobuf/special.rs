@@ -50,7 +50,7 @@ fn time(name: &str, of: Type, raw: &[u8]) -> Result<Value, String> {
         return Ok(Value::Null);
     }
     let (mut seconds, mut nanos) = (0, 0);
-    let mut reader = Reader::new(raw);
+    let mut reader = Reader::new(raw, "Timestamp");
     while let Some((number, found)) = reader.next()? {
         match (number, found) {
             (1, Found::Varint(number)) => seconds = number.cast_signed(),
@@ -71,7 +71,7 @@ fn time(name: &str, of: Type, raw: &[u8]) -> Result<Value, String> {
 
 fn quantity(name: &str, raw: &[u8]) -> Result<Value, String> {
     let mut amount = Value::from("0");
-    let mut reader = Reader::new(raw);
+    let mut reader = Reader::new(raw, "Quantity");
     while let Some((number, found)) = reader.next()? {
         if number == 1 {
             amount = String::from_utf8_lossy(bytes(name, found)?).into();
@@ -82,7 +82,7 @@ fn quantity(name: &str, raw: &[u8]) -> Result<Value, String> {
 
 fn int_or_string(name: &str, raw: &[u8]) -> Result<Value, String> {
     let (mut sort, mut int, mut text) = (0, 0, Value::from(""));
-    let mut reader = Reader::new(raw);
+    let mut reader = Reader::new(raw, "IntOrString");
     while let Some((number, found)) = reader.next()? {
         match (number, found) {
             (1, Found::Varint(number)) => sort = number,
@@ -103,7 +103,7 @@ fn int_or_string(name: &str, raw: &[u8]) -> Result<Value, String> {
 
 fn json(name: &str, raw: &[u8], depth: usize) -> Result<Value, String> {
     let mut text: &[u8] = b"";
-    let mut reader = Reader::new(raw);
+    let mut reader = Reader::new(raw, "RawExtension");
     while let Some((number, found)) = reader.next()? {
         if number == 1 {
             text = bytes(name, found)?;
@@ -130,7 +130,7 @@ fn levels(value: &Value) -> usize {
 
 fn items(name: &str, raw: &[u8]) -> Result<Value, String> {
     let mut list = Vec::new();
-    let mut reader = Reader::new(raw);
+    let mut reader = Reader::new(raw, "Items");
     while let Some((number, found)) = reader.next()? {
         if number == 1 {
             list.push(String::from_utf8_lossy(bytes(name, found)?).into());
@@ -148,7 +148,7 @@ fn schema_or(
 ) -> Result<Value, String> {
     let (mut schema, mut list, mut allows) = (None, Vec::new(), false);
     let id = table().schema;
-    let mut reader = Reader::new(raw);
+    let mut reader = Reader::new(raw, "JSONSchemaProps");
     while let Some((number, found)) = reader.next()? {
         match (of, number) {
             (Type::SchemaOrBool, 1) => match found {

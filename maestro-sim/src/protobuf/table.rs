@@ -4,6 +4,7 @@
 //! modules `k8s.io/{api,apimachinery,apiextensions-apiserver,kube-aggregator}`: it holds names,
 //! numbers and types alone. It is read when a process first meets a client that speaks protobuf.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -66,6 +67,8 @@ pub(super) enum Type {
 #[derive(Debug)]
 pub(super) struct Field {
     pub(super) number: u32,
+    /// As Go calls it; only messages show it.
+    pub(super) go_name: Cow<'static, str>,
     /// Empty for a struct whose fields JSON shows as the outer one's.
     pub(super) name: &'static str,
     pub(super) unset: Unset,
@@ -78,6 +81,8 @@ pub(super) struct Field {
 /// The fields of a message, by number.
 #[derive(Debug, Default)]
 pub(super) struct Message {
+    /// Without its package.
+    pub(super) name: &'static str,
     pub(super) fields: Vec<Field>,
 }
 
@@ -131,10 +136,11 @@ fn read() -> Table {
         of_sort("M").map(|line| line.split_once(' ').unwrap_or((line, ""))).collect();
     let names: BTreeMap<&str, MessageId> =
         lines.iter().enumerate().map(|(at, (name, _))| (*name, MessageId(at))).collect();
-    let read = |fields: &'static str| Message {
+    let read = |name: &'static str, fields: &'static str| Message {
+        name: name.rsplit('.').next().unwrap_or(name),
         fields: fields.split_whitespace().filter_map(|text| field(text, &names)).collect(),
     };
-    let messages = lines.iter().map(|(_, fields)| read(fields)).collect();
+    let messages = lines.iter().map(|(name, fields)| read(name, fields)).collect();
     let kinds = of_sort("K").filter_map(|line| {
         let mut words = line.split(' ');
         let kind = (words.next()?, words.next()?);
@@ -144,11 +150,12 @@ fn read() -> Table {
     Table { messages, kinds: kinds.collect(), schema: schema.unwrap_or(MessageId(0)), names }
 }
 
-/// Reads `number:name:letter:type`; the test of the table sees that every entry can be read.
+/// Reads `number:name:letter:type:Name`, where the Go name may be left out; the test of the table sees that every entry can be read.
 fn field(text: &'static str, names: &BTreeMap<&str, MessageId>) -> Option<Field> {
-    let mut words = text.splitn(4, ':');
+    let mut words = text.splitn(5, ':');
     let (number, name, letter) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
     let of = words.next()?;
+    let go_name = words.next().map_or_else(|| Cow::Owned(capitalised(name)), Cow::Borrowed);
     let (pointer, of) = of.strip_prefix('*').map_or((false, of), |of| (true, of));
     let (shape, of) = match (of.strip_prefix("[]"), of.strip_prefix("{}")) {
         (Some(of), _) => (Shape::List, of),
@@ -182,7 +189,13 @@ fn field(text: &'static str, names: &BTreeMap<&str, MessageId>) -> Option<Field>
         "!schema-or-strings" => Type::SchemaOrStrings,
         message => Type::Message(*names.get(message)?),
     };
-    Some(Field { number, name, unset, pointer, shape, of })
+    Some(Field { number, go_name, name, unset, pointer, shape, of })
+}
+
+fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string())
+        + letters.as_str()
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@
 //! Source: <https://kubernetes.io/docs/reference/using-api/api-concepts/#kubernetes-protobuf-encoding>.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::encode;
-use super::wire::Writer;
+use super::wire::{Found, Reader, Writer};
+use super::{DecodeError, decode, encode};
 use crate::api::Status;
 
 /// One event as a frame. An object that cannot be encoded becomes an ERROR.
@@ -37,4 +37,39 @@ fn event(kind: &str, object: &[u8]) -> Bytes {
     out.put_u32(u32::try_from(event.len()).unwrap_or(u32::MAX));
     out.put_slice(&event);
     out.freeze()
+}
+
+/// The events of whole frames as JSON shows them; what follows the last whole frame is left.
+///
+/// # Errors
+/// What is wrong with a frame.
+pub fn events(mut frames: &[u8]) -> Result<Vec<Value>, DecodeError> {
+    let mut found = Vec::new();
+    while let Some((length, rest)) = frames.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let Some((frame, rest)) = rest.split_at_checked(length) else { break };
+        found.push(read(frame)?);
+        frames = rest;
+    }
+    Ok(found)
+}
+
+fn read(frame: &[u8]) -> Result<Value, DecodeError> {
+    let (mut kind, mut object) = (String::new(), Value::Null);
+    let mut reader = Reader::new(frame, "WatchEvent");
+    while let Some((number, found)) = reader.next().map_err(DecodeError::Envelope)? {
+        match (number, found) {
+            (1, Found::Bytes(text)) => kind = String::from_utf8_lossy(text).into_owned(),
+            (2, Found::Bytes(extension)) => {
+                let mut extension = Reader::new(extension, "RawExtension");
+                while let Some((number, found)) = extension.next().map_err(DecodeError::Envelope)? {
+                    if let (1, Found::Bytes(raw)) = (number, found) {
+                        object = decode(raw, ("", ""))?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(json!({"type": kind, "object": object}))
 }

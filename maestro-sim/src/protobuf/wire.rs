@@ -38,14 +38,19 @@ impl Found<'_> {
 /// Groups inside groups that are skipped before a message is refused.
 const GROUPS: usize = 32;
 
+/// The largest number that a field may have here: Go holds it in an int32.
+const LARGEST: u64 = i32::MAX.unsigned_abs() as u64;
+
 /// A message being read.
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
+    /// The message's type, for what is said of it.
+    of: &'static str,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(message: &'a [u8]) -> Self {
-        Self { rest: message }
+    pub(super) fn new(message: &'a [u8], of: &'static str) -> Self {
+        Self { rest: message, of }
     }
 
     /// The next field, `None` at the end.
@@ -54,16 +59,16 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let (number, wire) = self.tag()?;
-        Ok(Some((number, self.found(number, wire, 0)?)))
+        match (number, wire) {
+            (_, 4) => Err(format!("proto: {}: wiretype end group for non-group", self.of)),
+            (1..=LARGEST, _) => Ok(Some((number, self.found(number, wire, 0)?))),
+            _ => Err(format!("proto: {}: illegal tag {number} (wire type {wire})", self.of)),
+        }
     }
 
     fn tag(&mut self) -> Result<(u64, u64), String> {
         let tag = self.varint()?;
-        let (number, wire) = (tag >> 3, tag & 7);
-        if number == 0 || number > u64::from(i32::MAX.unsigned_abs()) {
-            return Err(format!("proto: illegal tag {number} (wire type {wire})"));
-        }
-        Ok((number, wire))
+        Ok((tag >> 3, tag & 7))
     }
 
     fn found(&mut self, number: u64, wire: u64, depth: usize) -> Result<Found<'a>, String> {

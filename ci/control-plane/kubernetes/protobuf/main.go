@@ -9,12 +9,13 @@
 // sorts of lines:
 //
 //	K apiVersion kind message
-//	M message number:name:letter:type …
+//	M message number:name:letter:type:Name …
 //
 // The letter says how JSON shows a field that is not set; see the command `encoding`. A field
 // without a name is a struct whose fields JSON shows as the outer one's. The type is a scalar, a
 // message, or one that JSON writes in a way of its own (`!time`, `!quantity`, …), after `*` for a
-// pointer, `[]` for a list, `{}` for a map by strings.
+// pointer, `[]` for a list, `{}` for a map by strings. The name in Go follows where it is not the
+// one in JSON with a capital letter.
 package main
 
 import (
@@ -179,7 +180,11 @@ func (t table) field(field reflect.StructField) (int, string) {
 	omitEmpty := slices.Contains(options[1:], "omitempty")
 	omitZero := slices.Contains(options[1:], "omitzero")
 	letter := letter(field.Type, omitEmpty, omitZero)
-	return number, options[0] + ":" + letter + ":" + t.name(field.Type)
+	text := options[0] + ":" + letter + ":" + t.name(field.Type)
+	if name := options[0]; name == "" || strings.ToUpper(name[:1])+name[1:] != field.Name {
+		text += ":" + field.Name
+	}
+	return number, text
 }
 
 func (t table) name(of reflect.Type) string {
