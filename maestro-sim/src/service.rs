@@ -9,7 +9,9 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
 use crate::api::http::{self, Routed};
+use crate::api::registry::Registry;
 use crate::api::server::{Handled, Response};
+use crate::api::{Form, Request};
 use crate::body::{Body, WatchBody};
 use crate::link::{Direction, LinkId};
 use crate::protobuf::answer::{answer, recoded, watch_answer};
@@ -38,6 +40,15 @@ pub struct Service {
     link: LinkId,
 }
 
+/// Whether what a request succeeds in is told in JSON alone, as custom objects are.
+fn is_json_only(registry: &Registry, request: &Request) -> bool {
+    request.options.form == Form::Whole
+        && request.subresource.is_empty()
+        && registry
+            .find(&request.resource, &request.version)
+            .is_some_and(|served| served.is_custom())
+}
+
 /// What became of a request.
 enum Sent {
     /// It was carried out; no answer if that was lost.
@@ -64,7 +75,7 @@ impl Service {
         let (parts, body) = request.into_parts();
         let collected = body.collect().await.map_err(|e| ServiceError::Body(e.to_string()))?;
         let bytes = collected.to_bytes();
-        let wire = media::wanted(&parts.headers);
+        let mut wire = media::wanted(&parts.headers);
         let link = self.link;
         let travel = self.cluster.with(|world| world.travel(link));
         if !travel.is_zero() {
@@ -75,7 +86,11 @@ impl Service {
                 Routed::Request(request) => *request,
                 Routed::Answer(answer) => return Sent::Plain(answer),
             };
+            let plain = wire != Wire::Json && is_json_only(&world.server.registry, &request);
             let (reply, crashed) = world.request(link, request);
+            if plain && matches!(reply, Some(Ok(_))) {
+                wire = Wire::Json;
+            }
             if crashed {
                 world.crash(link);
             }

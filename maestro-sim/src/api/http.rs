@@ -50,17 +50,19 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     let place = Place::find(&segments).ok_or_else(|| Box::new(Status::no_such_path()))?;
     let query = parts.uri.query().unwrap_or("");
     let (options, watch) = options(&parts.method, query)?;
-    let (verb, patch) = verb(parts, &place, watch)?;
     let resource = GroupResource::owned(place.group, place.resource);
-    let form = form(parts);
-    protobuf::request::check_accept(&parts.headers, form, || {
-        registry.find(&resource, place.version)
-    })?;
-    let mut body = match protobuf::media::is_protobuf(&parts.headers) {
-        true => {
-            let served = registry.find(&resource, place.version);
-            protobuf::request::body(served.as_deref(), verb, body)?
+    let served = || registry.find(&resource, place.version);
+    let (verb, patch) = verb(parts, &place, watch).map_err(|status| match served() {
+        // The router refuses it before a handler could say more.
+        Some(served) if status.code == 415 && !served.is_custom() => {
+            Box::new(Status::unsupported_media_type())
         }
+        _ => status,
+    })?;
+    let form = form(parts);
+    protobuf::request::check_accept(&parts.headers, form, served)?;
+    let mut body = match protobuf::media::is_protobuf(&parts.headers) {
+        true => protobuf::request::body(served().as_deref(), verb, body)?,
         false => decode(parts, verb, body)?,
     };
     review::sign(parts, &resource, &mut body);
