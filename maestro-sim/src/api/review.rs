@@ -4,6 +4,8 @@
 //! and every review of access says so. Source:
 //! <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access>.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 use serde_json::{Value, json};
 
@@ -18,11 +20,26 @@ use crate::object::{GroupResource, at, map_at};
 #[derive(Clone, Debug)]
 pub struct UserInfo(pub Value);
 
+/// Whose a bearer token is: an extension of requests to a server that gives out tokens.
+#[derive(Clone)]
+pub struct Tokens(pub Arc<dyn Fn(&str) -> Option<UserInfo> + Send + Sync>);
+
+const TOKEN: GroupResource = GroupResource::new("authentication.k8s.io", "tokenreviews");
 const SELF: GroupResource = GroupResource::new("authentication.k8s.io", "selfsubjectreviews");
 const ONE_OF: &str = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
 
-/// Notes in a question of who asks who that is: a [`Request`] does not carry it.
+/// Answers in a question of who somebody is what only the way of the request says: a [`Request`]
+/// does not carry it.
 pub(super) fn sign(parts: &Parts, resource: &GroupResource, body: &mut Value) {
+    if *resource == TOKEN && body.is_object() {
+        let token = at(body, &["spec", "token"]).and_then(Value::as_str).unwrap_or("");
+        let known = parts.extensions.get::<Tokens>().and_then(|tokens| (tokens.0)(token));
+        body["status"] = match known {
+            Some(user) => json!({"authenticated": true, "user": user.0}),
+            None => json!({"error": "invalid bearer token"}),
+        };
+        return;
+    }
     if *resource != SELF || !(body.is_null() || body.is_object()) {
         return;
     }
@@ -39,7 +56,7 @@ pub(super) fn sign(parts: &Parts, resource: &GroupResource, body: &mut Value) {
 pub(super) fn is_review(served: &Served) -> bool {
     matches!(
         (&*served.resource.group, &*served.resource.resource),
-        ("authentication.k8s.io", "selfsubjectreviews")
+        ("authentication.k8s.io", "selfsubjectreviews" | "tokenreviews")
             | (
                 "authorization.k8s.io",
                 "localsubjectaccessreviews"
@@ -71,6 +88,16 @@ impl Server {
                 fresh["spec"] = json!({});
                 fresh["status"] = all_rules();
                 return answer(fresh);
+            }
+            "tokenreviews" => {
+                if text(&body, &["spec", "token"]).is_empty() {
+                    let message = "token is required for TokenReview in authentication";
+                    return Err(Box::new(Status::bad_request(message)));
+                }
+                let status = body["status"].take();
+                self.own(served, &request, None, &mut body);
+                body["status"] = status;
+                return answer(body);
             }
             _ => {}
         }

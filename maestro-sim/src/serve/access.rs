@@ -16,6 +16,7 @@ use tower_service::Service as _;
 use super::{Limits, User, Users};
 use crate::api::Status;
 use crate::api::http::json_answer;
+use crate::api::review::Tokens;
 use crate::body::Body;
 use crate::link::LinkId;
 use crate::service::Service;
@@ -85,6 +86,9 @@ impl Caller {
             return Err(Box::new(Status::new(401, "Unauthorized", "Unauthorized")));
         };
         parts.extensions.insert(user.info());
+        let users = door.users.clone();
+        let of_token = move |token: &str| users.of_token(token).map(User::info);
+        parts.extensions.insert(Tokens(Arc::new(of_token)));
         let limit = door.limits.body;
         let collected = Limited::new(body, limit).collect();
         let body = match tokio::time::timeout(door.limits.sending, collected).await {

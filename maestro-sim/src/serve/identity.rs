@@ -104,7 +104,12 @@ impl Users {
     /// The user of an `Authorization` header.
     pub(super) fn of_header(&self, header: &str) -> Option<&User> {
         let (scheme, token) = header.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| self.by_token.get(token.trim()))?
+        scheme.eq_ignore_ascii_case("bearer").then(|| self.of_token(token.trim()))?
+    }
+
+    /// The user with this token.
+    pub(super) fn of_token(&self, token: &str) -> Option<&User> {
+        self.by_token.get(token)
     }
 }
 
