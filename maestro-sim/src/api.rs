@@ -12,6 +12,7 @@ pub mod discovery;
 mod failure;
 mod form;
 pub mod http;
+pub mod openapi;
 mod prepare;
 mod proposal;
 pub mod read;

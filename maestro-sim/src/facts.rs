@@ -53,6 +53,11 @@ impl Facts {
         schema
     }
 
+    /// A type as the table writes it, references and all; `None` for a name it does not hold.
+    pub fn document(&self, name: &str) -> Option<Value> {
+        serde_json::from_str(self.types.get(name)?).ok()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Schema>>> {
         self.parsed.lock().unwrap_or_else(PoisonError::into_inner)
     }

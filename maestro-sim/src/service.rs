@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
 use crate::api::http::{self, Routed};
+use crate::api::openapi;
 use crate::api::server::{Handled, Response};
 use crate::body::{Body, WatchBody};
 use crate::link::{Direction, LinkId};
@@ -67,6 +68,9 @@ impl Service {
             tokio::time::sleep(self.cluster.wait(travel)).await;
         }
         let sent = self.cluster.with(|world| {
+            if let Some(answer) = openapi::answer(&world.server, parts.uri.path()) {
+                return Sent::Plain(answer);
+            }
             let request = match http::route(&world.server.registry, &parts, &bytes) {
                 Routed::Request(request) => *request,
                 Routed::Answer(answer) => return Sent::Plain(answer),

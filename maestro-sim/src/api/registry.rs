@@ -89,6 +89,16 @@ impl Served {
         self.type_name.is_none()
     }
 
+    /// The name of a built-in kind's type.
+    pub fn type_name(&self) -> Option<&str> {
+        self.type_name.as_deref()
+    }
+
+    /// The names of its subresources, sorted.
+    pub fn subresource_names(&self) -> impl Iterator<Item = &str> {
+        self.subresources.keys().map(String::as_str)
+    }
+
     /// The schema, parsed on first use.
     pub fn schema(&self) -> &Arc<Schema> {
         self.schema.get_or_init(|| match &self.type_name {
