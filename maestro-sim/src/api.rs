@@ -14,6 +14,7 @@ mod form;
 pub mod http;
 mod prepare;
 mod proposal;
+mod query;
 pub mod read;
 pub mod registry;
 pub mod server;
@@ -24,6 +25,7 @@ mod uneven;
 mod warnings;
 pub mod watch;
 mod write;
+mod yaml;
 
 use std::borrow::Cow;
 use std::sync::Arc;

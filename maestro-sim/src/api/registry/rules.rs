@@ -93,7 +93,8 @@ fn creates_on_update(id: &GroupResource) -> bool {
         ("coordination.k8s.io", "leases")
             | ("rbac.authorization.k8s.io", _)
             | ("" | "events.k8s.io", "events")
-            | ("", "endpoints")
+            | ("", "endpoints" | "limitranges" | "services")
+            | ("node.k8s.io", "runtimeclasses")
     )
 }
 
