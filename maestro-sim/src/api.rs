@@ -18,6 +18,7 @@ mod query;
 pub mod read;
 pub mod registry;
 pub mod server;
+mod service_spec;
 pub mod status;
 mod strategy;
 mod subresource;

@@ -63,7 +63,11 @@ impl Facts {
         if name.contains("JSONSchemaProps") || depth > 40 {
             return None;
         }
-        let value: Value = serde_json::from_str(self.types.get(name)?).ok()?;
+        let mut value: Value = serde_json::from_str(self.types.get(name)?).ok()?;
+        if name.ends_with(".RawExtension") {
+            // Nobody knows what is in there, and so it has one owner.
+            value["x-kubernetes-map-type"] = "atomic".into();
+        }
         Some(self.expand(value, depth))
     }
 

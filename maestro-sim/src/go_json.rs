@@ -166,8 +166,7 @@ impl Scanner<'_> {
         for expected in word.bytes().skip(1) {
             let byte = self.next()?;
             if byte != expected {
-                let context =
-                    format!("in literal {word} (expecting {})", quoted(expected));
+                let context = format!("in literal {word} (expecting {})", quoted(expected));
                 return Err(self.wrong(byte, &context));
             }
         }

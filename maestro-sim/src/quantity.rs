@@ -162,7 +162,9 @@ pub(crate) fn held(text: &str) -> Option<(i128, i32, Option<&str>)> {
         Format::BinarySi => after == 0 && digits.unsigned_abs() & 7 != 0,
         _ => {
             let shown = digits.unsigned_abs();
-            power % 3 == 0 && shown % 1000 != 0 && !number.trim_start_matches(['+', '-', '.']).starts_with('0')
+            power % 3 == 0
+                && shown % 1000 != 0
+                && !number.trim_start_matches(['+', '-', '.']).starts_with('0')
         }
     };
     Some((digits * factor, power, canonical.then_some(text)))

@@ -60,6 +60,10 @@ impl Server {
                 add_finalizer(body, "kubernetes.io/pvc-protection");
                 Ok(())
             }
+            ("", "nodes") => {
+                taint_new(body);
+                Ok(())
+            }
             ("", "persistentvolumes") => {
                 add_finalizer(body, "kubernetes.io/pv-protection");
                 Ok(())
@@ -113,7 +117,8 @@ impl Server {
             ));
         }
         let runtime = at(body, &["spec", "runtimeClassName"]).and_then(Value::as_str);
-        if let Some(class) = runtime.filter(|class| self.peek(&RUNTIME_CLASSES, "", class).is_none())
+        if let Some(class) =
+            runtime.filter(|class| self.peek(&RUNTIME_CLASSES, "", class).is_none())
         {
             return refuse(format!("pod rejected: RuntimeClass \"{class}\" not found"));
         }
@@ -185,6 +190,18 @@ fn add_finalizer(body: &mut Value, finalizer: &str) {
         && !list.iter().any(|f| f == finalizer)
     {
         list.push(finalizer.into());
+    }
+}
+
+/// A new node is not ready until somebody says so (the TaintNodesByCondition plugin).
+fn taint_new(body: &mut Value) {
+    let key = "node.kubernetes.io/not-ready";
+    let spec = map_at(body, &["spec"]);
+    let list = spec.entry("taints").or_insert_with(|| Value::Array(Vec::new()));
+    let Some(list) = list.as_array_mut() else { return };
+    let has = |taint: &Value| taint["key"] == key && taint["effect"] == "NoSchedule";
+    if !list.iter().any(has) {
+        list.push(json!({"key": key, "effect": "NoSchedule"}));
     }
 }
 

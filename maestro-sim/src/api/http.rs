@@ -300,7 +300,10 @@ pub fn answer(handled: Handled) -> http::Response<Body> {
 }
 
 /// Adds warnings as the server writes them: code 299, no agent, quoted text (RFC 7234 §5.5).
-fn warned(mut response: http::Response<Body>, warnings: &[String]) -> http::Response<Body> {
+pub(crate) fn warned(
+    mut response: http::Response<Body>,
+    warnings: &[String],
+) -> http::Response<Body> {
     for warning in warnings {
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = http::HeaderValue::try_from(format!("299 - \"{quoted}\"")) {

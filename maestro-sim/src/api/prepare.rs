@@ -4,9 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::api::{Request, Status};
 use crate::api::registry::Served;
 use crate::api::server::Server;
+use crate::api::{Request, Status};
 use crate::defaults;
 use crate::object::{Object, at, map_at};
 

@@ -131,7 +131,9 @@ pub(super) fn check_list(options: &Options, watch: bool) -> Result<(), Box<Statu
     }
     let (known, shown) = match watch {
         true => (matching == "NotOlderThan", "\"NotOlderThan\""),
-        false => (matches!(matching, "Exact" | "NotOlderThan"), "\"Exact\", \"NotOlderThan\", \"\""),
+        false => {
+            (matches!(matching, "Exact" | "NotOlderThan"), "\"Exact\", \"NotOlderThan\", \"\"")
+        }
     };
     if !matching.is_empty() && !known {
         let message = format!("Unsupported value: {matching:?}: supported values: {shown}");

@@ -243,7 +243,9 @@ fn failure_policy(policy: &Value, spec: &Value, path: &Path<'_>, causes: &mut Ve
             }
         }
         let detail = match (codes, conditions) {
-            (Some(_), [_, ..]) => "specifying both OnExitCodes and OnPodConditions is not supported",
+            (Some(_), [_, ..]) => {
+                "specifying both OnExitCodes and OnPodConditions is not supported"
+            }
             (None, []) => "specifying one of OnExitCodes and OnPodConditions is required",
             _ => continue,
         };

@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn schedules() {
-        for schedule in ["* * * * *", "*/5 0-3 1,15 jan-mar MON", "@daily", "@every 1h", "? ? ? ? ?"]
+        for schedule in
+            ["* * * * *", "*/5 0-3 1,15 jan-mar MON", "@daily", "@every 1h", "? ? ? ? ?"]
         {
             check(schedule, None);
         }

@@ -165,11 +165,7 @@ pub(crate) fn one_of(
 }
 
 /// A number that is not below 0, where there is one.
-pub(crate) fn not_negative(
-    path: &impl fmt::Display,
-    number: Option<i64>,
-    causes: &mut Vec<Cause>,
-) {
+pub(crate) fn not_negative(path: &impl fmt::Display, number: Option<i64>, causes: &mut Vec<Cause>) {
     if let Some(number) = number.filter(|number| *number < 0) {
         causes.push(invalid(path, &number.into(), "must be greater than or equal to 0"));
     }

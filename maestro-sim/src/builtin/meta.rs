@@ -7,7 +7,6 @@ use super::text::{self, Problems};
 use crate::api::Cause;
 use crate::object::{GroupResource, at};
 
-
 /// What is wrong with an object's metadata.
 pub fn metadata(resource: &GroupResource, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
@@ -54,8 +53,7 @@ fn finalizers(object: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 const STANDARD: [&str; 3] = ["orphan", "foregroundDeletion", "kubernetes"];
 
 /// The fields of an owner as the server prints them.
-const OWNER: [&str; 6] =
-    ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+const OWNER: [&str; 6] = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
 
 /// Owners must be named fully, must not be Events, and one at most controls.
 fn owners(object: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
@@ -154,10 +152,11 @@ pub(super) fn annotations(notes: &Map<String, Value>, path: &Path<'_>, causes: &
 fn name_problems(resource: &GroupResource, name: &str) -> Problems {
     match (&*resource.group, &*resource.resource) {
         ("", "services" | "namespaces") | ("apps", "statefulsets") => text::label(name),
-        ("", "events") | ("events.k8s.io", _) | ("rbac.authorization.k8s.io", _) => {
+        ("rbac.authorization.k8s.io" | "apiregistration.k8s.io", _) | ("", "events") => {
             text::segment(name)
         }
-        ("policy", "poddisruptionbudgets") => Problems::new(),
+        ("policy", "poddisruptionbudgets")
+        | ("certificates.k8s.io", "certificatesigningrequests") => Problems::new(),
         _ => text::subdomain(name),
     }
 }

@@ -183,8 +183,7 @@ pub(crate) fn addresses(object: &Value) -> Vec<Cause> {
 /// A cluster IP stays, unless the name is another's.
 fn same_addresses(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
     let empty = Value::Null;
-    let (now, before) =
-        (object.get("spec").unwrap_or(&empty), old.get("spec").unwrap_or(&empty));
+    let (now, before) = (object.get("spec").unwrap_or(&empty), old.get("spec").unwrap_or(&empty));
     let external = |spec: &Value| text(spec, "type") == "ExternalName";
     if external(now) || external(before) || (is_headless(now) && is_headless(before)) {
         return;

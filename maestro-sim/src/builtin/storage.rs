@@ -91,14 +91,14 @@ pub(super) fn claim_spec(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>)
     if let Some(selector) = set(spec, "selector") {
         meta::label_selector(selector, &path.field("selector"), causes);
     }
-    const MODES: [&str; 4] =
-        ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+    const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
     for mode in modes {
         if !mode.as_str().is_some_and(|mode| MODES.contains(&mode)) {
             causes.push(field::not_supported(&place, mode, &MODES));
         }
     }
-    if modes.iter().any(|m| m == "ReadWriteOncePod") && modes.iter().any(|m| m != "ReadWriteOncePod")
+    if modes.iter().any(|m| m == "ReadWriteOncePod")
+        && modes.iter().any(|m| m != "ReadWriteOncePod")
     {
         let detail = "may not use ReadWriteOncePod with other access modes";
         causes.push(field::forbidden(&place, detail));

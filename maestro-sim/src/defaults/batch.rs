@@ -20,7 +20,8 @@ fn label_job(object: &mut Value) {
     if own.is_some_and(|own| !own.is_empty()) {
         return;
     }
-    let labels = object.pointer("/spec/template/metadata/labels").filter(|labels| labels.is_object());
+    let labels =
+        object.pointer("/spec/template/metadata/labels").filter(|labels| labels.is_object());
     let labels = labels.cloned();
     let meta = object.as_object_mut().and_then(|root| made(root, "metadata"));
     if let (Some(labels), Some(meta)) = (labels, meta) {

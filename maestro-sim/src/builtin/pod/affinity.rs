@@ -151,7 +151,8 @@ pub(super) fn spread(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     for (index, constraint) in constraints.iter().enumerate() {
         let here = path.index(index);
         positive(constraint, "maxSkew", &here, causes);
-        let (key, otherwise) = (text(constraint, "topologyKey"), text(constraint, "whenUnsatisfiable"));
+        let (key, otherwise) =
+            (text(constraint, "topologyKey"), text(constraint, "whenUnsatisfiable"));
         if key.is_empty() {
             causes.push(field::required(&here.field("topologyKey"), "can not be empty"));
         }

@@ -89,9 +89,8 @@ fn handler(
 fn sleep(sleep: &Value, grace: Option<i64>, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let (Some(grace), seconds) = (grace, int(sleep, "seconds").unwrap_or(0)) else { return };
     if !(0..=grace).contains(&seconds) {
-        let detail = format!(
-            "must be non-negative and less than terminationGracePeriodSeconds ({grace})"
-        );
+        let detail =
+            format!("must be non-negative and less than terminationGracePeriodSeconds ({grace})");
         causes.push(field::invalid(path, &seconds.into(), &detail));
     }
 }

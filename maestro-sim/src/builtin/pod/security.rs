@@ -59,7 +59,10 @@ fn seccomp(context: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let kind = text(profile, "type");
     let allowed = ["Localhost", "RuntimeDefault", "Unconfined"];
     if kind.is_empty() {
-        causes.push(field::required(&here.field("type"), "type is required when seccompProfile is set"));
+        causes.push(field::required(
+            &here.field("type"),
+            "type is required when seccompProfile is set",
+        ));
     } else {
         field::one_of(&here.field("type"), kind, &allowed, causes);
     }
@@ -84,7 +87,10 @@ fn app_armor(context: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let kind = text(profile, "type");
     let allowed = ["Localhost", "RuntimeDefault", "Unconfined"];
     if kind.is_empty() {
-        causes.push(field::required(&here.field("type"), "type is required when appArmorProfile is set"));
+        causes.push(field::required(
+            &here.field("type"),
+            "type is required when appArmorProfile is set",
+        ));
         return;
     }
     let place = here.field("localhostProfile");

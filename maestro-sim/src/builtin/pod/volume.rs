@@ -226,7 +226,10 @@ fn downward_files(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
                 causes.push(field::invalid(here, &"resource".into(), detail));
             }
             (None, None) => {
-                causes.push(field::required(here, "one of fieldRef and resourceFieldRef is required"));
+                causes.push(field::required(
+                    here,
+                    "one of fieldRef and resourceFieldRef is required",
+                ));
             }
         }
         mode(item, "mode", here, causes);
