@@ -7,10 +7,10 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::api::discovery;
 use crate::api::registry::Registry;
 use crate::api::server::{Handled, Response};
-use crate::api::{Form, Options, PatchType, Request, Status, Verb, query, yaml};
+use crate::api::{Options, PatchType, Request, Status, Verb, query, yaml};
+use crate::api::{accept, discovery};
 use crate::body::Body;
 use crate::go_json;
 use crate::object::GroupResource;
@@ -54,6 +54,8 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) && body.is_null() {
         body = delete_options(query)?;
     }
+    let include = query::value(query, "includeObject");
+    let form = accept::form(parts, include.as_deref())?;
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
     Ok(Routed::Request(Box::new(Request {
         verb,
@@ -63,7 +65,7 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
         name: place.name.to_owned(),
         subresource: place.subresource.to_owned().into(),
         patch,
-        options: Options { warn: true, form: form(parts), ..merged(options, &body) },
+        options: Options { warn: true, form, ..merged(options, &body) },
         body,
         user_agent: Arc::from(agent.unwrap_or("unknown")),
     })))
@@ -172,24 +174,6 @@ fn patch_type(parts: &Parts) -> Result<PatchType, Box<Status>> {
             Err(Box::new(status))
         }
     }
-}
-
-/// The form of the first media type in Accept that this server answers with.
-fn form(parts: &Parts) -> Form {
-    let header = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
-    for media in header.unwrap_or("").split(',') {
-        let mut words = media.split(';').map(str::trim);
-        let json = matches!(words.next(), Some("application/json" | "application/*" | "*/*"));
-        let wanted = words.find_map(|word| word.strip_prefix("as="));
-        match wanted {
-            None if json => return Form::Whole,
-            Some("PartialObjectMetadata" | "PartialObjectMetadataList") if json => {
-                return Form::Metadata;
-            }
-            _ => {}
-        }
-    }
-    Form::Whole
 }
 
 fn media_type(parts: &Parts) -> &str {

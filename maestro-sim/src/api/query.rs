@@ -49,6 +49,12 @@ pub(super) fn options(method: &Method, query: &str) -> Result<(Options, bool), B
     Ok((options, watch))
 }
 
+/// The first value of one option.
+pub(super) fn value(query: &str, wanted: &str) -> Option<String> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| percent_decode(value, true))
+}
+
 /// Whether an option is on: everything but `false` and `0` turns it on.
 pub(super) fn is_on(value: &str) -> bool {
     !value.eq_ignore_ascii_case("false") && value != "0"

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::api::form::Shape;
 use crate::api::read::Filter;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
@@ -32,6 +33,8 @@ pub struct WatchStart {
     pub timeout_seconds: u64,
     /// Set when the asked resource version is compacted: the one event that is sent.
     pub expired: Option<Box<Status>>,
+    /// The form in which objects are sent.
+    pub(crate) shape: Shape,
 }
 
 impl Server {
@@ -70,6 +73,7 @@ impl Server {
             resource_version,
             timeout_seconds: options.timeout_seconds.filter(|s| *s > 0).unwrap_or(random),
             expired,
+            shape: Shape::Whole,
         }))
     }
 }

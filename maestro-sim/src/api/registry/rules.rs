@@ -40,6 +40,7 @@ pub(super) fn built_in(entry: &Value) -> Served {
         scale,
         discovery,
         api_version: api_version(&group, &text("version")),
+        columns: Vec::new(),
         selectable: selectable(&id).iter().map(|s| (*s).to_owned()).collect(),
         verbs: verbs(entry.get("verbs")),
         subresources,
