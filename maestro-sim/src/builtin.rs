@@ -4,6 +4,7 @@
 //! Source: `k8s.io/kubernetes/pkg/apis/*/validation` and `k8s.io/apimachinery/pkg/api/validation`.
 
 mod batch;
+mod cluster;
 mod core;
 mod cron;
 pub mod field;
@@ -11,6 +12,7 @@ mod go_json;
 mod meta;
 mod pod;
 mod policy;
+mod rollout;
 mod service;
 mod storage;
 #[cfg(test)]
@@ -45,6 +47,11 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
         ("batch", "cronjobs") => batch::cron_job(object, old, found),
         ("policy", "poddisruptionbudgets") => policy::budget(object, found),
         ("autoscaling", "horizontalpodautoscalers") => policy::autoscaler(object, found),
+        ("apiregistration.k8s.io", "apiservices") => cluster::api_service(object, found),
+        ("certificates.k8s.io", "certificatesigningrequests") => {
+            cluster::certificate_request(object, found);
+        }
+        ("storage.k8s.io", "volumeattachments") => cluster::attachment(object, old, found),
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
             core::role_binding(object, old, found);
         }

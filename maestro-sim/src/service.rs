@@ -91,13 +91,18 @@ impl Service {
             tokio::time::sleep(CONNECT_TIMEOUT).await;
             return Err(ServiceError::TimedOut(CONNECT_TIMEOUT));
         };
-        Ok(match reply {
+        let (reply, warnings) = match reply {
+            Ok(Response::Warned { warnings, response }) => (Ok(*response), warnings),
+            other => (other, Vec::new()),
+        };
+        let answer = match reply {
             Ok(Response::Watch(start)) => {
                 let body = WatchBody::new(self.cluster.clone(), link, start);
                 http::watch_answer(Body::Watch(Box::new(body)))
             }
             other => http::answer(other),
-        })
+        };
+        Ok(http::warned(answer, &warnings))
     }
 
     async fn plain(

@@ -14,11 +14,17 @@ use crate::time::rfc3339;
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
+/// Namespaces that stay (the NamespaceLifecycle admission plugin).
+const ETERNAL: [&str; 3] = ["default", "kube-public", "kube-system"];
 
 impl Server {
     pub(super) fn delete(&mut self, served: &Arc<Served>, request: &Request) -> Handled {
-        let live = self.existing(served, request)?;
         check_options(&request.body)?;
+        let live = self.existing(served, request)?;
+        if served.is_namespace() && ETERNAL.contains(&live.name()) {
+            let why = "this namespace may not be deleted";
+            return Err(Box::new(Status::forbidden(&served.resource, live.name(), why)));
+        }
         self.warn_of_orphans(served, request);
         check_preconditions(served, &live, &request.body)?;
         self.delete_object(served, &live, request)
@@ -225,10 +231,19 @@ fn check_options(options: &Value) -> Result<(), Box<Status>> {
         let cause = crate::api::Cause::new(reason, field, message);
         Err(Box::new(Status::invalid("meta.k8s.io", "DeleteOptions", "", &[cause])))
     };
+    let dry = options.get("dryRun").and_then(Value::as_array);
+    if let Some(dry) = dry.filter(|dry| dry.iter().any(|what| what != "All")) {
+        let shown = Value::Array(dry.clone());
+        let message = format!("Unsupported value: {shown}: supported values: \"All\"");
+        return refuse("dryRun", message);
+    }
     match policy {
-        Some(_) if orphan => refuse(
+        Some(policy) if orphan => refuse(
             "propagationPolicy",
-            "Invalid value: orphanDependents and deletionPropagation cannot be both set".into(),
+            format!(
+                "Invalid value: {policy:?}: orphanDependents and deletionPropagation cannot be both \
+                 set"
+            ),
         ),
         None | Some("Foreground" | "Background" | "Orphan") => Ok(()),
         Some(other) => refuse(

@@ -71,6 +71,8 @@ pub struct Served {
     pub discovery: Value,
     /// Field selectors besides name and namespace.
     pub selectable: Vec<String>,
+    /// Columns of its Tables besides the name, if it is a custom kind.
+    pub columns: Vec<Value>,
     api_version: String,
     verbs: Vec<Verb>,
     subresources: BTreeMap<String, Vec<Verb>>,

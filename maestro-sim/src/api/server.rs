@@ -11,11 +11,11 @@ use crate::api::form::shaped;
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
 use crate::api::watch::WatchStart;
-use crate::api::{Request, Status, Verb};
+use crate::api::{Form, Request, Status, Verb};
 use crate::object::{GroupResource, Key, Object};
 use crate::rng::Stream;
 use crate::store::Store;
-use crate::time::rfc3339;
+use crate::time::{rfc3339, unix};
 use crate::typed::Noticed;
 
 /// What a request answers when it does not fail.
@@ -103,7 +103,14 @@ impl Server {
     pub fn handle(&mut self, request: Request) -> Handled {
         let form = request.options.form;
         self.noticed = Noticed::default();
-        let handled = self.dispatch(request).map(|response| shaped(form, response));
+        let served = (form != Form::Whole)
+            .then(|| self.registry.find(&request.resource, &request.version))
+            .flatten();
+        let mut handled = self.dispatch(request);
+        if let (Some(served), true) = (served, handled.is_ok()) {
+            let now = unix(self.now);
+            handled = handled.and_then(|response| shaped(form, &served, response, now));
+        }
         if self.warnings.is_empty() {
             return handled;
         }

@@ -74,8 +74,14 @@ impl Server {
     }
 
     fn bind(&mut self, served: &Arc<Served>, request: &Request) -> Handled {
-        let live = self.existing(served, request)?;
+        if at(&request.body, &["metadata", "name"]).is_none_or(|name| *name != request.name) {
+            return Err(wrong_name("Binding"));
+        }
         let target = at(&request.body, &["target", "name"]).and_then(Value::as_str).unwrap_or("");
+        if target.is_empty() {
+            return Err(Box::new(Status::new(500, "", "target.name: Required value")));
+        }
+        let live = self.existing(served, request)?;
         let conflict = |why: String| {
             Err(Box::new(Status::conflict(
                 &GroupResource::new("", "pods/binding"),
@@ -112,6 +118,9 @@ impl Server {
 
     fn evict(&mut self, served: &Arc<Served>, request: Request) -> Handled {
         let live = self.existing(served, &request)?;
+        if at(&request.body, &["metadata", "name"]).is_none_or(|name| *name != request.name) {
+            return Err(wrong_name("Eviction"));
+        }
         let phase = live.text(&["status", "phase"]);
         let skips = matches!(phase, "Pending" | "Succeeded" | "Failed") || live.is_deleting();
         if !skips {
@@ -141,7 +150,7 @@ impl Server {
             _ => {
                 let message = "This pod has more than one PodDisruptionBudget, which the \
                                eviction subresource does not support.";
-                return Err(Box::new(Status::new(500, "InternalError", message)));
+                return Err(Box::new(Status::new(500, "", message)));
             }
         };
         let observed = budget.int(&["status", "observedGeneration"]).unwrap_or(0);
@@ -198,6 +207,12 @@ impl Server {
         let object = self.store.put(&served.resource, value, now);
         Ok(Response::Object { code: 200, object })
     }
+}
+
+/// What is asked of a pod names it twice.
+fn wrong_name(kind: &str) -> Box<Status> {
+    let message = format!("name in URL does not match name in {kind} object");
+    Box::new(Status::bad_request(message))
 }
 
 fn covers(budget: &Object, pod: &Object) -> bool {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::api::registry::Served;
 use crate::api::server::Server;
-use crate::api::{Request, addresses};
+use crate::api::{Request, service_spec};
 
 impl Server {
     /// Warns of a complete and valid object, if whoever asks reads warnings.
@@ -16,7 +16,7 @@ impl Server {
         }
         let out = &mut self.warnings;
         match (&*served.resource.group, &*served.resource.resource) {
-            ("", "services") => addresses::warnings(body, out),
+            ("", "services") => service_spec::warnings(body, out),
             _ => {}
         }
     }

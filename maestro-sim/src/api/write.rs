@@ -267,9 +267,12 @@ impl Server {
         }
         let applied_uid = at(&body, &["metadata", "uid"]).and_then(Value::as_str);
         if live.is_none() && applied_uid.is_some_and(|uid| !uid.is_empty()) {
-            let why = "uid mismatch: the provided object specified uid but no existing object \
-                       was found";
-            return Err(Box::new(Status::conflict(&served.resource, &request.name, why)));
+            let uid = applied_uid.unwrap_or("");
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was \
+                 found"
+            );
+            return Err(Box::new(Status::conflict(&served.resource, &request.name, &why)));
         }
         let now = self.timestamp();
         let force = request.options.force.unwrap_or(false);

@@ -125,6 +125,6 @@ pub(super) fn role_binding(object: &Value, old: Option<&Value>, causes: &mut Vec
         causes.push(field::required(&"roleRef.name", ""));
     }
     if old.is_some_and(|old| role(old) != role(object)) {
-        causes.push(field::invalid(&"roleRef", &role(object), "cannot change roleRef"));
+        causes.push(field::invalid(&"roleRef", &role(object), "field is immutable"));
     }
 }

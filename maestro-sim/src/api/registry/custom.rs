@@ -80,6 +80,11 @@ fn version(crd: &Object, names: &Value, id: &GroupResource, version: &Value) -> 
             .filter_map(|f| f.get("jsonPath")?.as_str())
             .map(|path| path.trim_start_matches('.').to_owned())
             .collect(),
+        columns: version
+            .get("additionalPrinterColumns")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default(),
         verbs: verbs(Some(&json!(VERBS))),
         subresources,
         type_name: None,

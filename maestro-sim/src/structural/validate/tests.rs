@@ -46,7 +46,7 @@ fn constraints() {
             "spec.nodes: Invalid value: 11: spec.nodes in body should be less than or equal to 9",
         ],
     );
-    let skipped = "<nil>: Invalid value: \"null\": some validation rules were not checked because \
+    let skipped = "<nil>: Invalid value: null: some validation rules were not checked because \
                    the object was invalid; correct the existing errors to complete validation";
     check(
         SPEC,
