@@ -11,7 +11,7 @@ pub use check::check;
 use crate::object::{at, map_at};
 
 /// Holds a definition until its objects are gone.
-const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 /// Fills in what a definition leaves out: singular and list kind, conversion.
 pub fn complete(crd: &mut Value) {

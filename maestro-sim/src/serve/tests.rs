@@ -27,8 +27,8 @@ async fn start(limits: Limits) -> Served {
     let mut users = Users::default();
     users.add_token("secret", User { name: "alice".into(), groups: Vec::new() });
     let listen = "127.0.0.1:0".parse().expect("an address");
-    let (nodes, workloads, seed, speed) = (1, Vec::new(), 1, 1.0);
-    let options = Options { listen, nodes, workloads, seed, speed, users, limits };
+    let parts = Parts::Cluster { nodes: 1, workloads: Vec::new() };
+    let options = Options { listen, parts, seed: 1, speed: 1.0, users, limits };
     let server = Server::bind(options).await.expect("a free port");
     let (stop, stopped) = oneshot::channel();
     let (address, tls) = (server.address(), &server.tls);
