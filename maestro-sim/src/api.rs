@@ -18,6 +18,7 @@ mod proposal;
 mod query;
 pub mod read;
 pub mod registry;
+mod scale;
 pub mod server;
 mod service_spec;
 pub mod status;

@@ -256,11 +256,30 @@ fn check_options(options: &Value) -> Result<(), Box<Status>> {
     }
 }
 
+const CRDS: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefinitions");
+
 fn check_preconditions(served: &Served, live: &Object, options: &Value) -> Result<(), Box<Status>> {
     let text = |field: &str| at(options, &["preconditions", field]).and_then(Value::as_str);
+    let version = live.resource_version().to_string();
+    let uid = text("uid").filter(|uid| *uid != live.uid());
+    let asked = text("resourceVersion").filter(|asked| *asked != version);
+    // What dies in stages has its own words.
+    if served.is_namespace() || served.resource == GroupResource::new(CRDS.0, CRDS.1) {
+        let other = |what: &str, asked: &str, is: &str| {
+            let why = format!(
+                "Precondition failed: {what} in precondition: {asked}, {what} in object meta: {is}"
+            );
+            Box::new(Status::conflict(&served.resource, live.name(), &why))
+        };
+        return match (uid, asked) {
+            (Some(uid), _) => Err(other("UID", uid, live.uid())),
+            (None, Some(asked)) => Err(other("ResourceVersion", asked, &version)),
+            (None, None) => Ok(()),
+        };
+    }
     // The server names the kind here, where everywhere else it names the collection.
-    let kind = GroupResource::owned(&served.resource.group, &served.kind);
-    if let Some(uid) = text("uid").filter(|uid| *uid != live.uid()) {
+    let kind = GroupResource::owned(served.told_group(), &served.kind);
+    if let Some(uid) = uid {
         let why = format!(
             "the UID in the precondition ({uid}) does not match the UID in record ({}). The object \
              might have been deleted and then recreated",
@@ -268,8 +287,7 @@ fn check_preconditions(served: &Served, live: &Object, options: &Value) -> Resul
         );
         return Err(Box::new(Status::conflict(&kind, live.name(), &why)));
     }
-    let version = live.resource_version().to_string();
-    if let Some(asked) = text("resourceVersion").filter(|asked| *asked != version) {
+    if let Some(asked) = asked {
         let why = format!(
             "the ResourceVersion in the precondition ({asked}) does not match the ResourceVersion \
              in record ({version}). The object might have been modified"

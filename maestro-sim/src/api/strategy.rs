@@ -54,7 +54,7 @@ impl Served {
         let mut told = std::collections::BTreeSet::new();
         causes.retain(|cause| told.insert((cause.field.clone(), cause.message.clone())));
         let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
-        Err(Box::new(Status::invalid(&self.resource.group, &self.kind, name, &causes)))
+        Err(Box::new(Status::invalid(self.told_group(), &self.kind, name, &causes)))
     }
 
     /// Whether a create keeps the status it was sent with: nodes register theirs.

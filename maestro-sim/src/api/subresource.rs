@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::api::failure;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
-use crate::api::{PatchType, Request, Status, Verb};
+use crate::api::{Request, Status, Verb};
 use crate::object::{GroupResource, Object, at, map_at};
-use crate::patch;
 use crate::selector::LabelSelector;
 
 const PODS: GroupResource = GroupResource::new("", "pods");
@@ -24,53 +22,6 @@ impl Server {
             "finalize" if served.is_namespace() => self.finalize(served, request),
             _ => Err(Box::new(Status::no_such_path())),
         }
-    }
-
-    fn scale(&mut self, served: &Arc<Served>, request: Request) -> Handled {
-        let Some(paths) = served.scale.clone() else {
-            return Err(Box::new(Status::no_such_path()));
-        };
-        let live = self.existing(served, &request)?;
-        let current = scale_of(served, &live, &paths);
-        let proposed = match (request.verb, request.patch) {
-            (Verb::Get, _) => return Ok(Response::Value { code: 200, value: current }),
-            (Verb::Update, _) => request.body.clone(),
-            (Verb::Patch, Some(PatchType::Json)) => {
-                patch::json(&current, &request.body).map_err(|e| failure::of_patch(&e))?
-            }
-            (Verb::Patch, Some(_)) => {
-                let mut value = current;
-                patch::merge(&mut value, &request.body);
-                value
-            }
-            _ => return Err(Box::new(Status::method_not_allowed())),
-        };
-        let version = at(&proposed, &["metadata", "resourceVersion"]).and_then(Value::as_str);
-        let replicas = at(&proposed, &["spec", "replicas"]).and_then(Value::as_i64).unwrap_or(0);
-        if replicas < 0 {
-            let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
-            let cause = crate::api::Cause::new("FieldValueInvalid", "spec.replicas", message);
-            let status = Status::invalid("autoscaling", "Scale", &request.name, &[cause]);
-            return Err(Box::new(status));
-        }
-        let mut body = live.value().clone();
-        let field: Vec<&str> = paths.spec.iter().map(String::as_str).collect();
-        if let Some((last, parents)) = field.split_last() {
-            map_at(&mut body, parents).insert((*last).into(), replicas.into());
-        }
-        let expected = version
-            .filter(|v| !v.is_empty())
-            .map_or_else(|| live.resource_version().to_string(), str::to_owned);
-        map_at(&mut body, &["metadata"]).insert("resourceVersion".into(), expected.into());
-        let update =
-            Request { verb: Verb::Update, subresource: "".into(), patch: None, body, ..request };
-        let answer = self.update(served, update)?;
-        let value = match &answer {
-            Response::Object { object, .. } => scale_of(served, object, &paths),
-            Response::Value { value, .. } => scale_of(served, &Object::new(value.clone()), &paths),
-            _ => return Ok(answer),
-        };
-        Ok(Response::Value { code: 200, value })
     }
 
     fn bind(&mut self, served: &Arc<Served>, request: &Request) -> Handled {
@@ -229,36 +180,6 @@ fn set_condition(pod: &mut Value, kind: &str, now: &str) {
     list.retain(|c| c.get("type").and_then(Value::as_str) != Some(kind));
     list.push(json!({"type": kind, "status": "True", "lastProbeTime": null,
                      "lastTransitionTime": now}));
-}
-
-/// `autoscaling/v1` Scale of an object.
-fn scale_of(served: &Served, object: &Object, paths: &crate::api::registry::ScalePaths) -> Value {
-    let read = |path: &[String]| {
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        object.at(&path).cloned()
-    };
-    let selector = match paths.selector.as_deref().and_then(read) {
-        Some(Value::String(text)) => text,
-        Some(selector) => {
-            LabelSelector::from_value(&selector).map(|s| s.to_string()).unwrap_or_default()
-        }
-        None => String::new(),
-    };
-    let replicas = |path: &[String]| read(path).and_then(|v| v.as_i64()).unwrap_or(0);
-    let mut status = json!({"replicas": replicas(&paths.status)});
-    if !selector.is_empty() {
-        status["selector"] = selector.into();
-    }
-    let mut meta = json!({"name": object.name(), "uid": object.uid(),
-        "resourceVersion": object.resource_version().to_string()});
-    if served.namespaced {
-        meta["namespace"] = object.namespace().into();
-    }
-    if let Some(created) = object.at(&["metadata", "creationTimestamp"]) {
-        meta["creationTimestamp"] = created.clone();
-    }
-    json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta,
-           "spec": {"replicas": replicas(&paths.spec)}, "status": status})
 }
 
 impl Served {

@@ -308,7 +308,7 @@ impl Server {
         }
         self.admit_update(served, request, live, &mut body)?;
         let generation = match &*request.subresource {
-            "" => served.next_generation(live.value(), &body, &self.noticed.dropped),
+            "" | "scale" => served.next_generation(live.value(), &body, &self.noticed.dropped),
             _ => at(live.value(), &["metadata", "generation"]).and_then(Value::as_i64),
         };
         set_generation(&mut body, generation);

@@ -31,7 +31,7 @@ static VERSION_IN_WORDS: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-static AGE: LazyLock<Regex> = LazyLock::new(|| regex(r"^\d+[smhdy](\d+[smhd])?$"));
+static AGE: LazyLock<Regex> = LazyLock::new(|| regex(r"^(\d+[smhdy](\d+[smhd])?|<invalid>)$"));
 
 fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the pattern is a constant of this file")
@@ -156,7 +156,7 @@ impl Drawn {
                 ("nodePort" | "healthCheckNodePort", Value::Number(port)) => {
                     *field = self.ordered("port", &port.to_string()).into();
                 }
-                // *Ages* in Tables grow while requests are made.
+                // *Ages* in Tables depend on the clock, which may stand before a time in a body.
                 ("cells", Value::Array(cells)) => {
                     cells.iter_mut().filter(|cell| is_age(cell)).for_each(|age| {
                         *age = "<age>".into();

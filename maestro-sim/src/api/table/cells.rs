@@ -63,7 +63,7 @@ const CONTAINERS: &str = "/spec/template/spec/containers";
 impl Cell {
     fn of(&self, object: &Value, now: Moment) -> Value {
         let there = |place: &str| object.pointer(place).filter(|value| !value.is_null());
-        let entries = |place: &str| match there(place) {
+        let entries = |place: &str| match there(place).filter(|_| !place.is_empty()) {
             Some(Value::Object(map)) => map.len(),
             Some(Value::Array(list)) => list.len(),
             _ => 0,
