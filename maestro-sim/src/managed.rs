@@ -34,7 +34,7 @@ pub struct Write<'a> {
     /// Top-level fields this endpoint resets, and so nobody comes to own by writing to it: see
     /// [`reset_fields`].
     pub reset: &'a [&'a str],
-    /// RFC 3339, whole seconds, UTC.
+    /// RFC 3339, whole seconds, UTC; empty for an entry without a time.
     pub now: &'a str,
 }
 
@@ -53,6 +53,10 @@ pub fn reset_fields(typed: bool, has_status: bool, subresource: &str) -> &'stati
 impl<'a> Write<'a> {
     fn ty(&self) -> Ty<'a> {
         Ty::root(self.schema)
+    }
+
+    fn time(&self) -> Option<String> {
+        (!self.now.is_empty()).then(|| self.now.to_owned())
     }
 
     fn diff(&self, old: &Value, new: &Value) -> Diff {
@@ -143,7 +147,7 @@ fn take(
 fn own(entries: &mut Vec<Entry>, write: &Write<'_>, fields: FieldSet) {
     if let Some(entry) = entries.iter_mut().find(|e| e.is(write, Operation::Update)) {
         entry.fields.union(fields);
-        entry.time = Some(write.now.to_owned());
+        entry.time = write.time();
     } else {
         entries.push(Entry::new(write, Operation::Update, fields));
     }

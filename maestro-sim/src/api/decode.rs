@@ -127,7 +127,7 @@ impl Server {
     /// The body must be of the kind that the URL names; absent type fields are filled in for
     /// built-in kinds.
     fn check_type(
-        &self,
+        &mut self,
         served: &Served,
         request: &Request,
         body: &mut Value,
@@ -146,11 +146,26 @@ impl Server {
         // Inside the simulation the collection says the kind well enough.
         let must_say = served.is_custom() && request.options.warn;
         if must_say && (version.is_none() || kind.is_none()) {
-            return Err(Box::new(Status::bad_request(missing_type(version, kind, body))));
+            let mut message = missing_type(version, kind, body);
+            if request.verb != crate::api::Verb::Patch {
+                let summary = crate::api::http::summary(body.to_string().as_bytes());
+                message = format!(
+                    "the object provided is unrecognized (must be of type {}): {message} ({summary})",
+                    served.kind
+                );
+            }
+            return Err(Box::new(Status::bad_request(message)));
         }
         let version = version.unwrap_or_else(|| served.api_version().to_owned());
         let kind = kind.unwrap_or_else(|| served.kind.clone());
-        if version != served.api_version() || kind != served.kind {
+        let same = version == served.api_version();
+        if !same && served.is_custom() && request.options.warn {
+            // Nothing is known of the fields of another version.
+            let common = ["apiVersion", "kind", "metadata"];
+            let unknown = map.keys().filter(|field| !common.contains(&field.as_str()));
+            self.warnings.extend(unknown.map(|field| format!("unknown field \"{field}\"")));
+        }
+        if !same || (kind != served.kind && !served.is_custom()) {
             return Err(Box::new(Status::bad_request(self.other_type(served, &version, &kind))));
         }
         map.insert("apiVersion".into(), version.into());

@@ -9,6 +9,7 @@ use crate::api::read::List;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Request, Status};
+use crate::crd;
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::time::rfc3339;
 
@@ -73,6 +74,17 @@ impl Server {
         live: &Arc<Object>,
         request: &Request,
     ) -> Handled {
+        if served.is_definition() && !live.is_deleting() {
+            let mut value = live.value().clone();
+            crd::terminating(&mut value, &self.timestamp());
+            if request.options.dry_run {
+                return Ok(Response::Value { code: 200, value });
+            }
+            let now = self.now;
+            let object = self.store.put(&served.resource, value, now);
+            self.after_write(served, &object);
+            return Ok(Response::Object { code: 200, object });
+        }
         let grace = grace_seconds(served, live, &request.body);
         let finalizers = finalizers_after(served, live, &request.body);
         if self.keep_for_content(served, live) {
@@ -171,6 +183,11 @@ impl Server {
 }
 
 impl Served {
+    /// Whether this is the CustomResourceDefinition.
+    fn is_definition(&self) -> bool {
+        self.resource == GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions")
+    }
+
     /// Kinds whose deletion answers with the object, where others answer with a Status.
     fn returns_deleted(&self) -> bool {
         matches!(
@@ -256,15 +273,13 @@ fn check_options(options: &Value) -> Result<(), Box<Status>> {
     }
 }
 
-const CRDS: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefinitions");
-
 fn check_preconditions(served: &Served, live: &Object, options: &Value) -> Result<(), Box<Status>> {
     let text = |field: &str| at(options, &["preconditions", field]).and_then(Value::as_str);
     let version = live.resource_version().to_string();
     let uid = text("uid").filter(|uid| *uid != live.uid());
     let asked = text("resourceVersion").filter(|asked| *asked != version);
     // What dies in stages has its own words.
-    if served.is_namespace() || served.resource == GroupResource::new(CRDS.0, CRDS.1) {
+    if served.is_namespace() || served.is_definition() {
         let other = |what: &str, asked: &str, is: &str| {
             let why = format!(
                 "Precondition failed: {what} in precondition: {asked}, {what} in object meta: {is}"

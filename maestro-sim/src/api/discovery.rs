@@ -188,6 +188,7 @@ fn storage_hash(registry: &Registry, served: &Served) -> String {
     let (group, version) = match (&*served.resource.group, &*served.resource.resource) {
         ("events.k8s.io", "events") => ("", "v1"),
         ("autoscaling", "horizontalpodautoscalers") => ("autoscaling", "v2"),
+        ("apiextensions.k8s.io", _) => ("apiextensions.k8s.io", "v1beta1"),
         (group, _) => (group, registry.storage_version(served)),
     };
     let hash = Sha256::digest(format!("{group}/{version}/{}", served.kind));

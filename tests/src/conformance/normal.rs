@@ -57,6 +57,28 @@ impl Seen {
     }
 }
 
+/// *Schema errors*: custom objects are validated field by field in the order of a Go map.
+fn sort_schema_errors(status: &mut Map<String, Value>) {
+    let causes = status.get("details").and_then(|details| details.get("causes"));
+    let text = |cause: &Value, field: &str| {
+        cause.get(field).and_then(Value::as_str).unwrap_or("").to_owned()
+    };
+    let told = |cause: &Value| format!("{}: {}", text(cause, "field"), text(cause, "message"));
+    let mut all: Vec<String> =
+        causes.and_then(Value::as_array).into_iter().flatten().map(told).collect();
+    all.sort();
+    let by_schema = all.iter().any(|cause| cause.contains(" in body "));
+    if let (true, Some(Value::String(message))) = (by_schema, status.get_mut("message"))
+        && let Some((head, _)) = message.split_once(" is invalid: [")
+    {
+        *message = format!("{head} is invalid: [{}]", all.join(", "));
+        let causes = status.get_mut("details").and_then(|details| details.get_mut("causes"));
+        if let Some(Value::Array(causes)) = causes {
+            causes.sort_by_key(told);
+        }
+    }
+}
+
 fn is_age(cell: &Value) -> bool {
     cell.as_str().is_some_and(|text| AGE.is_match(text))
 }
@@ -166,6 +188,7 @@ impl Drawn {
                 (_, field) => self.value(field),
             }
         }
+        sort_schema_errors(map);
         for (name, field) in map.iter_mut() {
             if let ("managedFields" | "causes", Value::Array(list)) = (name.as_str(), field) {
                 sort_by_manager(list);
