@@ -77,7 +77,7 @@ impl Server {
         again: impl Fn() -> Option<Value>,
     ) -> Result<(), Box<Status>> {
         let strictness = strictness(request)?;
-        self.check_type(served, request, body)?;
+        let typed = self.check_type(served, request, body);
         let strategic = request.patch == Some(PatchType::Strategic);
         let refuse = |why: &str| {
             let shown = match strategic {
@@ -88,6 +88,13 @@ impl Server {
             let cause = Cause::new("FieldValueInvalid", "patch", message);
             Box::new(Status::invalid("", "", "", &[cause]))
         };
+        typed.map_err(|status| {
+            let head = " cannot be handled as a ";
+            match status.message.split_once(head).and_then(|(_, rest)| rest.split_once(": ")) {
+                Some((_, why)) if status.code == 400 => refuse(why),
+                _ => status,
+            }
+        })?;
         let mut noticed = read(served, body).map_err(|why| {
             let why = if strategic { from_unstructured(&why) } else { why };
             refuse(&why)

@@ -145,6 +145,12 @@ impl Server {
             return Ok(Response::Value { code: 200, value: answer });
         }
         let now = self.now;
+        if served.is_pod() && live.int(&["metadata", "deletionGracePeriodSeconds"]) > Some(0) {
+            // Its grace is taken away first.
+            let mut value = live.value().clone();
+            self.mark(&mut value, live, 0);
+            self.store.put(&served.resource, value, now);
+        }
         let removed = self.store.remove(&served.resource, live.key(), now);
         self.after_delete(served, live);
         match removed {

@@ -43,7 +43,7 @@ impl Served {
             self.of_scale(request, body, &mut causes);
             causes
         } else if request.subresource == "status" {
-            Vec::new()
+            builtin::status(&self.resource, body, old)
         } else {
             builtin::validate(&self.resource, body, old)
         };

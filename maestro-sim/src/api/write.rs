@@ -10,12 +10,12 @@ use serde_json::Value;
 use crate::api::decode;
 use crate::api::failure;
 use crate::api::proposal::{
-    carry_over, check_place, is_finished, preconditions, reset_status, set_generation,
+    carry_over, check_place, is_finished, preconditions, reset_status, set_generation, unreadable,
 };
 use crate::api::registry::{Generation, Served};
 use crate::api::server::{Handled, Response, Server};
 use crate::api::uneven;
-use crate::api::{PatchType, Request, Status};
+use crate::api::{PatchType, Request, Status, Verb};
 use crate::managed::{self, Write};
 use crate::object::{Key, Object, at, map_at};
 use crate::patch;
@@ -45,7 +45,11 @@ impl Server {
         mut body: Value,
     ) -> Result<Value, Box<Status>> {
         let meta = map_at(&mut body, &["metadata"]);
-        if meta.get("resourceVersion").and_then(Value::as_str).is_some_and(|v| !v.is_empty()) {
+        let version = meta.get("resourceVersion").and_then(Value::as_str).unwrap_or("");
+        if !version.is_empty() && version.parse::<u64>().is_err() {
+            return Err(unreadable(version));
+        }
+        if !version.is_empty() && request.verb == Verb::Create {
             let message = "resourceVersion should not be set on objects to be created";
             return Err(Box::new(Status::new(500, "", message)));
         }
@@ -130,7 +134,7 @@ impl Server {
         if unsettled {
             served.complete(&mut body);
         }
-        self.warn(served, request, &body);
+        self.warn(served, request, &body, None);
         self.forget_empty(served, &mut body);
         if request.options.dry_run {
             return Ok(Response::Value { code: 201, value: body });
@@ -212,7 +216,11 @@ impl Server {
         let live = self.existing(served, &request)?;
         let custom = served.is_custom();
         if kind == PatchType::Merge && !body.is_object() {
-            let message = "error decoding patch: the body must be a JSON object";
+            let message = format!(
+                "error decoding patch: json: cannot unmarshal {} into Go value of type \
+                 map[string]interface {{}}",
+                crate::typed::json_type(&body)
+            );
             return Err(Box::new(Status::bad_request(message)));
         }
         if kind == PatchType::Strategic && custom {
@@ -300,7 +308,7 @@ impl Server {
         mut body: Value,
         origin: &Origin,
     ) -> Handled {
-        preconditions(served, live, &body)?;
+        preconditions(served, request, live, &body)?;
         carry_over(served, request, live, &mut body)?;
         served.complete(&mut body);
         if matches!(origin, Origin::Update) {
@@ -317,7 +325,7 @@ impl Server {
             self.give_back(served, &body, Some(live));
         }
         checked?;
-        self.warn(served, request, &body);
+        self.warn(served, request, &body, Some(live.value()));
         self.forget_empty(served, &mut body);
         map_at(&mut body, &["metadata"])
             .insert("resourceVersion".into(), live.resource_version().to_string().into());
