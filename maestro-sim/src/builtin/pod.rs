@@ -153,12 +153,10 @@ fn gates(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 }
 
 fn names(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let rules: [(&str, fn(&str) -> form::Problems); 2] =
-        [("serviceAccountName", form::subdomain), ("nodeName", form::subdomain)];
-    for (name, rule) in rules {
+    for name in ["serviceAccountName", "nodeName"] {
         let value = text(spec, name);
         if !value.is_empty() {
-            field::each(&path.field(name), value, &rule(value), causes);
+            field::each(&path.field(name), value, &form::subdomain(value), causes);
         }
     }
     let deadline = "activeDeadlineSeconds";

@@ -162,7 +162,9 @@ fn hidden(container: &Value, path: &Path<'_>, out: &mut Vec<String>) {
 }
 
 fn ports(spec: &Value, path: &Path<'_>, out: &mut Vec<String>) {
-    let mut known: BTreeMap<(i64, String), Vec<(String, i64, String)>> = BTreeMap::new();
+    // By number and protocol: where else, with which port and address of the host.
+    type Others = Vec<(String, i64, String)>;
+    let mut known: BTreeMap<(i64, String), Others> = BTreeMap::new();
     each(spec, path, |container, here| {
         let all = here.field("ports");
         for (index, port) in list(container, "ports").iter().enumerate() {
