@@ -13,6 +13,7 @@ pub mod discovery;
 mod failure;
 pub(crate) mod form;
 pub mod http;
+mod json;
 mod prepare;
 mod proposal;
 mod query;
@@ -128,6 +129,8 @@ pub struct Options {
     pub warn: bool,
     /// The form in which objects are wanted.
     pub form: Form,
+    /// The paths of fields that stand in the body twice.
+    pub twice: Vec<String>,
 }
 
 /// The form in which a client wants objects (`as=` in its Accept header).

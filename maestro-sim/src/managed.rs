@@ -73,8 +73,8 @@ impl<'a> Write<'a> {
 /// patch: fields that are new or changed go to this manager, and from everyone else; fields that
 /// are gone leave every set.
 ///
-/// The client's `managedFields` count if they can be read and are not empty, except on a
-/// subresource; `[{}]` resets them, and an object whose fields are not tracked stays so.
+/// The client's `managedFields` count if they can be read, except on a subresource; `[]` and
+/// `[{}]` reset them, and an object whose fields are not tracked stays so.
 pub fn update(write: &Write<'_>, old: Option<&Value>, new: &mut Value) {
     let mut entries = client_entries(write, old, new);
     set_managed_fields(new, Value::Null);
@@ -107,10 +107,12 @@ fn client_entries(write: &Write<'_>, old: Option<&Value>, new: &mut Value) -> Ve
         Some(sent) if write.subresource.is_empty() => sent.take(),
         _ => return live_entries(),
     };
-    if sent
-        .as_array()
-        .is_some_and(|list| matches!(list.as_slice(), [Value::Object(only)] if only.is_empty()))
-    {
+    let resets = |list: &Vec<Value>| match list.as_slice() {
+        [] => true,
+        [Value::Object(only)] => only.is_empty(),
+        _ => false,
+    };
+    if sent.as_array().is_some_and(resets) {
         return Vec::new();
     }
     // What comes back as it was stored needs no second look.

@@ -101,9 +101,19 @@ impl Server {
         })?;
         let unknown = std::mem::take(&mut noticed.unknown);
         self.noticed = noticed;
-        match self.surplus(request, strictness, &unknown) {
-            Some(why) => Err(refuse(&why)),
-            None => Ok(()),
+        if let Some(why) = self.surplus(request, strictness, &unknown) {
+            return Err(refuse(&why));
+        }
+        let odd = surplus_of_operations(request, patch);
+        match strictness {
+            Strictness::Strict if !odd.is_empty() => {
+                Err(refuse(&format!("strict decoding error: {}", odd.join(", "))))
+            }
+            Strictness::Warn if request.options.warn => {
+                self.warnings.extend(odd);
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -114,9 +124,14 @@ impl Server {
         strictness: Strictness,
         unknown: &[String],
     ) -> Option<String> {
+        let twice: &[String] = match request.verb {
+            crate::api::Verb::Patch => &[],
+            _ => &request.options.twice,
+        };
         let told = unknown.iter().map(|field| format!("unknown field \"{field}\""));
+        let told = twice.iter().map(|field| format!("duplicate field \"{field}\"")).chain(told);
         match strictness {
-            _ if unknown.is_empty() => None,
+            _ if unknown.is_empty() && twice.is_empty() => None,
             Strictness::Ignore => None,
             Strictness::Warn => {
                 if request.options.warn {
@@ -211,6 +226,20 @@ impl Server {
             served.kind
         )
     }
+}
+
+/// The fields of a JSON patch's operations that nothing knows.
+fn surplus_of_operations(request: &Request, patch: &Value) -> Vec<String> {
+    const KNOWN: [&str; 4] = ["op", "path", "from", "value"];
+    let operations = patch.as_array().filter(|_| request.patch == Some(PatchType::Json));
+    let mut out = Vec::new();
+    for (index, operation) in operations.into_iter().flatten().enumerate() {
+        let fields = operation.as_object().into_iter().flat_map(|map| map.keys());
+        for field in fields.filter(|field| !KNOWN.contains(&field.as_str())) {
+            out.push(format!("json patch unknown field \"[{index}].{field}\""));
+        }
+    }
+    out
 }
 
 /// An applied configuration must say that it is of the kind that the URL names.

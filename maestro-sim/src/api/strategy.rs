@@ -183,13 +183,10 @@ impl Served {
 }
 
 impl Server {
-    /// Serves a definition at once and writes its conditions.
-    pub(super) fn crd_written(&mut self, object: &Arc<Object>) {
-        self.registry.serve(object);
+    /// Notes that the server itself wrote to a status.
+    pub(super) fn own_status(&mut self, resource: &GroupResource, old: &Value, new: &mut Value) {
         let now = self.timestamp();
-        let mut accepted = crd::accepted(object.value(), &now);
-        let served = self.registry.find(&CRDS, "v1");
-        if let (true, Some(served)) = (accepted != *object.value(), served) {
+        if let Some(served) = self.registry.find(resource, "v1") {
             let write = Write {
                 schema: served.schema(),
                 typed: true,
@@ -199,7 +196,17 @@ impl Server {
                 reset: managed::reset_fields(true, true, "status"),
                 now: &now,
             };
-            managed::update(&write, Some(object.value()), &mut accepted);
+            managed::update(&write, Some(old), new);
+        }
+    }
+
+    /// Serves a definition at once and writes its conditions.
+    pub(super) fn crd_written(&mut self, object: &Arc<Object>) {
+        self.registry.serve(object);
+        let now = self.timestamp();
+        let mut accepted = crd::accepted(object.value(), &now);
+        if accepted != *object.value() {
+            self.own_status(&CRDS, object.value(), &mut accepted);
             let now = self.now;
             self.store.put(&CRDS, accepted, now);
         }

@@ -19,7 +19,7 @@ impl Server {
             "scale" => self.scale(served, request),
             "binding" if served.is_pod() => self.bind(served, &request),
             "eviction" if served.is_pod() => self.evict(served, request),
-            "finalize" if served.is_namespace() => self.finalize(served, request),
+            "finalize" if served.is_namespace() => self.update(served, request),
             _ => Err(Box::new(Status::no_such_path())),
         }
     }
@@ -133,31 +133,34 @@ impl Server {
         let mut value = budget.value().clone();
         let now = self.timestamp();
         map_at(&mut value, &["status"]).insert("disruptionsAllowed".into(), (allowed - 1).into());
-        map_at(&mut value, &["status", "disruptedPods"]).insert(pod.name().into(), now.into());
+        map_at(&mut value, &["status", "disruptedPods"])
+            .insert(pod.name().into(), now.as_str().into());
+        if allowed == 1 {
+            no_more_disruptions(&mut value, &now);
+        }
+        self.own_status(&BUDGETS, budget.value(), &mut value);
         let now = self.now;
         self.store.put(&BUDGETS, value, now);
         Ok(())
     }
+}
 
-    fn finalize(&mut self, served: &Arc<Served>, request: Request) -> Handled {
-        let live = self.existing(served, &request)?;
-        let mut value = live.value().clone();
-        let finalizers = at(&request.body, &["spec", "finalizers"]).cloned();
-        let spec = map_at(&mut value, &["spec"]);
-        match finalizers {
-            Some(list) => spec.insert("finalizers".into(), list),
-            None => spec.remove("finalizers"),
-        };
-        let now = self.now;
-        let empty =
-            at(&value, &["spec", "finalizers"]).and_then(Value::as_array).is_none_or(Vec::is_empty);
-        if empty && live.is_deleting() && live.finalizers().next().is_none() {
-            self.store.remove(&served.resource, live.key(), now);
-            return Ok(Response::Value { code: 200, value });
-        }
-        let object = self.store.put(&served.resource, value, now);
-        Ok(Response::Object { code: 200, object })
-    }
+/// The condition of a budget that allows nothing more.
+fn no_more_disruptions(budget: &mut Value, now: &str) {
+    let status = map_at(budget, &["status"]);
+    let generation = status.get("observedGeneration").cloned().unwrap_or_else(|| 0.into());
+    let conditions = status.entry("conditions").or_insert_with(|| Value::Array(Vec::new()));
+    let Some(list) = conditions.as_array_mut() else { return };
+    let known = |c: &Value, field: &str, value: &str| c.get(field).is_some_and(|v| v == value);
+    let held = list.iter().find(|c| known(c, "type", "DisruptionAllowed"));
+    let since = held
+        .filter(|c| known(c, "status", "False"))
+        .and_then(|c| c.get("lastTransitionTime").cloned())
+        .unwrap_or_else(|| now.into());
+    list.retain(|c| !known(c, "type", "DisruptionAllowed"));
+    list.push(json!({"type": "DisruptionAllowed", "status": "False",
+        "observedGeneration": generation, "lastTransitionTime": since,
+        "reason": "InsufficientPods", "message": ""}));
 }
 
 /// What is asked of a pod names it twice.

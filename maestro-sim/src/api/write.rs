@@ -19,6 +19,7 @@ use crate::api::{PatchType, Request, Status, Verb};
 use crate::managed::{self, Write};
 use crate::object::{Key, Object, at, map_at};
 use crate::patch;
+use crate::structural::Step;
 use crate::typed;
 
 /// How a proposed tree came about, which decides who owns its fields.
@@ -182,6 +183,7 @@ impl Server {
             }
             return Err(Box::new(Status::not_found(&served.resource, &request.name)));
         };
+        preconditions(served, &request, &live, &body)?;
         let version = at(&body, &["metadata", "resourceVersion"]).and_then(Value::as_str);
         if version.is_none_or(str::is_empty) && !served.unconditional_update {
             let causes = [crate::api::Cause::new(
@@ -338,7 +340,11 @@ impl Server {
         }
         self.unsettled.remove(&live.resource_version());
         let now = self.now;
-        if is_finished(&body) {
+        let held = served.is_namespace()
+            && at(&body, &["spec", "finalizers"])
+                .and_then(Value::as_array)
+                .is_some_and(|list| !list.is_empty());
+        if is_finished(&body) && !held {
             // The last finalizer went: the object is gone, and the answer shows what was sent.
             self.store.remove(&served.resource, live.key(), now);
             self.after_delete(served, live);
@@ -354,6 +360,11 @@ impl Server {
         let now = self.timestamp();
         let manager = manager_of(request);
         let write = write_of(served, request, &manager, &now);
+        // An empty list says that nobody owns anything.
+        let fields = [Step::Name("metadata".into()), Step::Name("managedFields".into())];
+        if self.noticed.dropped.iter().any(|steps| *steps == fields) {
+            map_at(new, &["metadata"]).insert("managedFields".into(), serde_json::json!([{}]));
+        }
         let marked = old.and_then(|old| uneven::marked(served, old, new, &self.noticed.uneven));
         managed::update(&write, marked.as_ref().or(old), new);
     }

@@ -119,6 +119,7 @@ impl Drawn {
                 if let Some(Value::Object(meta)) = map.get("metadata") {
                     self.note_metadata(meta);
                 }
+                self.note_refused(map);
                 map.values().for_each(|field| self.note(field));
             }
             _ => {}
@@ -132,6 +133,23 @@ impl Drawn {
         }
         let (base, name) = (text("generateName"), text("name"));
         if !base.is_empty() && is_drawn(base, name) {
+            let next = self.generated.len();
+            self.generated
+                .entry(name.to_owned())
+                .or_insert_with(|| format!("{base}<random {next}>"));
+        }
+    }
+
+    /// A drawn name that was refused stands in the details of the refusal.
+    fn note_refused(&mut self, details: &Map<String, Value>) {
+        let causes = details.get("causes").and_then(Value::as_array);
+        let base = causes.into_iter().flatten().find_map(|cause| {
+            let message = cause.get("message").and_then(Value::as_str)?;
+            let quoted = message.strip_prefix("Invalid value: \"")?.split_once('"')?.0;
+            (cause.get("field")? == "metadata.generateName").then_some(quoted)
+        });
+        let name = details.get("name").and_then(Value::as_str).unwrap_or("");
+        if let Some(base) = base.filter(|base| !base.is_empty() && is_drawn(base, name)) {
             let next = self.generated.len();
             self.generated
                 .entry(name.to_owned())
