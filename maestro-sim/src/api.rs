@@ -13,12 +13,14 @@ pub mod discovery;
 mod failure;
 pub(crate) mod form;
 pub mod http;
+mod json;
 pub mod openapi;
 mod prepare;
 mod proposal;
 mod query;
 pub mod read;
 pub mod registry;
+mod scale;
 pub mod server;
 mod service_spec;
 pub mod status;
@@ -128,6 +130,8 @@ pub struct Options {
     pub warn: bool,
     /// The form in which objects are wanted.
     pub form: Form,
+    /// The paths of fields that stand in the body twice.
+    pub twice: Vec<String>,
 }
 
 /// The form in which a client wants objects (`as=` in its Accept header).

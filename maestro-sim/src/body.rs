@@ -41,6 +41,9 @@ impl Body {
         let mut meta = json!({"resourceVersion": list.resource_version.to_string()});
         if let Some(token) = &list.continue_token {
             meta["continue"] = token.as_str().into();
+        } else if list.typed_items {
+            // Lists of custom objects always say where they continue.
+            meta["continue"] = "".into();
         }
         if let Some(remaining) = list.remaining {
             meta["remainingItemCount"] = remaining.into();

@@ -14,6 +14,7 @@ mod pod;
 mod policy;
 mod rollout;
 mod service;
+mod status;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,15 @@ use crate::api::Cause;
 use crate::object::GroupResource;
 
 pub use meta::metadata;
+pub(crate) use pod::warnings as pod_warnings;
 pub(crate) use service::addresses as cluster_addresses;
+
+/// What is wrong with the status of a complete object.
+pub fn status(resource: &GroupResource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    status::status((&resource.group, &resource.resource), object, old, &mut causes);
+    causes
+}
 
 /// What is wrong with a complete object of a built-in kind; on update, `old` is the stored one.
 pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -> Vec<Cause> {

@@ -4,22 +4,36 @@ use http::request::Parts;
 
 use crate::api::{Form, Include, Status};
 
+/// The encodings that a real server knows besides JSON.
+const ENCODINGS: [&str; 2] = ["application/yaml", "application/vnd.kubernetes.protobuf"];
+
 /// The form of the first media type in Accept that this server answers with.
 pub(super) fn form(parts: &Parts, include: Option<&str>) -> Result<Form, Box<Status>> {
     let header = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
-    for media in header.unwrap_or("").split(',') {
+    let header = header.unwrap_or("");
+    for media in header.split(',') {
         let mut words = media.split(';').map(str::trim);
-        let json = matches!(words.next(), Some("application/json" | "application/*" | "*/*"));
+        let kind = words.next().unwrap_or("");
+        let json = matches!(kind, "application/json" | "*/*");
         let wanted = words.find_map(|word| word.strip_prefix("as="));
         match wanted {
             None if json => return Ok(Form::Whole),
             Some("PartialObjectMetadata") if json => return Ok(Form::Metadata),
             Some("PartialObjectMetadataList") if json => return Ok(Form::MetadataList),
             Some("Table") if json => return included(include).map(Form::Table),
+            // Whoever asks for another encoding gets JSON, and learns so from its type.
+            None if ENCODINGS.contains(&kind) => return Ok(Form::Whole),
             _ => {}
         }
     }
-    Ok(Form::Whole)
+    if header.trim().is_empty() {
+        return Ok(Form::Whole);
+    }
+    let message = "406: Not Acceptable\n\nAvailable representations: application/json, \
+                   application/yaml, application/vnd.kubernetes.protobuf";
+    let mut status = Status::new(406, "NotAcceptable", message);
+    status.has_details = true;
+    Err(Box::new(status))
 }
 
 /// How much of an object a Table's row is to hold.

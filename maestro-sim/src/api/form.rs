@@ -11,7 +11,7 @@ use crate::api::registry::Served;
 use crate::api::server::{Handled, Response};
 use crate::api::table::Printer;
 use crate::api::{Form, Status};
-use crate::object::Object;
+use crate::object::{Object, map_at};
 
 /// What turns objects into the form that was asked for.
 #[derive(Debug)]
@@ -116,8 +116,15 @@ fn not_so(served: &Served, kind: &str, form: &str, what: &str) -> Box<Status> {
     Box::new(Status::new(406, "NotAcceptable", message))
 }
 
-/// An object's `PartialObjectMetadata`.
+/// An object's `PartialObjectMetadata`. One annotation only ever stands on whole objects.
 pub(super) fn metadata_only(object: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
-           "metadata": object.get("metadata").cloned().unwrap_or_else(|| json!({}))})
+    const OLD_GENERATION: &str = "deprecated.daemonset.template.generation";
+    let mut meta = object.get("metadata").cloned().unwrap_or_else(|| json!({}));
+    if let Some(Value::Object(notes)) = meta.get_mut("annotations")
+        && notes.remove(OLD_GENERATION).is_some()
+        && notes.is_empty()
+    {
+        map_at(&mut meta, &[]).remove("annotations");
+    }
+    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta})
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::api::registry::Registry;
 use crate::api::server::{Handled, Response};
 use crate::api::{Options, PatchType, Request, Status, Verb, query, yaml};
-use crate::api::{accept, discovery};
+use crate::api::{accept, discovery, json};
 use crate::body::Body;
 use crate::go_json;
 use crate::object::GroupResource;
@@ -50,7 +50,7 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     let query = parts.uri.query().unwrap_or("");
     let (options, watch) = query::options(&parts.method, query)?;
     let (verb, patch) = verb(parts, &place, watch)?;
-    let mut body = decode(registry, parts, &place, verb, body)?;
+    let (mut body, twice) = decode(registry, parts, &place, verb, body)?;
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) && body.is_null() {
         body = delete_options(query)?;
     }
@@ -65,7 +65,7 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
         name: place.name.to_owned(),
         subresource: place.subresource.to_owned().into(),
         patch,
-        options: Options { warn: true, form, ..merged(options, &body) },
+        options: Options { warn: true, form, twice, ..merged(options, verb, &body) },
         body,
         user_agent: Arc::from(agent.unwrap_or("unknown")),
     })))
@@ -91,8 +91,8 @@ fn delete_options(query: &str) -> Result<Value, Box<Status>> {
 }
 
 /// `DeleteOptions` may ask for a dry run in the body.
-fn merged(mut options: Options, body: &Value) -> Options {
-    if body.get("kind").and_then(Value::as_str) == Some("DeleteOptions") {
+fn merged(mut options: Options, verb: Verb, body: &Value) -> Options {
+    if matches!(verb, Verb::Delete | Verb::DeleteCollection) {
         let dry = body.get("dryRun").and_then(Value::as_array).is_some_and(|d| !d.is_empty());
         options.dry_run |= dry;
     }
@@ -188,7 +188,7 @@ fn decode(
     place: &Place<'_>,
     verb: Verb,
     body: &Bytes,
-) -> Result<Value, Box<Status>> {
+) -> Result<(Value, Vec<String>), Box<Status>> {
     let media = media_type(parts);
     let writes = matches!(verb, Verb::Create | Verb::Update);
     if writes && !matches!(media, "" | "application/json" | "application/yaml") {
@@ -198,15 +198,15 @@ fn decode(
         return Err(Box::new(Status::new(415, "UnsupportedMediaType", message)));
     }
     if body.is_empty() && !writes {
-        return Ok(Value::Null);
+        return Ok((Value::Null, Vec::new()));
     }
-    let error = match serde_json::from_slice(body) {
-        Ok(value) => return Ok(value),
+    let error = match json::read(body) {
+        Ok(read) => return Ok(read),
         Err(error) => error,
     };
     // Apply and YAML bodies are mostly JSON, which is YAML: the slow parser is the fallback.
     if media.ends_with("yaml") {
-        return yaml::read(body).map_err(|why| {
+        return yaml::read(body).map(|value| (value, Vec::new())).map_err(|why| {
             let what =
                 if verb == Verb::Patch { "error decoding patch" } else { "error decoding body" };
             Box::new(Status::bad_request(format!("{what}: {why}")))

@@ -86,6 +86,14 @@ impl Served {
         &self.api_version
     }
 
+    /// The group that errors name: Events are the core's, whichever group serves them.
+    pub fn told_group(&self) -> &str {
+        match &*self.resource.group {
+            "events.k8s.io" => "",
+            group => group,
+        }
+    }
+
     /// Whether it comes from a CustomResourceDefinition.
     pub fn is_custom(&self) -> bool {
         self.type_name.is_none()
@@ -186,6 +194,12 @@ impl Registry {
     /// Every served version of every kind, built-in first.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Served>> {
         built_in().values().flatten().chain(self.custom.values().flatten())
+    }
+
+    /// The version in which a kind's objects are stored.
+    pub fn storage_version<'s>(&'s self, served: &'s Served) -> &'s str {
+        let custom = self.custom.get(&served.resource).and_then(|versions| versions.first());
+        custom.map_or(&served.version, |first| &first.version)
     }
 
     /// The custom collections.

@@ -150,6 +150,9 @@ impl Server {
         let named = !served.namespaced
             || !request.namespace.is_empty()
             || matches!(request.verb, Verb::List | Verb::Watch | Verb::DeleteCollection);
+        if !named && request.verb == Verb::Create {
+            return Err(Box::new(Status::method_not_allowed()));
+        }
         if !scoped || !named {
             return Err(Box::new(Status::no_such_path()));
         }

@@ -44,10 +44,11 @@ pub(super) fn keep(live: &Value, body: &mut Value) {
     {
         spec.insert("clusterIPs".into(), json!([asked]));
     }
-    if both_health && lacks(spec, "healthCheckNodePort") {
-        if let Some(port) = old.get("healthCheckNodePort") {
-            spec.insert("healthCheckNodePort".into(), port.clone());
-        }
+    if both_health
+        && lacks(spec, "healthCheckNodePort")
+        && let Some(port) = old.get("healthCheckNodePort")
+    {
+        spec.insert("healthCheckNodePort".into(), port.clone());
     }
     if both_ports {
         keep_ports(live, spec, &used);

@@ -8,6 +8,7 @@ mod custom;
 mod found;
 mod metrics;
 mod pod;
+mod recipes;
 mod words;
 
 use std::sync::Arc;

@@ -102,10 +102,8 @@ fn by_type(secret: &Value, causes: &mut Vec<Cause>) {
         }
         "kubernetes.io/dockercfg" => causes.extend(json(".dockercfg")),
         "kubernetes.io/dockerconfigjson" => causes.extend(json(".dockerconfigjson")),
-        "kubernetes.io/basic-auth" => {
-            if data("username").is_none() && data("password").is_none() {
-                causes.extend(["username", "password"].map(missing));
-            }
+        "kubernetes.io/basic-auth" if data("username").is_none() && data("password").is_none() => {
+            causes.extend(["username", "password"].map(missing));
         }
         "kubernetes.io/ssh-auth" if data("ssh-privatekey").is_none_or(str::is_empty) => {
             causes.push(missing("ssh-privatekey"));

@@ -118,6 +118,7 @@ fn discovery(
     let scale = json!({"group": "autoscaling", "version": "v1", "kind": "Scale"});
     let subs: Vec<Value> = subresources
         .keys()
+        .rev()
         .map(|name| {
             let response = if name == "scale" { &scale } else { &own };
             json!({"subresource": name, "responseKind": response,
