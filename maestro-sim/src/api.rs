@@ -20,6 +20,7 @@ mod proposal;
 mod query;
 pub mod read;
 pub mod registry;
+pub mod review;
 mod scale;
 pub mod server;
 mod service_spec;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep};
 
 use crate::api::form::Shape;
@@ -38,16 +38,7 @@ impl Body {
 
     /// A list: the encoded objects with commas between, none of them copied.
     pub fn list(list: &List) -> Self {
-        let mut meta = json!({"resourceVersion": list.resource_version.to_string()});
-        if let Some(token) = &list.continue_token {
-            meta["continue"] = token.as_str().into();
-        } else if list.typed_items {
-            // Lists of custom objects always say where they continue.
-            meta["continue"] = "".into();
-        }
-        if let Some(remaining) = list.remaining {
-            meta["remainingItemCount"] = remaining.into();
-        }
+        let meta = list.metadata();
         let head = format!(
             "{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":{meta},\"items\":[",
             list.kind, list.api_version
@@ -119,6 +110,14 @@ pub struct WatchBody {
     headed: bool,
     timer: Pin<Box<Sleep>>,
     over: bool,
+    /// Writes an event: its type and its object.
+    write: fn(&str, &Written<'_>) -> Bytes,
+}
+
+/// What an event tells of.
+enum Written<'a> {
+    Object(&'a Object),
+    Value(&'a Value),
 }
 
 enum Found {
@@ -153,7 +152,15 @@ impl WatchBody {
             headed: false,
             timer: Box::pin(tokio::time::sleep_until(ends)),
             over: false,
+            write: line,
         }
+    }
+
+    /// The same in protobuf, if the watched kind has a message.
+    #[must_use]
+    pub fn in_protobuf(mut self) -> Self {
+        self.write = frame;
+        self
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -183,8 +190,7 @@ impl WatchBody {
     fn find(&mut self, cx: &Context<'_>) -> Found {
         if let Some(status) = self.start.expired.take() {
             self.over = true;
-            let event = json!({"type": "ERROR", "object": status.to_value()});
-            return Found::Chunk(Bytes::from(format!("{event}\n")));
+            return Found::Chunk((self.write)("ERROR", &Written::Value(&status.to_value())));
         }
         let now = Instant::now();
         let (hears, fenced, epoch) = self.cluster.with(|world| {
@@ -220,13 +226,13 @@ impl WatchBody {
     fn next_event(&mut self, cx: &Context<'_>, now: Instant) -> Found {
         let (id, filter) = (self.start.table, &self.start.filter);
         let (mut position, mut sent, lag) = (self.start.position, self.sent, self.lag);
+        let write = self.write;
         let found = self.cluster.with(|world| {
             let elapsed = world.now;
             let table = world.server.store.table_mut(id);
             if table.is_lost(position) {
                 let status = crate::api::watch::too_old(sent, table.compacted());
-                let event = json!({"type": "ERROR", "object": status.to_value()});
-                return Err(Bytes::from(format!("{event}\n")));
+                return Err(write("ERROR", &Written::Value(&status.to_value())));
             }
             while let Some(event) = table.event(position) {
                 if event.at + lag > elapsed {
@@ -263,12 +269,12 @@ impl WatchBody {
     /// One event, its object in the form that was asked for.
     fn event(&mut self, kind: &str, object: &Object) -> Bytes {
         if matches!(self.start.shape, Shape::Whole) {
-            return line(kind, object.bytes());
+            return (self.write)(kind, &Written::Object(object));
         }
         let now = self.cluster.with(|world| unix(world.now));
         let shaped = self.start.shape.watched(object, !self.headed, now);
         self.headed = true;
-        line(kind, &shaped.map_or_else(Bytes::new, |value| value.to_string().into()))
+        shaped.map_or_else(Bytes::new, |value| (self.write)(kind, &Written::Value(&value)))
     }
 
     fn bookmark(&mut self, initial_end: bool) -> Bytes {
@@ -290,14 +296,30 @@ const fn name(kind: EventType) -> &'static str {
     }
 }
 
-fn line(kind: &str, object: &Bytes) -> Bytes {
+/// An event as a line of JSON.
+fn line(kind: &str, written: &Written<'_>) -> Bytes {
+    let object = match written {
+        Written::Object(object) => object.bytes().clone(),
+        Written::Value(value) => Bytes::from(value.to_string()),
+    };
     let mut out = BytesMut::with_capacity(object.len() + 40);
     out.put_slice(b"{\"type\":\"");
     out.put_slice(kind.as_bytes());
     out.put_slice(b"\",\"object\":");
-    out.put_slice(object);
+    out.put_slice(&object);
     out.put_slice(b"}\n");
     out.freeze()
+}
+
+/// An event as a frame of protobuf.
+fn frame(kind: &str, written: &Written<'_>) -> Bytes {
+    crate::protobuf::watch::frame(
+        kind,
+        match written {
+            Written::Object(object) => object.value(),
+            Written::Value(value) => value,
+        },
+    )
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub mod object;
 pub mod observe;
 pub mod pace;
 pub mod patch;
+pub mod protobuf;
 pub mod quantity;
 pub mod rng;
 pub mod scheduler;

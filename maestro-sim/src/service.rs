@@ -10,9 +10,14 @@ use http_body_util::BodyExt as _;
 
 use crate::api::http::{self, Routed};
 use crate::api::openapi;
+use crate::api::registry::Registry;
 use crate::api::server::{Handled, Response};
+use crate::api::{Form, Request};
 use crate::body::{Body, WatchBody};
 use crate::link::{Direction, LinkId};
+use crate::protobuf::answer::{answer, recoded, watch_answer};
+use crate::protobuf::media::{self, Wire};
+use crate::protobuf::message_of;
 use crate::sim::Cluster;
 
 /// Why a message did not come through, as a client's connection reports it.
@@ -34,6 +39,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Service {
     cluster: Cluster,
     link: LinkId,
+}
+
+/// Whether what a request succeeds in is told in JSON alone, as custom objects are.
+fn is_json_only(registry: &Registry, request: &Request) -> bool {
+    request.options.form == Form::Whole
+        && request.subresource.is_empty()
+        && registry
+            .find(&request.resource, &request.version)
+            .is_some_and(|served| served.is_custom())
 }
 
 /// What became of a request.
@@ -62,6 +76,7 @@ impl Service {
         let (parts, body) = request.into_parts();
         let collected = body.collect().await.map_err(|e| ServiceError::Body(e.to_string()))?;
         let bytes = collected.to_bytes();
+        let mut wire = media::wanted(&parts.headers);
         let link = self.link;
         let travel = self.cluster.with(|world| world.travel(link));
         if !travel.is_zero() {
@@ -75,7 +90,11 @@ impl Service {
                 Routed::Request(request) => *request,
                 Routed::Answer(answer) => return Sent::Plain(answer),
             };
+            let plain = wire != Wire::Json && is_json_only(&world.server.registry, &request);
             let (reply, crashed) = world.request(link, request);
+            if plain && matches!(reply, Some(Ok(_))) {
+                wire = Wire::Json;
+            }
             if crashed {
                 world.crash(link);
             }
@@ -83,7 +102,7 @@ impl Service {
         });
         let reply = match sent {
             Sent::Reply(reply) => reply,
-            Sent::Plain(answer) => return self.plain(answer).await,
+            Sent::Plain(answer) => return self.plain(recoded(wire, answer)).await,
             // The process is dead: nothing it waits for ever comes.
             Sent::Dead => return std::future::pending().await,
         };
@@ -91,18 +110,27 @@ impl Service {
             tokio::time::sleep(CONNECT_TIMEOUT).await;
             return Err(ServiceError::TimedOut(CONNECT_TIMEOUT));
         };
-        let (reply, warnings) = match reply {
-            Ok(Response::Warned { warnings, response }) => (Ok(*response), warnings),
-            other => (other, Vec::new()),
-        };
-        let answer = match reply {
-            Ok(Response::Watch(start)) => {
-                let body = WatchBody::new(self.cluster.clone(), link, start);
-                http::watch_answer(Body::Watch(Box::new(body)))
+        Ok(self.reply(wire, reply))
+    }
+
+    /// The answer to a request: a watch follows the link that it came over.
+    fn reply(&self, wire: Wire, reply: Handled) -> ::http::Response<Body> {
+        let link = self.link;
+        match reply {
+            Ok(Response::Warned { warnings, response }) => {
+                http::warned(self.reply(wire, Ok(*response)), &warnings)
             }
-            other => http::answer(other),
-        };
-        Ok(http::warned(answer, &warnings))
+            Ok(Response::Watch(start)) => {
+                let (api_version, kind) = &start.type_meta;
+                let protobuf = wire != Wire::Json && message_of(api_version, kind).is_some();
+                let body = WatchBody::new(self.cluster.clone(), link, start);
+                match protobuf {
+                    true => watch_answer(Body::Watch(Box::new(body.in_protobuf()))),
+                    false => http::watch_answer(Body::Watch(Box::new(body))),
+                }
+            }
+            other => answer(wire, other),
+        }
     }
 
     async fn plain(

@@ -45,3 +45,15 @@ kubectl delete cm settings -n shop
 kubectl delete cm settings -n shop --ignore-not-found
 kubectl delete deploy,sts -n shop --all --cascade=background
 kubectl get deploy,sts -n shop
+kubectl create deployment cache -n shop --image=cache:1 --replicas=2 --port=6379
+kubectl create configmap more -n shop --from-literal=a=b
+kubectl create secret generic more -n shop --from-literal=a=b
+kubectl create job once -n shop --image=once:1 -- true
+kubectl create service clusterip cache -n shop --tcp=6379:6379
+kubectl create role writer -n shop --verb=create --resource=configmaps
+kubectl get deploy/cache job/once svc/cache cm/more -n shop -o yaml
+kubectl run one -n shop --image=one:1 --dry-run=server -o yaml
+kubectl auth can-i create pods
+kubectl rollout history deploy/cache -n shop
+kubectl rollout restart deploy/cache -n shop
+kubectl rollout pause deploy/cache -n shop

@@ -23,7 +23,7 @@ fn plain(text: &str) -> String {
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| \+0000)", "TIME"),
         (r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+0000", "TIME"),
-        (r#"(resourceVersion"?: )"\d+""#, "${1}VERSION"),
+        (r#"(resourceVersion\\?"?: ?)\\?"\d+\\?""#, "${1}VERSION"),
         (r"\b10\.\d+\.\d+\.\d+\b", "ADDRESS"),
         (r"/tmp/(LIVE|MERGED)-\d+", "/tmp/$1"),
         (r"https://127\.0\.0\.1:\d+", "SERVER"),

@@ -3,9 +3,10 @@
 use http::request::Parts;
 
 use crate::api::{Form, Include, Status};
+use crate::protobuf;
 
 /// The encodings that a real server knows besides JSON.
-const ENCODINGS: [&str; 2] = ["application/yaml", "application/vnd.kubernetes.protobuf"];
+const ENCODINGS: [&str; 2] = ["application/yaml", protobuf::MEDIA_TYPE];
 
 /// The form of the first media type in Accept that this server answers with.
 pub(super) fn form(parts: &Parts, include: Option<&str>) -> Result<Form, Box<Status>> {
@@ -18,10 +19,14 @@ pub(super) fn form(parts: &Parts, include: Option<&str>) -> Result<Form, Box<Sta
         let wanted = words.find_map(|word| word.strip_prefix("as="));
         match wanted {
             None if json => return Ok(Form::Whole),
-            Some("PartialObjectMetadata") if json => return Ok(Form::Metadata),
-            Some("PartialObjectMetadataList") if json => return Ok(Form::MetadataList),
+            // Metadata alone has a message, whatever it is of.
+            Some("PartialObjectMetadata") if json || kind == protobuf::MEDIA_TYPE => {
+                return Ok(Form::Metadata);
+            }
+            Some("PartialObjectMetadataList") if json || kind == protobuf::MEDIA_TYPE => {
+                return Ok(Form::MetadataList);
+            }
             Some("Table") if json => return included(include).map(Form::Table),
-            // Whoever asks for another encoding gets JSON, and learns so from its type.
             None if ENCODINGS.contains(&kind) => return Ok(Form::Whole),
             _ => {}
         }

@@ -317,14 +317,26 @@ fn missing_type(version: Option<String>, kind: Option<String>, body: &Value) -> 
 }
 
 /// Strategic merge decodes maps, not text, and names no place.
+///
+/// Source: `fromUnstructured` of `k8s.io/apimachinery/pkg/runtime`. Go converts whole numbers to
+/// text, which JSON does not, so that there is a word of its own for that.
 fn from_unstructured(why: &str) -> String {
-    match why.strip_prefix("json: cannot unmarshal ").and_then(|rest| rest.split_once(" into ")) {
-        Some(("string", rest)) => match rest.rsplit(' ').next() {
-            Some(list) if list.starts_with("[]") => "cannot restore slice from string".to_owned(),
-            Some(map) if map.starts_with("map[") => "cannot restore map from string".to_owned(),
-            Some(of) => format!("unrecognized type: {of}"),
-            None => why.to_owned(),
-        },
+    let told =
+        why.strip_prefix("json: cannot unmarshal ").and_then(|rest| rest.split_once(" into "));
+    let Some((what, rest)) = told else { return why.to_owned() };
+    let of = rest.rsplit(' ').next().unwrap_or_default();
+    let kind = match what {
+        "array" => "slice",
+        "object" => "map",
+        "number" => "int64",
+        what if what.starts_with("number ") => "float64",
+        what => what,
+    };
+    match of {
+        list if list.starts_with("[]") => format!("cannot restore slice from {kind}"),
+        map if map.starts_with("map[") => format!("cannot restore map from {kind}"),
+        "string" if kind == "int64" => format!("cannot convert {kind} to {of}"),
+        of if kind == "string" || !of.contains('.') => format!("unrecognized type: {of}"),
         _ => why.to_owned(),
     }
 }

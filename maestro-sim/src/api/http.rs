@@ -8,12 +8,14 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::api::registry::Registry;
+use crate::api::review;
 use crate::api::server::{Handled, Response};
 use crate::api::{Options, PatchType, Request, Status, Verb, query, yaml};
 use crate::api::{accept, discovery, json};
 use crate::body::Body;
 use crate::go_json;
 use crate::object::GroupResource;
+use crate::protobuf;
 
 /// What a path and method mean.
 pub enum Routed {
@@ -49,17 +51,33 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     let place = Place::find(&segments).ok_or_else(|| Box::new(Status::no_such_path()))?;
     let query = parts.uri.query().unwrap_or("");
     let (options, watch) = query::options(&parts.method, query)?;
-    let (verb, patch) = verb(parts, &place, watch)?;
-    let (mut body, twice) = decode(registry, parts, &place, verb, body)?;
+    let resource = GroupResource::owned(place.group, place.resource);
+    let served = || registry.find(&resource, place.version);
+    let (verb, patch) = verb(parts, &place, watch).map_err(|status| match served() {
+        // The router refuses it before a handler could say more.
+        Some(served) if status.code == 415 && !served.is_custom() => {
+            Box::new(Status::unsupported_media_type())
+        }
+        _ => status,
+    })?;
+    let (mut body, twice) = match protobuf::media::is_protobuf(&parts.headers) {
+        true => {
+            let body = protobuf::request::body(served().as_deref(), verb, body)?;
+            (body, Default::default())
+        }
+        false => decode(registry, parts, &place, verb, body)?,
+    };
+    review::sign(parts, &resource, &mut body);
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) && body.is_null() {
         body = delete_options(query)?;
     }
     let include = query::value(query, "includeObject");
     let form = accept::form(parts, include.as_deref())?;
+    protobuf::request::check_accept(&parts.headers, form, served)?;
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
     Ok(Routed::Request(Box::new(Request {
         verb,
-        resource: GroupResource::owned(place.group, place.resource),
+        resource,
         version: place.version.to_owned().into(),
         namespace: place.namespace.to_owned(),
         name: place.name.to_owned(),
@@ -272,15 +290,17 @@ pub fn answer(handled: Handled) -> http::Response<Body> {
         Ok(Response::List(list)) => respond(200, Body::list(&list)),
         Ok(Response::Watch(_)) => respond(200, Body::full("")),
         Ok(Response::Warned { warnings, response }) => warned(answer(Ok(*response)), &warnings),
-        Err(status) => {
-            let mut response = json_answer(status.code, &status.to_value());
-            let seconds = status.details.get("retryAfterSeconds").and_then(Value::as_u64);
-            if let Some(seconds) = seconds {
-                response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
-            }
-            warned(response, &status.warnings)
-        }
+        Err(status) => refused(json_answer(status.code, &status.to_value()), &status),
     }
+}
+
+/// Adds what a refusal says outside its body.
+pub fn refused(mut response: http::Response<Body>, status: &Status) -> http::Response<Body> {
+    let seconds = status.details.get("retryAfterSeconds").and_then(Value::as_u64);
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
+    }
+    warned(response, &status.warnings)
 }
 
 /// Adds warnings as the server writes them: code 299, no agent, quoted text (RFC 7234 §5.5).
@@ -307,7 +327,8 @@ pub fn json_answer(code: u16, value: &Value) -> http::Response<Body> {
     respond(code, Body::full(value.to_string()))
 }
 
-fn respond(code: u16, body: Body) -> http::Response<Body> {
+/// A JSON body with a status code.
+pub fn respond(code: u16, body: Body) -> http::Response<Body> {
     let mut response = http::Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -32,6 +32,20 @@ pub struct List {
     pub remaining: Option<usize>,
 }
 
+impl List {
+    /// `metadata` of the list (`ListMeta`).
+    pub fn metadata(&self) -> Value {
+        let mut meta = json!({"resourceVersion": self.resource_version.to_string()});
+        if let Some(token) = &self.continue_token {
+            meta["continue"] = token.as_str().into();
+        }
+        if let Some(remaining) = self.remaining {
+            meta["remainingItemCount"] = remaining.into();
+        }
+        meta
+    }
+}
+
 /// Both selectors of a list or watch, compiled once.
 #[derive(Clone, Debug)]
 pub struct Filter {

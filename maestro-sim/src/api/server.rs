@@ -10,6 +10,7 @@ use crate::api::addresses::Addresses;
 use crate::api::form::shaped;
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
+use crate::api::review;
 use crate::api::watch::WatchStart;
 use crate::api::{Form, Request, Status, Verb};
 use crate::object::{GroupResource, Key, Object};
@@ -133,6 +134,7 @@ impl Server {
             Verb::Get => self.read(&served, &request),
             Verb::List => self.list(&served, &request),
             Verb::Watch => self.watch(&served, &request),
+            Verb::Create if review::is_review(&served) => self.review(&served, request),
             Verb::Create => self.create(&served, request),
             Verb::Update => self.update(&served, request),
             Verb::Patch => self.patch(&served, request),

@@ -132,6 +132,13 @@ impl Status {
         Self::new(410, "Expired", message)
     }
 
+    /// 415 for a patch of a type that the routes of built-in kinds do not take.
+    pub fn unsupported_media_type() -> Self {
+        let mut status = Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+        status.has_details = true;
+        status
+    }
+
     /// 405 for a verb that the resource does not serve.
     pub fn method_not_allowed() -> Self {
         let message = "the server does not allow this method on the requested resource";

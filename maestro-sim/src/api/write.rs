@@ -358,7 +358,13 @@ impl Server {
         Ok(Response::Object { code: 200, object })
     }
 
-    fn own(&mut self, served: &Served, request: &Request, old: Option<&Value>, new: &mut Value) {
+    pub(super) fn own(
+        &mut self,
+        served: &Served,
+        request: &Request,
+        old: Option<&Value>,
+        new: &mut Value,
+    ) {
         let now = self.timestamp();
         let manager = manager_of(request);
         let write = write_of(served, request, &manager, &now);

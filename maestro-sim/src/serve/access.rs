@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service as _;
 
-use super::{Limits, Users};
+use super::{Limits, User, Users};
 use crate::api::Status;
 use crate::api::http::json_answer;
 use crate::body::Body;
@@ -56,7 +56,7 @@ impl Door {
 
     /// Whoever is on a connection with this certificate (DER).
     pub(super) fn caller(&self, certificate: Option<&[u8]>) -> Caller {
-        let known = certificate.is_some_and(|found| self.users.of_certificate(found).is_some());
+        let known = certificate.and_then(|found| self.users.of_certificate(found)).cloned();
         Caller { door: self.clone(), known }
     }
 }
@@ -65,8 +65,8 @@ impl Door {
 #[derive(Clone)]
 pub(super) struct Caller {
     door: Door,
-    /// Whether its certificate says who it is.
-    known: bool,
+    /// Whom its certificate names.
+    known: Option<User>,
 }
 
 impl Caller {
@@ -87,11 +87,13 @@ impl Caller {
 
     async fn ask(self, request: Request<Incoming>) -> Result<Response<Answer>, Box<Status>> {
         let Self { mut door, known } = self;
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let says = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        if !known && says.and_then(|header| door.users.of_header(header)).is_none() {
+        let named = || says.and_then(|header| door.users.of_header(header)).cloned();
+        let Some(user) = known.or_else(named) else {
             return Err(Box::new(Status::new(401, "Unauthorized", "Unauthorized")));
-        }
+        };
+        parts.extensions.insert(user.info());
         let limit = door.limits.body;
         let collected = Limited::new(body, limit).collect();
         let body = match tokio::time::timeout(door.limits.sending, collected).await {

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
+use crate::api::review::UserInfo;
+
 /// Somebody who may make requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -13,6 +17,13 @@ pub struct User {
 }
 
 impl User {
+    /// As a review shows it: everybody who is known is authenticated, too.
+    pub(super) fn info(&self) -> UserInfo {
+        let groups = self.groups.iter().map(String::as_str);
+        let groups: Vec<&str> = groups.chain(["system:authenticated"]).collect();
+        UserInfo(json!({"username": self.name, "groups": groups}))
+    }
+
     /// The one that every cluster has.
     pub(super) fn admin() -> Self {
         Self { name: "kubernetes-admin".into(), groups: vec!["system:masters".into()] }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use maestro_sim::protobuf;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -32,7 +33,8 @@ pub struct Step {
     /// Method and path, such as `POST apps/v1/deployments`. A path without a leading slash is
     /// below the sequence's namespace, in the core group when it starts with no version.
     pub ask: String,
-    /// What kind of patch the body is, or another media type.
+    /// What kind of patch the body is, or another media type: `protobuf` for an object that is
+    /// sent so, `hex` for bytes that say that they are protobuf.
     #[serde(rename = "as", default)]
     pub media: String,
     /// The body; text is sent as it is.
@@ -85,6 +87,11 @@ impl Step {
         names.fill_in(&mut body);
         let body = match body {
             Value::Null => Bytes::new(),
+            Value::String(digits) if self.media == "hex" => bytes(&digits)?,
+            Value::Object(_) if self.media == "protobuf" => {
+                let encoded = protobuf::encode(&body).ok_or("the body's kind has no message")?;
+                encoded.map_err(|e| format!("the body cannot be encoded: {e}"))?
+            }
             Value::String(text) => text.into(),
             other => other.to_string().into(),
         };
@@ -100,6 +107,16 @@ impl Step {
     }
 }
 
+/// The bytes that pairs of hexadecimal digits stand for.
+fn bytes(digits: &str) -> Result<Bytes, String> {
+    let digits: Vec<char> = digits.chars().filter(|c| !c.is_whitespace()).collect();
+    let pair = |pair: &[char]| {
+        let text: String = pair.iter().collect();
+        u8::from_str_radix(&text, 16).map_err(|e| format!("{text:?}: {e}"))
+    };
+    digits.chunks(2).map(pair).collect::<Result<Vec<u8>, String>>().map(Bytes::from)
+}
+
 fn media(short: &str) -> &str {
     match short {
         "" => "application/json",
@@ -107,6 +124,7 @@ fn media(short: &str) -> &str {
         "merge" => "application/merge-patch+json",
         "strategic" => "application/strategic-merge-patch+json",
         "apply" => "application/apply-patch+yaml",
+        "protobuf" | "hex" => protobuf::MEDIA_TYPE,
         other => other,
     }
 }
@@ -143,9 +161,9 @@ impl Names {
     }
 
     /// Remembers an answer's body.
-    pub fn keep(&mut self, name: &str, body: &[u8]) {
+    pub fn keep(&mut self, name: &str, body: Option<Value>) {
         if !name.is_empty() {
-            self.kept.insert(name.to_owned(), serde_json::from_slice(body).unwrap_or_default());
+            self.kept.insert(name.to_owned(), body.unwrap_or_default());
         }
     }
 
@@ -195,7 +213,7 @@ mod tests {
     fn check(step: &Step, expected: &str) {
         let sequence = Sequence { name: "s".into(), requests: Vec::new() };
         let mut names = Names::new(&sequence);
-        names.keep("a", br#"{"metadata": {"resourceVersion": "7"}, "n": 3}"#);
+        names.keep("a", Some(json!({"metadata": {"resourceVersion": "7"}, "n": 3})));
         let shown = match step.question(&names) {
             Ok(q) => format!("{} {} {}", q.method, q.path, String::from_utf8_lossy(&q.body)),
             Err(error) => error,

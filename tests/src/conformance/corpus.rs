@@ -2,6 +2,7 @@
 
 mod generated;
 mod kinds;
+mod protobuf;
 mod written;
 
 use crate::conformance::case::Sequence;
@@ -13,6 +14,7 @@ use crate::conformance::case::Sequence;
 pub fn all() -> Result<Vec<Sequence>, String> {
     let mut all = written::sequences()?;
     all.extend(kinds::sequences()?);
+    all.extend(protobuf::sequences()?);
     all.extend(generated::sequences()?);
     let mut names = std::collections::BTreeSet::new();
     match all.iter().find(|sequence| !names.insert(sequence.name.as_str())) {

@@ -85,19 +85,13 @@ fn is_age(cell: &Value) -> bool {
 
 /// Normalises the answers of one side to one sequence.
 pub fn normalise(answers: &Answers) -> Vec<Seen> {
-    let bodies: Vec<Vec<Value>> = answers.iter().map(documents).collect();
+    let bodies: Vec<Vec<Value>> = answers.iter().map(Answer::documents).collect();
     let mut names = Drawn::default();
     for value in bodies.iter().flatten() {
         names.note(value);
     }
     names.versions.remove(&0);
     answers.iter().zip(bodies).map(|(answer, body)| names.seen(answer, body)).collect()
-}
-
-/// The JSON documents of a body: one, or one a line of a watch; none when it is no JSON.
-fn documents(answer: &Answer) -> Vec<Value> {
-    let parsed = serde_json::Deserializer::from_slice(&answer.body).into_iter::<Value>();
-    parsed.collect::<Result<Vec<_>, _>>().unwrap_or_default()
 }
 
 /// What one server drew or counted during one sequence.

@@ -55,7 +55,10 @@ fn sequence(line: &Value) -> Option<(String, (String, Answers))> {
 fn answer(value: &Value) -> Option<Answer> {
     let headers = serde_json::from_value(value["headers"].clone()).ok()?;
     let code = u16::try_from(value["code"].as_u64()?).ok()?;
-    Some(Answer { code, headers, body: value["body"].as_str()?.to_owned().into() })
+    let body = serde_json::from_value::<Vec<u8>>(value["body"].clone());
+    let body =
+        body.or_else(|_| serde_json::from_value(value["body"].clone()).map(String::into_bytes));
+    Some(Answer { code, headers, body: body.ok()?.into() })
 }
 
 fn write(file: &Path, known: &Known) -> Result<(), String> {
@@ -64,8 +67,11 @@ fn write(file: &Path, known: &Known) -> Result<(), String> {
         let answers: Vec<Value> = answers
             .iter()
             .map(|a| {
-                json!({"code": a.code, "headers": a.headers,
-                       "body": String::from_utf8_lossy(&a.body)})
+                let body = match std::str::from_utf8(&a.body) {
+                    Ok(text) => json!(text),
+                    Err(_) => json!(a.body.as_ref()),
+                };
+                json!({"code": a.code, "headers": a.headers, "body": body})
             })
             .collect();
         let line = json!({"name": name, "asked": asked, "answers": answers});

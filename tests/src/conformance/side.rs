@@ -63,7 +63,7 @@ async fn settle(side: &mut impl Side, question: &Question, answer: &Answer) -> R
     if question.method != "POST" || question.path != definitions || answer.code != 201 {
         return Ok(());
     }
-    let crd: Value = serde_json::from_slice(&answer.body).map_err(|e| e.to_string())?;
+    let crd = answer.documents().into_iter().next().unwrap_or_default();
     let text = |pointer: &str| crd.pointer(pointer).and_then(Value::as_str).unwrap_or("");
     let version = text("/spec/versions/0/name");
     let (group, plural) = (text("/spec/group"), text("/spec/names/plural"));
@@ -85,7 +85,7 @@ async fn run(side: &mut impl Side, sequence: &Sequence) -> Result<Answers, Strin
         let told = |e: String| format!("{}: {}: {e}", sequence.name, step.ask);
         let question = step.question(&names).map_err(told)?;
         let answer = side.ask(&question).await.map_err(told)?;
-        names.keep(&step.keep, &answer.body);
+        names.keep(&step.keep, answer.documents().into_iter().next());
         settle(side, &question, &answer).await.map_err(told)?;
         if index >= own.len() {
             answers.push(answer);

@@ -9,6 +9,8 @@ use http::header::{AUTHORIZATION, HOST};
 use http_body_util::Full;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use maestro_sim::protobuf;
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
@@ -70,6 +72,20 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The documents of the body, one, or one for each event of a watch; none when it is neither
+    /// JSON nor protobuf.
+    pub fn documents(&self) -> Vec<Value> {
+        let media = self.headers.get("content-type").map_or("", String::as_str);
+        match media.strip_prefix(protobuf::MEDIA_TYPE) {
+            Some(";stream=watch") => protobuf::watch::events(&self.body).unwrap_or_default(),
+            Some(_) => protobuf::decode(&self.body, ("", "")).into_iter().collect(),
+            None => {
+                let parsed = serde_json::Deserializer::from_slice(&self.body).into_iter::<Value>();
+                parsed.collect::<Result<Vec<_>, _>>().unwrap_or_default()
+            }
+        }
+    }
+
     /// Reads a whole answer, or what of a watch comes until it is quiet.
     ///
     /// # Errors

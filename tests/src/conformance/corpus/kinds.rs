@@ -10,20 +10,23 @@ const KINDS: &str = include_str!("../../../conformance/kinds.yaml");
 /// A kind with a small valid object of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kind {
+pub(super) struct Kind {
     /// Path of the collection, as in [`Step::ask`].
-    at: String,
+    pub(super) at: String,
     /// An object without type and name, which are filled in.
-    object: Value,
+    pub(super) object: Value,
     /// A merge patch that changes something beside the metadata; none when all is fixed.
     #[serde(default)]
     change: Value,
 }
 
 pub(super) fn sequences() -> Result<Vec<Sequence>, String> {
-    let kinds: Vec<Kind> =
-        serde_yaml::from_str(KINDS).map_err(|e| format!("tests/conformance/kinds.yaml: {e}"))?;
-    Ok(kinds.iter().map(sequence).collect())
+    Ok(kinds()?.iter().map(sequence).collect())
+}
+
+/// Every kind of the corpus.
+pub(super) fn kinds() -> Result<Vec<Kind>, String> {
+    serde_yaml::from_str(KINDS).map_err(|e| format!("tests/conformance/kinds.yaml: {e}"))
 }
 
 fn sequence(kind: &Kind) -> Sequence {

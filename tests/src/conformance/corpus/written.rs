@@ -14,6 +14,7 @@ const FILES: &[(&str, &str)] = &[
     ("pods", include_str!("../../../conformance/pods.yaml")),
     ("fields", include_str!("../../../conformance/fields.yaml")),
     ("custom", include_str!("../../../conformance/custom.yaml")),
+    ("proto", include_str!("../../../conformance/proto.yaml")),
 ];
 
 pub(super) fn sequences() -> Result<Vec<Sequence>, String> {

@@ -1,0 +1,139 @@
+//! Reviews: questions that are posted and stored nowhere. Who am I, and may somebody do something?
+//!
+//! Whoever is known to a simulated cluster may do everything: roles are stored and not enforced,
+//! and every review of access says so. Source:
+//! <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access>.
+
+use http::request::Parts;
+use serde_json::{Value, json};
+
+use crate::api::proposal::check_place;
+use crate::api::registry::Served;
+use crate::api::server::{Handled, Response, Server};
+use crate::api::{Cause, Request, Status};
+use crate::object::{GroupResource, at, map_at};
+
+/// Who asks, as a `UserInfo` (authentication.k8s.io/v1): an extension of requests whose sender was
+/// authenticated.
+#[derive(Clone, Debug)]
+pub struct UserInfo(pub Value);
+
+const SELF: GroupResource = GroupResource::new("authentication.k8s.io", "selfsubjectreviews");
+const ONE_OF: &str = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+
+/// Notes in a question of who asks who that is: a [`Request`] does not carry it.
+pub(super) fn sign(parts: &Parts, resource: &GroupResource, body: &mut Value) {
+    if *resource != SELF || !(body.is_null() || body.is_object()) {
+        return;
+    }
+    let user = parts.extensions.get::<UserInfo>().map(|user| user.0.clone());
+    // A client inside the simulation is nobody in particular, and may do everything.
+    let user = user.unwrap_or_else(|| {
+        json!({"username": "kubernetes-admin",
+               "groups": ["system:masters", "system:authenticated"]})
+    });
+    map_at(body, &["status"]).insert("userInfo".into(), user);
+}
+
+/// Whether a kind is one of reviews.
+pub(super) fn is_review(served: &Served) -> bool {
+    matches!(
+        (&*served.resource.group, &*served.resource.resource),
+        ("authentication.k8s.io", "selfsubjectreviews")
+            | (
+                "authorization.k8s.io",
+                "localsubjectaccessreviews"
+                    | "selfsubjectaccessreviews"
+                    | "selfsubjectrulesreviews"
+                    | "subjectaccessreviews"
+            )
+    )
+}
+
+impl Server {
+    /// Answers a review.
+    pub(super) fn review(&mut self, served: &Served, mut request: Request) -> Handled {
+        let mut body = std::mem::take(&mut request.body);
+        self.decode(served, &request, &mut body, None)?;
+        let answer = |value: Value| Ok(Response::Value { code: 201, value });
+        let mut fresh = json!({"apiVersion": served.api_version(), "kind": served.kind,
+                               "metadata": {}});
+        match &*served.resource.resource {
+            "selfsubjectreviews" => {
+                fresh["metadata"]["creationTimestamp"] = self.timestamp().into();
+                fresh["status"] = body["status"].take();
+                return answer(fresh);
+            }
+            "selfsubjectrulesreviews" => {
+                if text(&body, &["spec", "namespace"]).is_empty() {
+                    return Err(Box::new(Status::bad_request("no namespace on request")));
+                }
+                fresh["spec"] = json!({});
+                fresh["status"] = all_rules();
+                return answer(fresh);
+            }
+            _ => {}
+        }
+        check_place(served, &request, map_at(&mut body, &["metadata"]))?;
+        let causes = wrong(served, &body);
+        if !causes.is_empty() {
+            // The server names no kind here.
+            let mut status = Status::invalid(&served.resource.group, "", "", &causes);
+            status.details.remove("kind");
+            return Err(Box::new(status));
+        }
+        self.own(served, &request, None, &mut body);
+        body["status"] = json!({"allowed": true});
+        answer(body)
+    }
+}
+
+/// The rules of somebody who may do everything.
+fn all_rules() -> Value {
+    json!({"incomplete": false,
+           "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
+           "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}]})
+}
+
+fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
+    at(value, path).and_then(Value::as_str).unwrap_or("")
+}
+
+fn cause(field: &str, message: String) -> Cause {
+    Cause::new("FieldValueInvalid", field, message)
+}
+
+/// What a review of access must not be.
+fn wrong(served: &Served, body: &Value) -> Vec<Cause> {
+    let resource = at(body, &["spec", "resourceAttributes"]);
+    let other = at(body, &["spec", "nonResourceAttributes"]);
+    // As the server prints its own struct.
+    let shown = other.map_or(
+        Value::Null,
+        |other| json!({"Path": text(other, &["path"]), "Verb": text(other, &["verb"])}),
+    );
+    let mut causes = Vec::new();
+    if resource.is_some() == other.is_some() {
+        causes.push(cause("spec", format!("Invalid value: {shown}: {ONE_OF}")));
+    }
+    let names_itself = &*served.resource.resource != "selfsubjectaccessreviews";
+    let groups = at(body, &["spec", "groups"]).and_then(Value::as_array);
+    if names_itself && text(body, &["spec", "user"]).is_empty() && groups.is_none_or(Vec::is_empty)
+    {
+        let message = "Invalid value: \"\": at least one of user or group must be specified";
+        causes.push(cause("spec.user", message.into()));
+    }
+    if served.namespaced {
+        let namespace = text(body, &["metadata", "namespace"]);
+        let asked = resource.map(|resource| text(resource, &["namespace"]));
+        if let Some(asked) = asked.filter(|asked| *asked != namespace) {
+            let message = format!("Invalid value: \"{asked}\": must match metadata.namespace");
+            causes.push(cause("spec.resourceAttributes.namespace", message));
+        }
+        if other.is_some() {
+            let message = format!("Invalid value: {shown}: disallowed on this kind of request");
+            causes.push(cause("spec.nonResourceAttributes", message));
+        }
+    }
+    causes
+}

@@ -1,0 +1,102 @@
+//! What a client can read, by its Accept header.
+//!
+//! Source: RFC 9110 §12.5.1, and
+//! <https://kubernetes.io/docs/reference/using-api/api-concepts/#alternate-representations-of-resources>.
+
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_TYPE};
+
+use super::MEDIA_TYPE;
+
+/// How a client wants to be answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wire {
+    /// In JSON.
+    Json,
+    /// In protobuf where the kind has a message.
+    Protobuf {
+        /// Whether it reads nothing else.
+        only: bool,
+    },
+}
+
+/// Whether a body is in protobuf.
+pub fn is_protobuf(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    value.split(';').next().unwrap_or("").trim() == MEDIA_TYPE
+}
+
+/// What the Accept header asks for.
+pub fn wanted(headers: &HeaderMap) -> Wire {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    if !accept.contains(MEDIA_TYPE) {
+        return Wire::Json;
+    }
+    let mut clauses: Vec<Clause> = accept.split(',').filter_map(Clause::read).collect();
+    clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
+    match clauses.first() {
+        Some(Clause { protobuf: true, .. }) => {
+            Wire::Protobuf { only: clauses.iter().all(|clause| clause.protobuf) }
+        }
+        _ => Wire::Json,
+    }
+}
+
+/// One media range that this server can satisfy.
+struct Clause {
+    protobuf: bool,
+    /// From 0 to 1.
+    quality: f64,
+}
+
+impl Clause {
+    fn read(text: &str) -> Option<Self> {
+        let mut words = text.split(';').map(str::trim);
+        let protobuf = match words.next()? {
+            MEDIA_TYPE => true,
+            "application/json" | "application/yaml" | "application/*" | "*/*" => false,
+            _ => return None,
+        };
+        let mut quality = 1.0;
+        for word in words {
+            match word.split_once('=') {
+                // A Table has no message.
+                Some(("as", "Table")) if protobuf => return None,
+                Some(("q", value)) => quality = value.parse().unwrap_or(1.0),
+                _ => {}
+            }
+        }
+        Some(Self { protobuf, quality })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(accept: &str, expected: Wire) {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, accept.parse().expect(accept));
+        assert_eq!(wanted(&headers), expected, "{accept}");
+    }
+
+    #[test]
+    fn a_client_is_answered_in_what_it_prefers() {
+        let (either, only) = (Wire::Protobuf { only: false }, Wire::Protobuf { only: true });
+        check("application/json", Wire::Json);
+        check("*/*", Wire::Json);
+        check("application/vnd.kubernetes.protobuf,application/json", either);
+        check("application/vnd.kubernetes.protobuf, */*", either);
+        check("application/vnd.kubernetes.protobuf", only);
+        check("application/vnd.kubernetes.protobuf;stream=watch", only);
+        check("application/vnd.kubernetes.protobuf,text/plain", only);
+        check("application/json,application/vnd.kubernetes.protobuf", Wire::Json);
+        check("application/json;q=0.5,application/vnd.kubernetes.protobuf;q=0.8", either);
+        check("application/json,application/vnd.kubernetes.protobuf;q=0.8", Wire::Json);
+        let metadata = ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+        let (protobuf, json) = (MEDIA_TYPE, "application/json");
+        check(&format!("{protobuf}{metadata},{json}{metadata},{json}"), either);
+        let table = ";as=Table;g=meta.k8s.io;v=v1";
+        check(&format!("{protobuf}{table},{json}{table},{json}"), Wire::Json);
+    }
+}

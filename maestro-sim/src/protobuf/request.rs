@@ -1,0 +1,87 @@
+//! Bodies of requests that come in protobuf.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::media::{Wire, wanted};
+use super::{DecodeError, decode};
+use crate::api::registry::Served;
+use crate::api::{Form, Status, Verb};
+
+/// The media types of bodies and answers, as messages list them.
+const ALL: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
+/// Refuses a client that reads protobuf alone and asks for a kind that has none, before anything
+/// is done. Metadata alone has a message, whatever it is of.
+///
+/// # Errors
+/// 406 NotAcceptable.
+pub fn check_accept(
+    headers: &HeaderMap,
+    form: Form,
+    served: impl FnOnce() -> Option<Arc<Served>>,
+) -> Result<(), Box<Status>> {
+    if wanted(headers) != (Wire::Protobuf { only: true })
+        || form == Form::Metadata
+        || !served().is_some_and(|served| served.is_custom())
+    {
+        return Ok(());
+    }
+    let message = format!("only the following media types are accepted: {ALL}");
+    Err(Box::new(Status::new(406, "NotAcceptable", message)))
+}
+
+/// Reads a body: an object of the served kind, or options for a deletion.
+///
+/// # Errors
+/// 415 for kinds that are not in protobuf, 400 for a body that is no such message.
+pub fn body(served: Option<&Served>, verb: Verb, body: &[u8]) -> Result<Value, Box<Status>> {
+    let deletes = matches!(verb, Verb::Delete | Verb::DeleteCollection);
+    let Some(served) = served else { return Ok(Value::Null) };
+    if body.is_empty() && deletes {
+        return Ok(Value::Null);
+    }
+    if served.is_custom() && !deletes {
+        let message = "the body of the request was in an unknown format - accepted media types \
+                       include: application/json, application/yaml";
+        return Err(Box::new(Status::new(415, "UnsupportedMediaType", message)));
+    }
+    let kind = if deletes { "DeleteOptions" } else { &served.kind };
+    match decode(body, (served.api_version(), kind)) {
+        Ok(value) => Ok(value),
+        Err(why) if deletes => Err(Box::new(Status::bad_request(why.to_string()))),
+        // The server says of its type what it says of any body's.
+        Err(DecodeError::NoMessage { api_version, kind }) => {
+            Ok(json!({"apiVersion": api_version, "kind": kind}))
+        }
+        Err(DecodeError::Envelope(why)) => {
+            let summary = summary(body);
+            Err(Box::new(Status::bad_request(format!(
+                "the object provided is unrecognized (must be of type {kind}): {why} ({summary})"
+            ))))
+        }
+        Err(DecodeError::Message { api_version, kind: found, why }) => {
+            let version = api_version.rsplit('/').next().unwrap_or("");
+            Err(Box::new(Status::bad_request(format!(
+                "{found} in version \"{version}\" cannot be handled as a {kind}: {why}"
+            ))))
+        }
+    }
+}
+
+/// The beginning of a body, as messages show it.
+fn summary(body: &[u8]) -> String {
+    const SHOWN: usize = 30;
+    let (shown, rest) = body.split_at(body.len().min(SHOWN));
+    let mut text = match shown {
+        [] => return "<empty>".to_owned(),
+        [b'{', ..] => String::from_utf8_lossy(shown).into_owned(),
+        _ => shown.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    if !rest.is_empty() {
+        text.push_str(" ...");
+    }
+    text
+}
