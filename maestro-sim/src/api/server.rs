@@ -54,9 +54,14 @@ pub type Handled = Result<Response, Box<Status>>;
 
 /// What the server says of a kind that will go.
 fn deprecation(served: &Served) -> Option<String> {
-    (served.resource == GroupResource::new("", "endpoints")).then(|| {
-        "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()
-    })
+    let told = match (&*served.resource.group, &*served.resource.resource) {
+        ("", "endpoints") => {
+            "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+        }
+        ("", "componentstatuses") => "v1 ComponentStatus is deprecated in v1.19+",
+        _ => return None,
+    };
+    Some(told.to_owned())
 }
 
 /// An API server over its store. Synchronous: `now` is set by the caller before each request.

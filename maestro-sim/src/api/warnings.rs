@@ -2,6 +2,8 @@
 //!
 //! Source: the `WarningsOnCreate` and `WarningsOnUpdate` of `k8s.io/kubernetes/pkg/registry`.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use serde_json::Value;
 
 use crate::api::registry::Served;
@@ -29,6 +31,7 @@ impl Server {
         let root = Path::Root;
         let spec = root.field("spec");
         match (&*served.resource.group, &*served.resource.resource) {
+            ("", "secrets") => out.extend(no_pem(body)),
             ("", "services") => service_spec::warnings(body, out),
             // Few people change pods by hand.
             ("", "pods") if old.is_none() => {
@@ -61,6 +64,20 @@ fn name(body: &Value, what: &str, out: &mut Vec<String>) {
             problems.join(" ")
         ));
     }
+}
+
+/// A pair of certificate and key that is none at first sight.
+fn no_pem(secret: &Value) -> Option<String> {
+    if secret.get("type").is_none_or(|kind| kind != "kubernetes.io/tls") {
+        return None;
+    }
+    let parts = [("tls.crt", "certificate"), ("tls.key", "key")];
+    let (_, what) = parts.into_iter().find(|(name, _)| {
+        let data = at(secret, &["data", name]).and_then(Value::as_str).unwrap_or("");
+        let text = STANDARD.decode(data).unwrap_or_default();
+        !String::from_utf8_lossy(&text).contains("-----BEGIN ")
+    })?;
+    Some(format!("tls: failed to find any PEM data in {what} input"))
 }
 
 fn template(body: &Value, spec: &Path<'_>, out: &mut Vec<String>) {
