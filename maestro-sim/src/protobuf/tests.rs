@@ -195,12 +195,13 @@ fn what_cannot_be_read_is_refused() {
     let deep = super::envelope::wrap(crd.0, crd.1, &raw).to_vec();
     // An envelope's empty items: two bytes a value, and each a whole Pod.
     let pods = super::envelope::wrap("v1", "PodList", &b"\x12\x00".repeat(400_000)).to_vec();
-    let cases: [(&[u8], &str); 7] = [
+    let cases: [(&[u8], &str); 8] = [
         (b"{}", "does not appear to be a protobuf message"),
         (b"k8s\0", "empty body"),
         (&body(b"\x08\x01"), "proto: wrong wireType = 0 for field ObjectMeta"),
         (&body(b"\x0a\x05\x0a"), "unexpected EOF"),
         (&body(b"\x0c"), "proto: ConfigMap: wiretype end group for non-group"),
+        (&body(b"\x78\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "proto: integer overflow"),
         (&deep, "nested too deeply"),
         (&pods, "too many values"),
     ];
@@ -266,4 +267,36 @@ proptest! {
             let _ = encode(&value);
         }
     }
+}
+
+#[test]
+fn custom_kinds_are_not_in_protobuf() {
+    use crate::api::registry::Registry;
+    use crate::api::{Form, Verb};
+    use crate::object::{GroupResource, Object};
+
+    let mut registry = Registry::default();
+    registry.serve(&Object::new(json!({"spec": {
+        "group": "example.com", "names": {"plural": "widgets", "kind": "Widget"},
+        "scope": "Namespaced",
+        "versions": [{"name": "v1", "served": true, "storage": true}]}})));
+    let served = registry.find(&GroupResource::owned("example.com", "widgets"), "v1");
+    let served = served.expect("served");
+    let code = |verb, body: &[u8]| {
+        super::request::body(Some(&served), verb, body).map(|_| 200).unwrap_or_else(|e| e.code)
+    };
+    let options = super::envelope::wrap("example.com/v1", "DeleteOptions", b"\x08\x00");
+    assert_eq!(code(Verb::Create, b"k8s\0"), 415);
+    assert_eq!(code(Verb::Update, b"k8s\0"), 415);
+    assert_eq!(code(Verb::Delete, b"k8s\0"), 400);
+    assert_eq!(code(Verb::Delete, &options), 200);
+    assert_eq!(code(Verb::Delete, b""), 200);
+    let accepts = |media: &'static str, form| {
+        let mut headers = http::HeaderMap::new();
+        headers.insert(http::header::ACCEPT, http::HeaderValue::from_static(media));
+        super::request::check_accept(&headers, form, || Some(served.clone())).is_ok()
+    };
+    assert!(!accepts(super::MEDIA_TYPE, Form::Whole));
+    assert!(accepts(super::MEDIA_TYPE, Form::Metadata));
+    assert!(accepts("application/vnd.kubernetes.protobuf,application/json", Form::Whole));
 }
