@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub mod choose;
+pub mod history;
 pub mod moment;
 pub mod name;
 mod schedule;
@@ -278,6 +279,21 @@ impl PlanExecution {
     #[must_use]
     pub fn state(&self) -> State {
         self.status.as_ref().map(|status| status.state).unwrap_or_default()
+    }
+
+    /// Whether it is to bring the instance to a desired state: neither by hand, nor by a trigger,
+    /// nor cleanup.
+    #[must_use]
+    pub fn covers(&self) -> bool {
+        matches!(
+            self.spec.cause,
+            Some(
+                Cause::Created
+                    | Cause::VersionChanged
+                    | Cause::ParametersChanged
+                    | Cause::RolledBack
+            )
+        )
     }
 
     /// Whether a person created this run.

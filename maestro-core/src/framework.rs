@@ -97,6 +97,11 @@ pub struct FrameworkSpec {
     /// What starts a plan besides the lifecycle. Several at once are served in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<Trigger>,
+    /// How many finished executions of an instance are kept. Older ones are deleted, but those that
+    /// say what the instance runs and when each plan ran last, and those that people created.
+    /// Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_limit: Option<u32>,
     /// When an instance is ready. Absent: when every rendered object is healthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,

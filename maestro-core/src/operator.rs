@@ -26,6 +26,7 @@ mod effects;
 mod ending;
 mod events;
 mod frameworks;
+mod history;
 mod instance;
 mod instances;
 mod journal;

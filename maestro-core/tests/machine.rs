@@ -541,3 +541,44 @@ fn a_step_times_out_with_what_it_waited_for_and_can_be_retried() {
     }
     assert_eq!(execution.status.state, State::Complete, "{:#?}", execution.status);
 }
+
+/// What effects are about, in order.
+fn about(effects: &[Effect]) -> Vec<String> {
+    let object = |object: &Value| format!("{} {}", object["kind"], object["metadata"]["name"]);
+    let all = effects.iter().filter_map(|effect| match &effect.action {
+        Action::Apply { object: one } | Action::Create { object: one } => Some(object(one)),
+        _ => None,
+    });
+    all.map(|text| text.replace('"', "")).collect()
+}
+
+#[test]
+fn tasks_of_a_step_begin_together_and_send_in_the_order_written() {
+    let apply = |kind: &str, api: &str, name: &str| {
+        TaskKind::Apply(Apply { objects: vec![object(kind, api, name)] })
+    };
+    let names = |kinds: Vec<TaskKind>| {
+        let named = |(at, kind)| Task { name: format!("t{at}"), kind };
+        kinds.into_iter().enumerate().map(named).collect()
+    };
+    let job = TaskKind::Job(Job { object: object("Job", "batch/v1", "j"), keep: false });
+    // The first is never done by itself, and the others do not wait for it.
+    let tasks = vec![
+        apply("StatefulSet", "apps/v1", "z"),
+        apply("ConfigMap", "v1", "b"),
+        apply("ConfigMap", "v1", "a"),
+        job,
+    ];
+    let plan = one_step(Step { tasks: names(tasks), ..job_step(OnFailure::Fail, 0) });
+    let mut execution = Execution { uid: "e".to_owned(), ..Execution::default() };
+    let cluster = Cluster::new();
+    let first = step(&plan, &execution, &cluster.observed, cluster.now);
+    let sent = about(&first.effects);
+    assert_eq!(sent[..3], ["StatefulSet z", "ConfigMap b", "ConfigMap a"].map(str::to_owned));
+    assert!(sent[3].starts_with("Job j-") && sent.len() == 4, "{sent:?}");
+    execution = first.execution;
+    let states = |execution: &Execution| -> Vec<StepState> {
+        execution.status.phases[0].steps[0].tasks.iter().map(|task| task.state).collect()
+    };
+    assert_eq!(states(&execution), [StepState::Running; 4]);
+}

@@ -3,6 +3,7 @@
 //! HTTP, the in-process client and the simulated controllers are thin shells on [`Request`]:
 //! a request from inside the simulation never becomes HTTP or JSON text.
 
+mod accept;
 mod account;
 mod addresses;
 mod admission;
@@ -10,21 +11,28 @@ mod decode;
 mod delete;
 pub mod discovery;
 mod failure;
-mod form;
+pub(crate) mod form;
 pub mod http;
+mod json;
+pub mod openapi;
 mod prepare;
 mod proposal;
+mod query;
 pub mod read;
 pub mod registry;
 pub mod review;
+mod scale;
 pub mod server;
+mod service_spec;
 pub mod status;
 mod strategy;
 mod subresource;
+pub(crate) mod table;
 mod uneven;
 mod warnings;
 pub mod watch;
 mod write;
+mod yaml;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -123,6 +131,8 @@ pub struct Options {
     pub warn: bool,
     /// The form in which objects are wanted.
     pub form: Form,
+    /// The paths of fields that stand in the body twice.
+    pub twice: Vec<String>,
 }
 
 /// The form in which a client wants objects (`as=` in its Accept header).
@@ -131,8 +141,24 @@ pub enum Form {
     /// Whole objects.
     #[default]
     Whole,
-    /// `PartialObjectMetadata`, or a list of them.
+    /// `PartialObjectMetadata` of one object.
     Metadata,
+    /// `PartialObjectMetadataList`.
+    MetadataList,
+    /// A `Table`, whose rows hold so much of each object.
+    Table(Include),
+}
+
+/// How much of an object a Table's row holds (`includeObject=`).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Include {
+    /// Its metadata.
+    #[default]
+    Metadata,
+    /// All of it.
+    Object,
+    /// Nothing.
+    Nothing,
 }
 
 /// One request, whoever makes it.

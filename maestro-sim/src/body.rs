@@ -13,12 +13,14 @@ use http_body::{Frame, SizeHint};
 use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep};
 
+use crate::api::form::Shape;
 use crate::api::read::List;
 use crate::api::watch::{WatchStart, seen};
 use crate::link::LinkId;
 use crate::object::Object;
 use crate::sim::Cluster;
 use crate::store::EventType;
+use crate::time::unix;
 
 /// The body of an answer.
 pub enum Body {
@@ -104,6 +106,8 @@ pub struct WatchBody {
     bookmark: Instant,
     silent_since: Instant,
     sent: u64,
+    /// Whether an object was sent before in another form than its own.
+    headed: bool,
     timer: Pin<Box<Sleep>>,
     over: bool,
     /// Writes an event: its type and its object.
@@ -145,6 +149,7 @@ impl WatchBody {
             ends,
             bookmark: now + BOOKMARK_EVERY,
             silent_since: now,
+            headed: false,
             timer: Box::pin(tokio::time::sleep_until(ends)),
             over: false,
             write: line,
@@ -210,7 +215,7 @@ impl WatchBody {
             return if now >= patience { Found::End } else { Found::Wait(patience) };
         }
         if let Some(object) = self.initial.pop_front() {
-            return Found::Chunk((self.write)("ADDED", &Written::Object(&object)));
+            return Found::Chunk(self.event("ADDED", &object));
         }
         if std::mem::take(&mut self.initial_end) {
             return Found::Chunk(self.bookmark(true));
@@ -231,13 +236,13 @@ impl WatchBody {
             }
             while let Some(event) = table.event(position) {
                 if event.at + lag > elapsed {
-                    let wait = event.at + lag - elapsed;
-                    return Ok(Some(Found::Wait(now + self.cluster.wait(wait))));
+                    let wait = self.cluster.wait(event.at + lag - elapsed);
+                    return Ok(Some(Err(now + wait)));
                 }
                 position += 1;
                 sent = event.object.resource_version();
                 if let Some((kind, object)) = seen(event, filter) {
-                    return Ok(Some(Found::Chunk(write(name(kind), &Written::Object(&object)))));
+                    return Ok(Some(Ok((kind, object))));
                 }
             }
             table.wake_on_event(cx.waker());
@@ -250,7 +255,8 @@ impl WatchBody {
                 self.over = true;
                 Found::Chunk(error)
             }
-            Ok(Some(found)) => found,
+            Ok(Some(Ok((kind, object)))) => Found::Chunk(self.event(name(kind), &object)),
+            Ok(Some(Err(until))) => Found::Wait(until),
             Ok(None) if self.start.bookmarks && now >= self.bookmark => {
                 self.bookmark = now + BOOKMARK_EVERY;
                 Found::Chunk(self.bookmark(false))
@@ -260,15 +266,25 @@ impl WatchBody {
         }
     }
 
-    fn bookmark(&self, initial_end: bool) -> Bytes {
+    /// One event, its object in the form that was asked for.
+    fn event(&mut self, kind: &str, object: &Object) -> Bytes {
+        if matches!(self.start.shape, Shape::Whole) {
+            return (self.write)(kind, &Written::Object(object));
+        }
+        let now = self.cluster.with(|world| unix(world.now));
+        let shaped = self.start.shape.watched(object, !self.headed, now);
+        self.headed = true;
+        shaped.map_or_else(Bytes::new, |value| (self.write)(kind, &Written::Value(&value)))
+    }
+
+    fn bookmark(&mut self, initial_end: bool) -> Bytes {
         let (api_version, kind) = &self.start.type_meta;
-        let mut meta = json!({"resourceVersion": self.sent.to_string(),
-                              "creationTimestamp": Value::Null});
+        let mut meta = json!({"resourceVersion": self.sent.to_string()});
         if initial_end {
             meta["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let object = json!({"kind": kind, "apiVersion": api_version, "metadata": meta});
-        (self.write)("BOOKMARK", &Written::Value(&object))
+        self.event("BOOKMARK", &Object::new(object))
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::api::{Options, Request, Verb};
+use crate::controller::definition::DefinitionFinalizer;
 use crate::controller::list;
 use crate::kubelet::{Kubelet, NodeSpec};
 use crate::link::LinkId;
@@ -18,8 +19,10 @@ use crate::world::World;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
-/// Creates what a fresh control plane holds.
+/// Creates what a fresh API server holds, and what runs in its process.
 pub fn bootstrap(world: &mut World) {
+    let own = world.add_link("kube-apiserver");
+    world.add_actor(Box::new(DefinitionFinalizer::default()), own);
     for name in NAMESPACES {
         create(
             world,

@@ -4,6 +4,7 @@
 //! Source: `k8s.io/kubernetes/pkg/apis/*/validation` and `k8s.io/apimachinery/pkg/api/validation`.
 
 mod batch;
+mod cluster;
 mod core;
 mod cron;
 pub mod field;
@@ -11,7 +12,9 @@ mod go_json;
 mod meta;
 mod pod;
 mod policy;
+mod rollout;
 mod service;
+mod status;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -24,7 +27,15 @@ use crate::api::Cause;
 use crate::object::GroupResource;
 
 pub use meta::metadata;
+pub(crate) use pod::warnings as pod_warnings;
 pub(crate) use service::addresses as cluster_addresses;
+
+/// What is wrong with the status of a complete object.
+pub fn status(resource: &GroupResource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    status::status((&resource.group, &resource.resource), object, old, &mut causes);
+    causes
+}
 
 /// What is wrong with a complete object of a built-in kind; on update, `old` is the stored one.
 pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
@@ -45,6 +56,11 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
         ("batch", "cronjobs") => batch::cron_job(object, old, found),
         ("policy", "poddisruptionbudgets") => policy::budget(object, found),
         ("autoscaling", "horizontalpodautoscalers") => policy::autoscaler(object, found),
+        ("apiregistration.k8s.io", "apiservices") => cluster::api_service(object, found),
+        ("certificates.k8s.io", "certificatesigningrequests") => {
+            cluster::certificate_request(object, found);
+        }
+        ("storage.k8s.io", "volumeattachments") => cluster::attachment(object, old, found),
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
             core::role_binding(object, old, found);
         }

@@ -10,6 +10,7 @@
 pub mod batch;
 pub mod cron_job;
 pub mod daemon_set;
+pub mod definition;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoint_slice;

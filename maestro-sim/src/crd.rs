@@ -11,7 +11,7 @@ pub use check::check;
 use crate::object::{at, map_at};
 
 /// Holds a definition until its objects are gone.
-const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 /// Fills in what a definition leaves out: singular and list kind, conversion.
 pub fn complete(crd: &mut Value) {
@@ -21,7 +21,7 @@ pub fn complete(crd: &mut Value) {
     if absent(names.get("singular")) {
         names.insert("singular".into(), kind.to_lowercase().into());
     }
-    if absent(names.get("listKind")) {
+    if absent(names.get("listKind")) && !kind.is_empty() {
         names.insert("listKind".into(), format!("{kind}List").into());
     }
     map_at(crd, &["spec"]).entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
@@ -38,13 +38,6 @@ pub fn accepted(crd: &Value, now: &str) -> Value {
         .filter(|v| v.get("storage").and_then(Value::as_bool) == Some(true))
         .filter_map(|v| v.get("name").cloned())
         .next();
-    let finalizers = map_at(&mut out, &["metadata"]).entry("finalizers");
-    if let Some(list) = finalizers.or_insert_with(|| json!([])).as_array_mut()
-        && at(crd, &["metadata", "deletionTimestamp"]).is_none()
-        && !list.iter().any(|f| f == CLEANUP)
-    {
-        list.push(CLEANUP.into());
-    }
     let status = map_at(&mut out, &["status"]);
     status.insert("acceptedNames".into(), names);
     let stored = status.entry("storedVersions").or_insert_with(|| json!([]));
@@ -60,6 +53,21 @@ pub fn accepted(crd: &Value, now: &str) -> Value {
         set(status, condition, now);
     }
     out
+}
+
+/// The definition as its deletion begins: its objects go first.
+pub fn terminating(crd: &mut Value, now: &str) {
+    let meta = map_at(crd, &["metadata"]);
+    meta.insert("deletionTimestamp".into(), now.into());
+    let finalizers = meta.entry("finalizers").or_insert_with(|| json!([]));
+    if let Some(list) = finalizers.as_array_mut()
+        && !list.iter().any(|f| f == CLEANUP)
+    {
+        list.push(CLEANUP.into());
+    }
+    let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will \
+                   begin soon";
+    set(map_at(crd, &["status"]), ("Terminating", "InstanceDeletionPending", message), now);
 }
 
 fn set(

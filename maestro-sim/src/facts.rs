@@ -18,6 +18,7 @@ pub struct Facts {
     /// `version`, `kind` and `type`.
     pub resources: Vec<Value>,
     types: BTreeMap<&'static str, &'static str>,
+    columns: BTreeMap<&'static str, &'static str>,
     parsed: Mutex<BTreeMap<String, Arc<Schema>>>,
 }
 
@@ -26,15 +27,16 @@ pub fn facts() -> &'static Facts {
     static FACTS: OnceLock<Facts> = OnceLock::new();
     FACTS.get_or_init(|| {
         let mut resources = Vec::new();
-        let mut types = BTreeMap::new();
+        let (mut types, mut columns) = (BTreeMap::new(), BTreeMap::new());
         for line in TABLE.lines() {
             match line.split_once(' ') {
                 Some(("R", json)) => resources.extend(serde_json::from_str::<Value>(json)),
                 Some(("T", rest)) => types.extend(rest.split_once(' ')),
+                Some(("C", rest)) => columns.extend(rest.split_once(' ')),
                 _ => {}
             }
         }
-        Facts { resources, types, parsed: Mutex::default() }
+        Facts { resources, types, columns, parsed: Mutex::default() }
     })
 }
 
@@ -53,6 +55,17 @@ impl Facts {
         schema
     }
 
+    /// A type as the table writes it, references and all; `None` for a name it does not hold.
+    pub fn document(&self, name: &str) -> Option<Value> {
+        serde_json::from_str(self.types.get(name)?).ok()
+    }
+
+    /// The columns of the Tables at a collection's path.
+    pub fn columns(&self, path: &str) -> Vec<Value> {
+        let columns = self.columns.get(path);
+        columns.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Schema>>> {
         self.parsed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -63,7 +76,11 @@ impl Facts {
         if name.contains("JSONSchemaProps") || depth > 40 {
             return None;
         }
-        let value: Value = serde_json::from_str(self.types.get(name)?).ok()?;
+        let mut value: Value = serde_json::from_str(self.types.get(name)?).ok()?;
+        if name.ends_with(".RawExtension") {
+            // Nobody knows what is in there, and so it has one owner.
+            value["x-kubernetes-map-type"] = "atomic".into();
+        }
         Some(self.expand(value, depth))
     }
 

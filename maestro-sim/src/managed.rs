@@ -35,7 +35,7 @@ pub struct Write<'a> {
     /// Top-level fields this endpoint resets, and so nobody comes to own by writing to it: see
     /// [`reset_fields`].
     pub reset: &'a [&'a str],
-    /// RFC 3339, whole seconds, UTC.
+    /// RFC 3339, whole seconds, UTC; empty for an entry without a time.
     pub now: &'a str,
 }
 
@@ -56,6 +56,10 @@ impl<'a> Write<'a> {
         Ty::root(self.schema)
     }
 
+    fn time(&self) -> Option<String> {
+        (!self.now.is_empty()).then(|| self.now.to_owned())
+    }
+
     fn diff(&self, old: &Value, new: &Value) -> Diff {
         diff(self.ty(), old, new, self.reset)
     }
@@ -70,8 +74,8 @@ impl<'a> Write<'a> {
 /// patch: fields that are new or changed go to this manager, and from everyone else; fields that
 /// are gone leave every set.
 ///
-/// The client's `managedFields` count if they can be read and are not empty, except on a
-/// subresource; `[{}]` resets them, and an object whose fields are not tracked stays so.
+/// The client's `managedFields` count if they can be read, except on a subresource; `[]` and
+/// `[{}]` reset them, and an object whose fields are not tracked stays so.
 pub fn update(write: &Write<'_>, old: Option<&Value>, new: &mut Value) {
     if let Some(old) = old
         && renew::same_owners(write, old, new)
@@ -109,10 +113,12 @@ fn client_entries(write: &Write<'_>, old: Option<&Value>, new: &mut Value) -> Ve
         Some(sent) if write.subresource.is_empty() => sent.take(),
         _ => return live_entries(),
     };
-    if sent
-        .as_array()
-        .is_some_and(|list| matches!(list.as_slice(), [Value::Object(only)] if only.is_empty()))
-    {
+    let resets = |list: &Vec<Value>| match list.as_slice() {
+        [] => true,
+        [Value::Object(only)] => only.is_empty(),
+        _ => false,
+    };
+    if sent.as_array().is_some_and(resets) {
         return Vec::new();
     }
     // What comes back as it was stored needs no second look.
@@ -149,7 +155,7 @@ fn take(
 fn own(entries: &mut Vec<Entry>, write: &Write<'_>, fields: FieldSet) {
     if let Some(entry) = entries.iter_mut().find(|e| e.is(write, Operation::Update)) {
         entry.fields.union(fields);
-        entry.time = Some(write.now.to_owned());
+        entry.time = write.time();
     } else {
         entries.push(Entry::new(write, Operation::Update, fields));
     }

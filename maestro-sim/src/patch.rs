@@ -59,7 +59,8 @@ pub fn json(live: &Value, patch: &Value) -> Result<Value, PatchError> {
             Value::Null | Value::Array(_) => return Ok(live.clone()),
         };
         return Err(PatchError::Malformed(format!(
-            "json: cannot unmarshal {kind} into Go value of type jsonpatch.Patch"
+            "error decoding patch: json: cannot unmarshal {kind} into Go value of type \
+             []handlers.jsonPatchOp"
         )));
     };
     if operations.len() > MAX_OPERATIONS {
@@ -97,8 +98,18 @@ fn decode(operation: &Value) -> Result<PatchOperation, PatchError> {
     // An operation without its value means null, as on a real server.
     let needs_value = matches!(name, "add" | "replace" | "test");
     let mut operation = operation.clone();
-    if let (true, Value::Object(fields)) = (needs_value, &mut operation) {
-        fields.entry("value").or_insert(Value::Null);
+    if let Value::Object(fields) = &mut operation {
+        if needs_value {
+            fields.entry("value").or_insert(Value::Null);
+        }
+        // What stands before the first slash of a path says nothing.
+        for name in ["path", "from"] {
+            if let Some(Value::String(path)) = fields.get_mut(name)
+                && let Some(slash) = path.find('/')
+            {
+                path.drain(..slash);
+            }
+        }
     }
     serde_json::from_value(operation)
         .map_err(|error| PatchError::Failed(format!("{name} operation: {error}")))
@@ -257,7 +268,8 @@ mod tests {
             ),
         );
         check_json("{}", "[{op: swap, path: /a}]", failed("Unexpected kind: swap"));
-        let object = "json: cannot unmarshal object into Go value of type jsonpatch.Patch";
+        let object = "error decoding patch: json: cannot unmarshal object into Go value of type \
+                      []handlers.jsonPatchOp";
         check_json("{}", "{}", Err((400, object)));
         let many = Value::Array(vec![Value::Null; MAX_OPERATIONS + 1]);
         assert_eq!(json(&Value::Null, &many).unwrap_err().code(), 413);

@@ -40,10 +40,8 @@ pub const VERSIONS: [&str; 1] = ["1.37"];
 pub struct Options {
     /// The address to listen on; port 0 for any that is free.
     pub listen: SocketAddr,
-    /// The number of nodes.
-    pub nodes: u32,
-    /// How workloads behave; what no rule selects starts at once and runs.
-    pub workloads: Vec<Rule>,
+    /// What runs besides the API server.
+    pub parts: Parts,
     /// Decides everything that is drawn: names, UIDs, the behaviour of workloads.
     pub seed: u64,
     /// Seconds of the cluster in one second of the wall; 1 for the wall's own time.
@@ -52,6 +50,20 @@ pub struct Options {
     pub users: Users,
     /// What one client may take.
     pub limits: Limits,
+}
+
+/// What runs besides the API server.
+#[derive(Clone, Debug)]
+pub enum Parts {
+    /// Nothing, as in controller-runtime's envtest: no controller, no scheduler and no node.
+    ApiServer,
+    /// The controllers, the scheduler and this many nodes.
+    Cluster {
+        /// The number of nodes, in three zones.
+        nodes: u32,
+        /// How workloads behave; what no rule selects starts at once and runs.
+        workloads: Vec<Rule>,
+    },
 }
 
 /// What the server gives at most.
@@ -137,9 +149,13 @@ impl Server {
         users.admit(tls.admin_certificate(), User::admin());
         let world = sim::Options { seed: options.seed, trace: TraceLevel::Digest };
         let cluster = Cluster::new(&world, since_epoch(), options.speed);
-        let spec = ClusterSpec { nodes: options.nodes, workloads: options.workloads };
         let link = cluster.with(|world| {
-            boot::cluster(world, &spec);
+            match options.parts {
+                Parts::ApiServer => boot::bootstrap(world),
+                Parts::Cluster { nodes, workloads } => {
+                    boot::cluster(world, &ClusterSpec { nodes, workloads });
+                }
+            }
             // What a client waits for is its own network.
             world.add_direct_link("tcp")
         });

@@ -8,7 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
+use crate::api::form::Shape;
 use crate::api::http::{self, Routed};
+use crate::api::openapi;
 use crate::api::registry::Registry;
 use crate::api::server::{Handled, Response};
 use crate::api::{Form, Request};
@@ -82,6 +84,9 @@ impl Service {
             tokio::time::sleep(self.cluster.wait(travel)).await;
         }
         let sent = self.cluster.with(|world| {
+            if let Some(answer) = openapi::answer(&world.server, parts.uri.path()) {
+                return Sent::Plain(answer);
+            }
             let request = match http::route(&world.server.registry, &parts, &bytes) {
                 Routed::Request(request) => *request,
                 Routed::Answer(answer) => return Sent::Plain(answer),
@@ -118,7 +123,10 @@ impl Service {
             }
             Ok(Response::Watch(start)) => {
                 let (api_version, kind) = &start.type_meta;
-                let protobuf = wire != Wire::Json && message_of(api_version, kind).is_some();
+                // Metadata alone has a message, whatever it is of.
+                let protobuf = wire != Wire::Json
+                    && (matches!(start.shape, Shape::Metadata)
+                        || message_of(api_version, kind).is_some());
                 let body = WatchBody::new(self.cluster.clone(), link, start);
                 match protobuf {
                     true => watch_answer(Body::Watch(Box::new(body.in_protobuf()))),

@@ -63,6 +63,12 @@ impl Table {
         self.log.get(usize::try_from(index).ok()?)
     }
 
+    /// The events after a version, oldest first; none if some of them are compacted away.
+    pub fn since(&self, version: u64) -> Option<impl Iterator<Item = &Event>> {
+        let later = |event: &Event| event.object.resource_version() <= version;
+        (version >= self.compacted).then(|| self.log.range(self.log.partition_point(later)..))
+    }
+
     /// The position of the first event after `version`, or the compacted version that is newer.
     pub fn position_after(&self, version: u64) -> Result<u64, u64> {
         if version < self.compacted {

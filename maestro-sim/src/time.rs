@@ -6,10 +6,14 @@ use crate::entropy::EPOCH_SECS;
 
 /// RFC 3339 with seconds (`metav1.Time`) of a virtual instant.
 pub fn rfc3339(now: Duration) -> String {
-    let seconds = EPOCH_SECS.saturating_add_unsigned(now.as_secs());
-    jiff::Timestamp::new(seconds, 0)
+    jiff::Timestamp::new(unix(now), 0)
         .map(|t| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
         .unwrap_or_default()
+}
+
+/// Unix seconds of a virtual instant.
+pub fn unix(now: Duration) -> i64 {
+    EPOCH_SECS.saturating_add_unsigned(now.as_secs())
 }
 
 /// Unix seconds of an RFC 3339 time; `None` if malformed.

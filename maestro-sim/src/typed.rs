@@ -42,9 +42,12 @@ pub fn decode(
     value: &mut Value,
     known: Option<&Value>,
 ) -> Result<Noticed, String> {
-    let mut decoder = Decoder { noticed: Noticed::default() };
+    let mut decoder = Decoder { noticed: Noticed::default(), mismatch: None };
     let place = Place { owner: kind, fields: None };
     decoder.structure(schema, value, known, &place, &Path::root(""))?;
+    if let Some(mismatch) = decoder.mismatch {
+        return Err(mismatch);
+    }
     decoder.noticed.unknown.sort();
     Ok(decoder.noticed)
 }
@@ -153,9 +156,17 @@ pub fn json_type(value: &Value) -> &'static str {
 
 struct Decoder {
     noticed: Noticed,
+    /// The first value of another type than its field's. Decoding goes on behind it, and what a
+    /// type's own decoder refuses there is told in its stead.
+    mismatch: Option<String>,
 }
 
 impl Decoder {
+    fn keep(&mut self, mismatch: String) -> Result<(), String> {
+        self.mismatch.get_or_insert(mismatch);
+        Ok(())
+    }
+
     fn structure(
         &mut self,
         schema: &Schema,
@@ -170,7 +181,7 @@ impl Decoder {
                 *value = zero(schema);
                 return Ok(());
             }
-            other => return Err(place.mismatch(json_type(other), &schema.go_type)),
+            other => return self.keep(place.mismatch(json_type(other), &schema.go_type)),
         };
         let known = known.and_then(Value::as_object);
         let mut surplus = false;
@@ -228,10 +239,13 @@ impl Decoder {
             },
             Kind::Any if !scalar::is_quantity(schema) => Ok(()),
             _ => {
-                let uneven = scalar::decode(schema, go_type, value)
-                    .map_err(|wrong| wrong.told(|what, of| place.mismatch(what, of)))?;
-                if uneven {
-                    self.noticed.uneven.push(path.steps());
+                match scalar::decode(schema, go_type, value) {
+                    Ok(true) => self.noticed.uneven.push(path.steps()),
+                    Ok(false) => {}
+                    Err(scalar::Wrong::Own(message)) => return Err(message),
+                    Err(scalar::Wrong::Type(what, of)) => {
+                        return self.keep(place.mismatch(&what, &of));
+                    }
                 }
                 Ok(())
             }
@@ -248,7 +262,7 @@ impl Decoder {
         path: &Path<'_>,
     ) -> Result<(), String> {
         let Value::Object(map) = value else {
-            return Err(place.mismatch(json_type(value), go_type));
+            return self.keep(place.mismatch(json_type(value), go_type));
         };
         let of = go_type.split_once(']').map_or("", |(_, of)| of).trim_start_matches('*');
         let owner = last_word(of, place.owner);
@@ -271,7 +285,7 @@ impl Decoder {
         path: &Path<'_>,
     ) -> Result<(), String> {
         let Value::Array(list) = value else {
-            return Err(place.mismatch(json_type(value), go_type));
+            return self.keep(place.mismatch(json_type(value), go_type));
         };
         let of = go_type.strip_prefix("[]").unwrap_or("").trim_start_matches('*');
         let owner = last_word(of, place.owner);
@@ -301,7 +315,7 @@ impl Decoder {
             *value = scalar::zero(schema).unwrap_or(Value::Null);
         }
         if schema.kind == Kind::Object && !schema.properties.is_empty() && !value.is_object() {
-            return Err(place.mismatch(json_type(value), go_type));
+            return self.keep(place.mismatch(json_type(value), go_type));
         }
         self.value(schema, go_type, value, known, place, path)
     }

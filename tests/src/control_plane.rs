@@ -50,10 +50,11 @@ pub enum Error {
 /// A running control plane. Dropping it ends its processes and removes its data.
 pub struct ControlPlane {
     endpoint: Endpoint,
+    port: u16,
     // In the order of their end: the API server goes before what it stores in.
     _server: Process,
     _etcd: Process,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl ControlPlane {
@@ -79,10 +80,24 @@ impl ControlPlane {
         let mut server = api_server(programs, &folder, client, secure)?;
         let endpoint = Endpoint::new(secure, TOKEN, &credentials.certificate).map_err(prepare)?;
         match tokio::time::timeout(START, ready(&endpoint, &mut server)).await {
-            Ok(Ok(())) => Ok(Self { endpoint, _server: server, _etcd: etcd, _folder: folder }),
+            Ok(Ok(())) => Ok(Self { endpoint, port: secure, _server: server, _etcd: etcd, folder }),
             Ok(Err(why)) => Err(not_ready(why, &etcd, &server)),
             Err(_) => Err(not_ready(format!("no answer in {START:?}"), &etcd, &server)),
         }
+    }
+
+    /// A kubeconfig (v1 Config, as YAML) of a member of `system:masters`.
+    pub fn kubeconfig(&self) -> String {
+        let authority = self.folder.path().join(credentials::CERTIFICATE);
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: real\n\
+             clusters: [{{name: real, cluster: {{server: 'https://127.0.0.1:{}', \
+             certificate-authority: '{}'}}}}]\n\
+             users: [{{name: {USER}, user: {{token: {TOKEN}}}}}]\n\
+             contexts: [{{name: real, context: {{cluster: real, user: {USER}}}}}]\n",
+            self.port,
+            authority.display()
+        )
     }
 
     /// Where its API is, and how one gets in.

@@ -256,6 +256,48 @@ fn instances_are_run_whatever_becomes_of_their_framework() {
     }
 }
 
+/// How many objects of a kind there are.
+fn count(cluster: &Cluster, group: &str, resource: &str) -> usize {
+    let resource = GroupResource::owned(group, resource);
+    cluster.with(|world| world.server.store.find(&resource).map_or(0, |table| table.objects.len()))
+}
+
+#[test]
+fn old_runs_go_unless_only_they_know_what_the_instance_left_elsewhere() {
+    // A cluster-scoped object that has one name for ever, and one that each run names anew.
+    let role = |name: &str| {
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n\
+             metadata: {{name: '{name}'}}\nrules: []\n"
+        )
+    };
+    // Besides the last two, the run that says since when the instance is at its version stays.
+    for (name, runs, roles) in [("${name}", 3, 1), ("${name}-${string(params.size)}", 13, 13)] {
+        let done = run(&options(), |cluster: Cluster| async move {
+            let mut framework = small(json!({"historyLimit": 2}), "");
+            framework["spec"]["templates"]["map.yaml"] = json!(role(name));
+            framework["spec"]["tasks"]["all"]["apply"] = json!(["map.yaml"]);
+            start(&cluster, &framework, &json!({}));
+            minutes(2).await;
+            for size in 2..=13 {
+                let mut main = get(&cluster, PACKAGES, "smalls", "main");
+                main["spec"]["size"] = json!(size);
+                send(&cluster, Verb::Update, PACKAGES, "smalls", "v1alpha1", &main);
+                minutes(1).await;
+            }
+            assert_eq!(count(&cluster, OWN, "planexecutions"), runs, "{name}");
+            let mine = "rbac.authorization.k8s.io";
+            assert_eq!(count(&cluster, mine, "clusterroles"), roles, "{name}");
+            let main = json!({"metadata": {"name": "main", "namespace": "default"}});
+            send(&cluster, Verb::Delete, PACKAGES, "smalls", "v1alpha1", &main);
+            minutes(5).await;
+            assert_eq!(count(&cluster, mine, "clusterroles"), 0, "{name}");
+            assert_eq!(count(&cluster, OWN, "planexecutions"), 0, "{name}");
+        });
+        done.expect("the simulation ends");
+    }
+}
+
 #[test]
 fn drift_is_what_templates_render_now() {
     let versions = |data: &'static str| {

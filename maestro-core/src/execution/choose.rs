@@ -106,6 +106,14 @@ pub fn baseline(history: &[PlanExecution]) -> Option<&PlanExecution> {
     History::new(history).baseline()
 }
 
+/// The version that the instance was first given: without one of its own it stays with that until
+/// a run completes.
+#[must_use]
+pub fn first_version(history: &[PlanExecution]) -> Option<String> {
+    let first = History::new(history).covering().first().copied()?;
+    first.spec.framework_version.clone()
+}
+
 fn when_deleting(spec: &FrameworkSpec, desired: &Desired, history: &History<'_>) -> Decision {
     let cleanup = history.last(|one| one.spec.cause == Some(Cause::Deleted));
     match cleanup {
@@ -248,13 +256,13 @@ fn trigger(spec: &FrameworkSpec, desired: &Desired, history: &History<'_>) -> Op
 }
 
 /// The executions of one instance, in the order they were begun.
-struct History<'a> {
-    all: &'a [PlanExecution],
-    order: Vec<usize>,
+pub(super) struct History<'a> {
+    pub(super) all: &'a [PlanExecution],
+    pub(super) order: Vec<usize>,
 }
 
 impl<'a> History<'a> {
-    fn new(all: &'a [PlanExecution]) -> Self {
+    pub(super) fn new(all: &'a [PlanExecution]) -> Self {
         let mut order: Vec<usize> = (0..all.len()).collect();
         order.sort_by_key(|at| {
             let one = &all[*at];
@@ -263,7 +271,10 @@ impl<'a> History<'a> {
         Self { all, order }
     }
 
-    fn last(&self, is: impl Fn(&PlanExecution) -> bool) -> Option<(usize, &'a PlanExecution)> {
+    pub(super) fn last(
+        &self,
+        is: impl Fn(&PlanExecution) -> bool,
+    ) -> Option<(usize, &'a PlanExecution)> {
         let at = *self.order.iter().rev().find(|at| is(&self.all[**at]))?;
         Some((at, &self.all[at]))
     }
@@ -290,20 +301,9 @@ impl<'a> History<'a> {
         self.order.iter().find(waits).copied()
     }
 
-    /// Runs that cover a desired state, in order: neither by hand, nor by a trigger, nor cleanup.
+    /// Runs that cover a desired state, in order.
     fn covering(&self) -> Vec<&'a PlanExecution> {
-        let covers = |one: &&PlanExecution| {
-            matches!(
-                one.spec.cause,
-                Some(
-                    Cause::Created
-                        | Cause::VersionChanged
-                        | Cause::ParametersChanged
-                        | Cause::RolledBack
-                )
-            )
-        };
-        self.order.iter().map(|at| &self.all[*at]).filter(covers).collect()
+        self.order.iter().map(|at| &self.all[*at]).filter(|one| one.covers()).collect()
     }
 
     fn baseline(&self) -> Option<&'a PlanExecution> {

@@ -61,7 +61,8 @@ pub struct Phase {
 pub struct Step {
     /// Unique in the phase.
     pub name: String,
-    /// Names of tasks, run in this order.
+    /// Names of tasks. They begin together, and what they send is sent in this order; none waits
+    /// for another to be done. What has to wait is a step of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<String>,
     /// A CEL expression; the step is skipped while it is false when its turn comes.

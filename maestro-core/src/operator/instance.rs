@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::runtime::events::EventType;
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
@@ -13,16 +13,15 @@ use serde_json::{Map, Value, json};
 use super::instances::Kind;
 use super::journal::{self, Owner};
 use super::memory::Memory;
-use super::render::Subject;
 use super::world::{key_of, value_of};
-use super::{CLEANUP_FINALIZER, Core, Error, advance, clock, drift, status, triggers};
-use crate::execution::choose::{Decision, Desired, Start, baseline, decide};
+use super::{CLEANUP_FINALIZER, Core, Error, advance, clock, drift, history, status, triggers};
+use crate::execution::choose::{Decision, Desired, Start, baseline, decide, first_version};
+use crate::execution::history::LIMIT;
 use crate::execution::{Moment, PlanExecution};
-use crate::framework::enhance::OWNER_LABEL;
 use crate::framework::{FrameworkVersionSpec, GROUP, VERSION};
 use crate::machine::Observed;
 use crate::parameters;
-use crate::task::{ObjectKey, TaskKind};
+use crate::task::ObjectKey;
 
 /// More decisions in one reconcile than any instance needs; a guard against deciding in circles.
 const MOST_DECISIONS: usize = 16;
@@ -113,11 +112,13 @@ async fn drive(work: &mut Work<'_>, framework: &str) -> Result<Outcome, Error> {
                 if !desired.suspended && !desired.deleting {
                     let wake = drift::repair(work, framework, &history).await?;
                     outcome.wake = earlier(outcome.wake, wake);
+                    let limit = version.spec.history_limit.unwrap_or(LIMIT);
+                    history::prune(work, framework, &history, limit).await?;
                 }
                 return Ok(outcome);
             }
             Decision::Release => {
-                sweep(work, framework, &history).await?;
+                history::sweep(work, framework, &history).await?;
                 outcome.released = true;
                 return Ok(outcome);
             }
@@ -138,9 +139,7 @@ async fn desire(
     let metadata = &work.instance["metadata"];
     let deleting = metadata["deletionTimestamp"].is_string();
     let covered = baseline(history).and_then(|one| one.spec.framework_version.clone());
-    // Without a version an instance stays with the one it was first given.
-    let first = history.iter().filter_map(|one| one.spec.framework_version.clone()).next();
-    let sticky = covered.clone().or(first);
+    let sticky = covered.clone().or_else(|| first_version(history));
     let asked = spec["version"].as_str().map(str::to_owned).or_else(|| sticky.clone());
     let name = match asked {
         Some(name) => name,
@@ -226,49 +225,6 @@ async fn begin(work: &mut Work<'_>, start: &Start) -> Result<(), Error> {
 async fn supersede(work: &mut Work<'_>, run: &PlanExecution, why: String) -> Result<(), Error> {
     let observed = Observed { superseded: Some(why), ..Observed::default() };
     advance::stop(work, run, &observed).await
-}
-
-/// Deletes what no owner reference reaches: what any run applied at cluster scope or in
-/// another namespace.
-async fn sweep(
-    work: &mut Work<'_>,
-    framework: &str,
-    history: &[PlanExecution],
-) -> Result<(), Error> {
-    for run in history {
-        let Some(name) = run.spec.framework_version.as_deref() else { continue };
-        let Some(version) = snapshot(work.core, framework, name).await? else { continue };
-        let subject = Subject::new(&version, &work.instance, &run.spec.parameters);
-        let Ok(plan) = subject.plan(&run.spec.plan) else { continue };
-        let steps = plan.phases.iter().flat_map(|phase| &phase.steps);
-        for task in steps.flat_map(|step| &step.tasks) {
-            let (TaskKind::Apply(_) | TaskKind::Toggle(_)) = &task.kind else { continue };
-            for key in task.objects() {
-                if key.namespace != work.owner.namespace {
-                    remove(work.core, &key, work.owner.uid).await?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn remove(core: &Core, key: &ObjectKey, owner: &str) -> Result<(), Error> {
-    let Some(live) = core.world.read(key).await? else { return Ok(()) };
-    let ours = live["metadata"]["labels"][OWNER_LABEL] == owner;
-    if !ours || live["metadata"]["deletionTimestamp"].is_string() {
-        return Ok(());
-    }
-    let uid = live["metadata"]["uid"].as_str().map(str::to_owned);
-    let params = DeleteParams {
-        preconditions: Some(Preconditions { uid, resource_version: None }),
-        ..DeleteParams::background()
-    };
-    match core.world.api_of(key).await?.delete(&key.name, &params).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// The version a Framework has at present.

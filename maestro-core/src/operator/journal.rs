@@ -186,7 +186,8 @@ fn note(world: &World, execution: &PlanExecution) -> Result<(), Error> {
     Ok(())
 }
 
-fn key(namespace: &str, name: &str) -> ObjectKey {
+/// The key of an execution.
+pub(super) fn key(namespace: &str, name: &str) -> ObjectKey {
     ObjectKey {
         api_version: api_version(),
         kind: "PlanExecution".to_owned(),

@@ -15,6 +15,7 @@ use crate::object::{GroupResource, Object, at, map_at};
 
 const NAMESPACES: GroupResource = GroupResource::new("", "namespaces");
 const PRIORITY_CLASSES: GroupResource = GroupResource::new("scheduling.k8s.io", "priorityclasses");
+const RUNTIME_CLASSES: GroupResource = GroupResource::new("node.k8s.io", "runtimeclasses");
 const STORAGE_CLASSES: GroupResource = GroupResource::new("storage.k8s.io", "storageclasses");
 const CRDS: GroupResource = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
 
@@ -59,6 +60,10 @@ impl Server {
                 add_finalizer(body, "kubernetes.io/pvc-protection");
                 Ok(())
             }
+            ("", "nodes") => {
+                taint_new(body);
+                Ok(())
+            }
             ("", "persistentvolumes") => {
                 add_finalizer(body, "kubernetes.io/pv-protection");
                 Ok(())
@@ -95,7 +100,28 @@ impl Server {
     fn admit_pod(&mut self, body: &mut Value) -> Result<(), Box<Status>> {
         self.admit_account(body)?;
         let class = at(body, &["spec", "priorityClassName"]).and_then(Value::as_str);
-        let (name, priority, policy) = self.priority(class)?;
+        let pod = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("").to_owned();
+        let refuse = |why: String| {
+            Err(Box::new(Status::forbidden(&GroupResource::new("", "pods"), &pod, &why)))
+        };
+        let Some((name, priority, policy)) = self.priority(class) else {
+            let class = class.unwrap_or("");
+            return refuse(format!("no PriorityClass with name {class} was found"));
+        };
+        let asked = at(body, &["spec", "priority"]).and_then(Value::as_i64);
+        if let Some(asked) = asked.filter(|asked| *asked != priority) {
+            return refuse(format!(
+                "the integer value of priority ({asked}) must not be provided in pod spec; \
+                 priority admission controller computed {priority} from the given PriorityClass \
+                 name"
+            ));
+        }
+        let runtime = at(body, &["spec", "runtimeClassName"]).and_then(Value::as_str);
+        if let Some(class) =
+            runtime.filter(|class| self.peek(&RUNTIME_CLASSES, "", class).is_none())
+        {
+            return refuse(format!("pod rejected: RuntimeClass \"{class}\" not found"));
+        }
         let spec = map_at(body, &["spec"]);
         if let Some(name) = name {
             spec.insert("priorityClassName".into(), name.into());
@@ -107,7 +133,9 @@ impl Server {
         Ok(())
     }
 
-    fn priority(&self, class: Option<&str>) -> Result<(Option<String>, i64, String), Box<Status>> {
+    /// The name of the default class, the priority and the policy that a class gives; none where
+    /// there is no such class.
+    fn priority(&self, class: Option<&str>) -> Option<(Option<String>, i64, String)> {
         let policy = |class: &Object| match class.text(&["preemptionPolicy"]) {
             "" => "PreemptLowerPriority".to_owned(),
             policy => policy.to_owned(),
@@ -117,18 +145,13 @@ impl Server {
             let default = classes
                 .flat_map(|t| t.objects.values())
                 .find(|c| c.at(&["globalDefault"]).and_then(Value::as_bool) == Some(true));
-            return Ok(match default {
+            return Some(match default {
                 Some(c) => (Some(c.name().to_owned()), c.int(&["value"]).unwrap_or(0), policy(c)),
                 None => (None, 0, "PreemptLowerPriority".to_owned()),
             });
         };
-        match self.peek(&PRIORITY_CLASSES, "", name) {
-            Some(c) => Ok((None, c.int(&["value"]).unwrap_or(0), policy(c))),
-            None => {
-                let why = format!("no PriorityClass with name {name} was found");
-                Err(Box::new(Status::forbidden(&GroupResource::new("", "pods"), "", &why)))
-            }
-        }
+        let class = self.peek(&PRIORITY_CLASSES, "", name)?;
+        Some((None, class.int(&["value"]).unwrap_or(0), policy(class)))
     }
 
     fn default_class(&self, body: &mut Value) {
@@ -167,6 +190,18 @@ fn add_finalizer(body: &mut Value, finalizer: &str) {
         && !list.iter().any(|f| f == finalizer)
     {
         list.push(finalizer.into());
+    }
+}
+
+/// A new node is not ready until somebody says so (the TaintNodesByCondition plugin).
+fn taint_new(body: &mut Value) {
+    let key = "node.kubernetes.io/not-ready";
+    let spec = map_at(body, &["spec"]);
+    let list = spec.entry("taints").or_insert_with(|| Value::Array(Vec::new()));
+    let Some(list) = list.as_array_mut() else { return };
+    let has = |taint: &Value| taint["key"] == key && taint["effect"] == "NoSchedule";
+    if !list.iter().any(has) {
+        list.push(json!({"key": key, "effect": "NoSchedule"}));
     }
 }
 

@@ -79,7 +79,7 @@ impl Server {
         again: impl Fn() -> Option<Value>,
     ) -> Result<(), Box<Status>> {
         let strictness = strictness(request)?;
-        self.check_type(served, request, body)?;
+        let typed = self.check_type(served, request, body);
         let strategic = request.patch == Some(PatchType::Strategic);
         let refuse = |why: &str| {
             let shown = match strategic {
@@ -90,15 +90,32 @@ impl Server {
             let cause = Cause::new("FieldValueInvalid", "patch", message);
             Box::new(Status::invalid("", "", "", &[cause]))
         };
+        typed.map_err(|status| {
+            let head = " cannot be handled as a ";
+            match status.message.split_once(head).and_then(|(_, rest)| rest.split_once(": ")) {
+                Some((_, why)) if status.code == 400 => refuse(why),
+                _ => status,
+            }
+        })?;
         let mut noticed = read(served, body, Some(live)).map_err(|why| {
             let why = if strategic { from_unstructured(&why) } else { why };
             refuse(&why)
         })?;
         let unknown = std::mem::take(&mut noticed.unknown);
         self.noticed = noticed;
-        match self.surplus(request, strictness, &unknown) {
-            Some(why) => Err(refuse(&why)),
-            None => Ok(()),
+        if let Some(why) = self.surplus(request, strictness, &unknown) {
+            return Err(refuse(&why));
+        }
+        let odd = surplus_of_operations(request, patch);
+        match strictness {
+            Strictness::Strict if !odd.is_empty() => {
+                Err(refuse(&format!("strict decoding error: {}", odd.join(", "))))
+            }
+            Strictness::Warn if request.options.warn => {
+                self.warnings.extend(odd);
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -109,9 +126,14 @@ impl Server {
         strictness: Strictness,
         unknown: &[String],
     ) -> Option<String> {
+        let twice: &[String] = match request.verb {
+            crate::api::Verb::Patch => &[],
+            _ => &request.options.twice,
+        };
         let told = unknown.iter().map(|field| format!("unknown field \"{field}\""));
+        let told = twice.iter().map(|field| format!("duplicate field \"{field}\"")).chain(told);
         match strictness {
-            _ if unknown.is_empty() => None,
+            _ if unknown.is_empty() && twice.is_empty() => None,
             Strictness::Ignore => None,
             Strictness::Warn => {
                 if request.options.warn {
@@ -129,7 +151,7 @@ impl Server {
     /// The body must be of the kind that the URL names; absent type fields are filled in for
     /// built-in kinds.
     fn check_type(
-        &self,
+        &mut self,
         served: &Served,
         request: &Request,
         body: &mut Value,
@@ -148,11 +170,26 @@ impl Server {
         // Inside the simulation the collection says the kind well enough.
         let must_say = served.is_custom() && request.options.warn;
         if must_say && (version.is_none() || kind.is_none()) {
-            return Err(Box::new(Status::bad_request(missing_type(version, kind, body))));
+            let mut message = missing_type(version, kind, body);
+            if request.verb != crate::api::Verb::Patch {
+                let summary = crate::api::http::summary(body.to_string().as_bytes());
+                message = format!(
+                    "the object provided is unrecognized (must be of type {}): {message} ({summary})",
+                    served.kind
+                );
+            }
+            return Err(Box::new(Status::bad_request(message)));
         }
         let version = version.unwrap_or_else(|| served.api_version().to_owned());
         let kind = kind.unwrap_or_else(|| served.kind.clone());
-        if version != served.api_version() || kind != served.kind {
+        let same = version == served.api_version();
+        if !same && served.is_custom() && request.options.warn {
+            // Nothing is known of the fields of another version.
+            let common = ["apiVersion", "kind", "metadata"];
+            let unknown = map.keys().filter(|field| !common.contains(&field.as_str()));
+            self.warnings.extend(unknown.map(|field| format!("unknown field \"{field}\"")));
+        }
+        if !same || (kind != served.kind && !served.is_custom()) {
             return Err(Box::new(Status::bad_request(self.other_type(served, &version, &kind))));
         }
         map.insert("apiVersion".into(), version.into());
@@ -191,6 +228,20 @@ impl Server {
             served.kind
         )
     }
+}
+
+/// The fields of a JSON patch's operations that nothing knows.
+fn surplus_of_operations(request: &Request, patch: &Value) -> Vec<String> {
+    const KNOWN: [&str; 4] = ["op", "path", "from", "value"];
+    let operations = patch.as_array().filter(|_| request.patch == Some(PatchType::Json));
+    let mut out = Vec::new();
+    for (index, operation) in operations.into_iter().flatten().enumerate() {
+        let fields = operation.as_object().into_iter().flat_map(|map| map.keys());
+        for field in fields.filter(|field| !KNOWN.contains(&field.as_str())) {
+            out.push(format!("json patch unknown field \"[{index}].{field}\""));
+        }
+    }
+    out
 }
 
 /// An applied configuration must say that it is of the kind that the URL names.
@@ -266,14 +317,26 @@ fn missing_type(version: Option<String>, kind: Option<String>, body: &Value) -> 
 }
 
 /// Strategic merge decodes maps, not text, and names no place.
+///
+/// Source: `fromUnstructured` of `k8s.io/apimachinery/pkg/runtime`. Go converts whole numbers to
+/// text, which JSON does not, so that there is a word of its own for that.
 fn from_unstructured(why: &str) -> String {
-    match why.strip_prefix("json: cannot unmarshal ").and_then(|rest| rest.split_once(" into ")) {
-        Some(("string", rest)) => match rest.rsplit(' ').next() {
-            Some(list) if list.starts_with("[]") => "cannot restore slice from string".to_owned(),
-            Some(map) if map.starts_with("map[") => "cannot restore map from string".to_owned(),
-            Some(of) => format!("unrecognized type: {of}"),
-            None => why.to_owned(),
-        },
+    let told =
+        why.strip_prefix("json: cannot unmarshal ").and_then(|rest| rest.split_once(" into "));
+    let Some((what, rest)) = told else { return why.to_owned() };
+    let of = rest.rsplit(' ').next().unwrap_or_default();
+    let kind = match what {
+        "array" => "slice",
+        "object" => "map",
+        "number" => "int64",
+        what if what.starts_with("number ") => "float64",
+        what => what,
+    };
+    match of {
+        list if list.starts_with("[]") => format!("cannot restore slice from {kind}"),
+        map if map.starts_with("map[") => format!("cannot restore map from {kind}"),
+        "string" if kind == "int64" => format!("cannot convert {kind} to {of}"),
+        of if kind == "string" || !of.contains('.') => format!("unrecognized type: {of}"),
         _ => why.to_owned(),
     }
 }

@@ -9,16 +9,23 @@ use crate::api::read::List;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Request, Status};
+use crate::crd;
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::time::rfc3339;
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
+/// Namespaces that stay (the NamespaceLifecycle admission plugin).
+const ETERNAL: [&str; 3] = ["default", "kube-public", "kube-system"];
 
 impl Server {
     pub(super) fn delete(&mut self, served: &Arc<Served>, request: &Request) -> Handled {
-        let live = self.existing(served, request)?;
         check_options(&request.body)?;
+        let live = self.existing(served, request)?;
+        if served.is_namespace() && ETERNAL.contains(&live.name()) {
+            let why = "this namespace may not be deleted";
+            return Err(Box::new(Status::forbidden(&served.resource, live.name(), why)));
+        }
         self.warn_of_orphans(served, request);
         check_preconditions(served, &live, &request.body)?;
         self.delete_object(served, &live, request)
@@ -67,6 +74,17 @@ impl Server {
         live: &Arc<Object>,
         request: &Request,
     ) -> Handled {
+        if served.is_definition() && !live.is_deleting() {
+            let mut value = live.value().clone();
+            crd::terminating(&mut value, &self.timestamp());
+            if request.options.dry_run {
+                return Ok(Response::Value { code: 200, value });
+            }
+            let now = self.now;
+            let object = self.store.put(&served.resource, value, now);
+            self.after_write(served, &object);
+            return Ok(Response::Object { code: 200, object });
+        }
         let grace = grace_seconds(served, live, &request.body);
         let finalizers = finalizers_after(served, live, &request.body);
         if self.keep_for_content(served, live) {
@@ -127,6 +145,12 @@ impl Server {
             return Ok(Response::Value { code: 200, value: answer });
         }
         let now = self.now;
+        if served.is_pod() && live.int(&["metadata", "deletionGracePeriodSeconds"]) > Some(0) {
+            // Its grace is taken away first.
+            let mut value = live.value().clone();
+            self.mark(&mut value, live, 0);
+            self.store.put(&served.resource, value, now);
+        }
         let removed = self.store.remove(&served.resource, live.key(), now);
         self.after_delete(served, live);
         match removed {
@@ -165,6 +189,11 @@ impl Server {
 }
 
 impl Served {
+    /// Whether this is the CustomResourceDefinition.
+    fn is_definition(&self) -> bool {
+        self.resource == GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions")
+    }
+
     /// Kinds whose deletion answers with the object, where others answer with a Status.
     fn returns_deleted(&self) -> bool {
         matches!(
@@ -225,10 +254,19 @@ fn check_options(options: &Value) -> Result<(), Box<Status>> {
         let cause = crate::api::Cause::new(reason, field, message);
         Err(Box::new(Status::invalid("meta.k8s.io", "DeleteOptions", "", &[cause])))
     };
+    let dry = options.get("dryRun").and_then(Value::as_array);
+    if let Some(dry) = dry.filter(|dry| dry.iter().any(|what| what != "All")) {
+        let shown = Value::Array(dry.clone());
+        let message = format!("Unsupported value: {shown}: supported values: \"All\"");
+        return refuse("dryRun", message);
+    }
     match policy {
-        Some(_) if orphan => refuse(
+        Some(policy) if orphan => refuse(
             "propagationPolicy",
-            "Invalid value: orphanDependents and deletionPropagation cannot be both set".into(),
+            format!(
+                "Invalid value: {policy:?}: orphanDependents and deletionPropagation cannot be both \
+                 set"
+            ),
         ),
         None | Some("Foreground" | "Background" | "Orphan") => Ok(()),
         Some(other) => refuse(
@@ -243,9 +281,26 @@ fn check_options(options: &Value) -> Result<(), Box<Status>> {
 
 fn check_preconditions(served: &Served, live: &Object, options: &Value) -> Result<(), Box<Status>> {
     let text = |field: &str| at(options, &["preconditions", field]).and_then(Value::as_str);
+    let version = live.resource_version().to_string();
+    let uid = text("uid").filter(|uid| *uid != live.uid());
+    let asked = text("resourceVersion").filter(|asked| *asked != version);
+    // What dies in stages has its own words.
+    if served.is_namespace() || served.is_definition() {
+        let other = |what: &str, asked: &str, is: &str| {
+            let why = format!(
+                "Precondition failed: {what} in precondition: {asked}, {what} in object meta: {is}"
+            );
+            Box::new(Status::conflict(&served.resource, live.name(), &why))
+        };
+        return match (uid, asked) {
+            (Some(uid), _) => Err(other("UID", uid, live.uid())),
+            (None, Some(asked)) => Err(other("ResourceVersion", asked, &version)),
+            (None, None) => Ok(()),
+        };
+    }
     // The server names the kind here, where everywhere else it names the collection.
-    let kind = GroupResource::owned(&served.resource.group, &served.kind);
-    if let Some(uid) = text("uid").filter(|uid| *uid != live.uid()) {
+    let kind = GroupResource::owned(served.told_group(), &served.kind);
+    if let Some(uid) = uid {
         let why = format!(
             "the UID in the precondition ({uid}) does not match the UID in record ({}). The object \
              might have been deleted and then recreated",
@@ -253,8 +308,7 @@ fn check_preconditions(served: &Served, live: &Object, options: &Value) -> Resul
         );
         return Err(Box::new(Status::conflict(&kind, live.name(), &why)));
     }
-    let version = live.resource_version().to_string();
-    if let Some(asked) = text("resourceVersion").filter(|asked| *asked != version) {
+    if let Some(asked) = asked {
         let why = format!(
             "the ResourceVersion in the precondition ({asked}) does not match the ResourceVersion \
              in record ({version}). The object might have been modified"

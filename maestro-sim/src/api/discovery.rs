@@ -2,15 +2,17 @@
 //!
 //! Aggregated discovery (KEP-3352) and the older documents, from one registry.
 
-use std::collections::BTreeMap;
-
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use http::request::Parts;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
-use crate::api::Status;
+use crate::api::Verb;
 use crate::api::http::json_answer;
 use crate::api::registry::{Registry, Served};
 use crate::body::Body;
+use crate::facts::facts;
 
 /// The answer to a path that is no resource, `None` when it is one.
 pub fn answer(
@@ -30,10 +32,22 @@ pub fn answer(
         ["api", version] => return Some(resource_list(registry, "", version)),
         ["apis", group] => return Some(group_document(registry, group)),
         ["apis", group, version] => return Some(resource_list(registry, group, version)),
-        [""] => json!({"paths": ["/api", "/apis", "/healthz", "/version"]}),
+        [""] => index(registry),
         _ => return None,
     };
     Some(json_answer(200, &value))
+}
+
+/// The paths that this server answers.
+fn index(registry: &Registry) -> Value {
+    let fixed = ["/api", "/api/v1", "/apis", "/apis/", "/healthz", "/livez", "/readyz", "/version"];
+    let mut paths: Vec<String> = fixed.iter().map(|path| (*path).to_owned()).collect();
+    for (group, versions) in by_group(registry).iter().filter(|(group, _)| !group.is_empty()) {
+        paths.push(format!("/apis/{group}"));
+        paths.extend(versions.iter().map(|(version, _)| format!("/apis/{group}/{version}")));
+    }
+    paths.sort();
+    json!({"paths": paths})
 }
 
 fn version() -> Value {
@@ -70,11 +84,22 @@ fn aggregated_answer(items: &[Value]) -> http::Response<Body> {
 
 type Versions<'a> = Vec<(&'a str, Vec<&'a Served>)>;
 
-/// Groups in the order of the registry, each with its versions in order.
-fn by_group(registry: &Registry) -> BTreeMap<&str, Versions<'_>> {
-    let mut groups: BTreeMap<&str, Versions<'_>> = BTreeMap::new();
+/// Groups, the built-in ones by their priority, each with its versions in order.
+fn by_group(registry: &Registry) -> Vec<(&str, Versions<'_>)> {
+    let ranked = facts().resources.iter().filter_map(|entry| entry.get("group")?.as_str());
+    let mut groups: Vec<(&str, Versions<'_>)> = Vec::new();
+    for group in ranked {
+        if !groups.iter().any(|(known, _)| *known == group) {
+            groups.push((group, Vec::new()));
+        }
+    }
     for served in registry.all() {
-        let versions = groups.entry(&served.resource.group).or_default();
+        let group = &*served.resource.group;
+        let at = groups.iter().position(|(known, _)| *known == group).unwrap_or_else(|| {
+            groups.push((group, Vec::new()));
+            groups.len() - 1
+        });
+        let versions = &mut groups[at].1;
         match versions.iter_mut().find(|(version, _)| *version == served.version) {
             Some((_, list)) => list.push(served),
             None => versions.push((&served.version, vec![served])),
@@ -104,8 +129,12 @@ fn groups(registry: &Registry, core: bool) -> Vec<Value> {
 
 fn with_response_kind(served: &Served) -> Value {
     let mut entry = served.discovery.clone();
-    entry["responseKind"] =
-        json!({"group": served.resource.group, "version": served.version, "kind": served.kind});
+    // Whoever asks is to fill in the group and version of the built-in kinds.
+    let (group, version) = match served.is_custom() {
+        true => (&*served.resource.group, &*served.version),
+        false => ("", ""),
+    };
+    entry["responseKind"] = json!({"group": group, "version": version, "kind": served.kind});
     entry
 }
 
@@ -127,36 +156,47 @@ fn group_list(registry: &Registry) -> Value {
 }
 
 fn group_document(registry: &Registry, group: &str) -> http::Response<Body> {
-    match by_group(registry).get(group).filter(|_| !group.is_empty()) {
-        Some(versions) => {
+    match by_group(registry).iter().find(|(name, _)| *name == group && !group.is_empty()) {
+        Some((_, versions)) => {
             let mut value = group_value(group, versions);
             value["kind"] = "APIGroup".into();
             value["apiVersion"] = "v1".into();
             json_answer(200, &value)
         }
-        None => not_found(),
+        None => page_not_found(),
     }
 }
 
 fn resource_list(registry: &Registry, group: &str, version: &str) -> http::Response<Body> {
     let groups = by_group(registry);
-    let found = groups.get(group).and_then(|v| v.iter().find(|(name, _)| *name == version));
-    let Some((_, list)) = found else { return not_found() };
-    let resources: Vec<Value> = list.iter().flat_map(|served| entries(served)).collect();
-    let group_version =
-        if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    let value = json!({"kind": "APIResourceList", "apiVersion": "v1",
-                       "groupVersion": group_version, "resources": resources});
+    let versions = groups.iter().find(|(name, _)| *name == group).map(|(_, versions)| versions);
+    let found = versions.and_then(|v| v.iter().find(|(name, _)| *name == version));
+    let Some((_, list)) = found else { return page_not_found() };
+    let resources: Vec<Value> = list.iter().flat_map(|served| entries(registry, served)).collect();
+    let mut value = json!({"kind": "APIResourceList", "groupVersion": version,
+                           "resources": resources});
+    // The core's document is older than versions of documents.
+    if !group.is_empty() {
+        value["apiVersion"] = "v1".into();
+        value["groupVersion"] = format!("{group}/{version}").into();
+    }
     json_answer(200, &value)
 }
 
-fn not_found() -> http::Response<Body> {
-    let status = Status::no_such_path();
-    json_answer(status.code, &status.to_value())
+/// Tells in which version objects are stored, without saying it.
+fn storage_hash(registry: &Registry, served: &Served) -> String {
+    let (group, version) = match (&*served.resource.group, &*served.resource.resource) {
+        ("events.k8s.io", "events") => ("", "v1"),
+        ("autoscaling", "horizontalpodautoscalers") => ("autoscaling", "v2"),
+        ("apiextensions.k8s.io", _) => ("apiextensions.k8s.io", "v1beta1"),
+        (group, _) => (group, registry.storage_version(served)),
+    };
+    let hash = Sha256::digest(format!("{group}/{version}/{}", served.kind));
+    STANDARD.encode(&hash[..8])
 }
 
 /// A resource and its subresources as `APIResource`s.
-fn entries(served: &Served) -> Vec<Value> {
+fn entries(registry: &Registry, served: &Served) -> Vec<Value> {
     let entry = &served.discovery;
     let mut own = json!({"name": served.resource.resource, "singularName": served.singular,
         "namespaced": served.namespaced, "kind": served.kind, "verbs": entry["verbs"]});
@@ -165,13 +205,24 @@ fn entries(served: &Served) -> Vec<Value> {
             own[list] = value.clone();
         }
     }
+    if served.serves(Verb::Watch, "") {
+        own["storageVersionHash"] = storage_hash(registry, served).into();
+    }
     let subresources = entry.get("subresources").and_then(Value::as_array).into_iter().flatten();
     let mut all = vec![own];
     all.extend(subresources.map(|sub| {
         let name = sub.get("subresource").and_then(Value::as_str).unwrap_or("");
-        json!({"name": format!("{}/{name}", served.resource.resource), "singularName": "",
-               "namespaced": served.namespaced, "kind": sub.pointer("/responseKind/kind"),
-               "verbs": sub.get("verbs")})
+        let mut told = json!({"name": format!("{}/{name}", served.resource.resource),
+            "singularName": "", "namespaced": served.namespaced, "verbs": sub.get("verbs")});
+        let kind = |field: &str| sub.pointer(&format!("/responseKind/{field}"));
+        let foreign = kind("group")
+            .is_some_and(|group| group != "" && group.as_str() != Some(&*served.resource.group));
+        for field in ["kind", "group", "version"] {
+            if field == "kind" || foreign {
+                told[field] = kind(field).cloned().unwrap_or_default();
+            }
+        }
+        told
     }));
     all
 }

@@ -1,40 +1,130 @@
-//! Objects in the form a client asked for: only their metadata.
+//! Objects in the form a client asked for: their metadata alone, or rows of a Table.
 //!
 //! Source: <https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches>.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use crate::api::Form;
-use crate::api::server::Response;
+use crate::api::read::List;
+use crate::api::registry::Served;
+use crate::api::server::{Handled, Response};
+use crate::api::table::Printer;
+use crate::api::{Form, Status};
+use crate::object::{Object, map_at};
 
-/// The answer in the form that was asked for.
-pub(super) fn shaped(form: Form, response: Response) -> Response {
-    match (form, response) {
-        (Form::Whole, response) => response,
-        (Form::Metadata, Response::Object { code, object }) => {
-            Response::Value { code, value: metadata_only(object.value()) }
-        }
-        (Form::Metadata, Response::Value { code, value }) if value["kind"] != "Status" => {
-            Response::Value { code, value: metadata_only(&value) }
-        }
-        (Form::Metadata, Response::List(list)) => {
-            let items: Vec<Value> = list.items.iter().map(|o| metadata_only(o.value())).collect();
-            let mut meta = json!({"resourceVersion": list.resource_version.to_string()});
-            if let Some(token) = &list.continue_token {
-                meta["continue"] = token.as_str().into();
+/// What turns objects into the form that was asked for.
+#[derive(Debug)]
+pub(crate) enum Shape {
+    /// Nothing: they are sent as they are.
+    Whole,
+    /// Their metadata.
+    Metadata,
+    /// Rows.
+    Table(Box<Printer>),
+}
+
+impl Shape {
+    pub(super) fn new(form: Form, served: &Arc<Served>) -> Self {
+        match form {
+            Form::Whole => Self::Whole,
+            Form::Metadata | Form::MetadataList => Self::Metadata,
+            Form::Table(include) => {
+                Self::Table(Box::new(Printer::new(Arc::clone(served), include)))
             }
-            if let Some(remaining) = list.remaining {
-                meta["remainingItemCount"] = remaining.into();
-            }
-            let value = json!({"kind": "PartialObjectMetadataList",
-                               "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": items});
-            Response::Value { code: 200, value }
         }
-        (Form::Metadata, other) => other,
+    }
+
+    /// An object of a watch, if it is not sent as it is. Only a watch's first Table has columns.
+    pub(crate) fn watched(&self, object: &Object, first: bool, now: i64) -> Option<Value> {
+        match self {
+            Self::Whole => None,
+            Self::Metadata => Some(metadata_only(object.value())),
+            Self::Table(printer) => {
+                let mut table = printer.single(object.value(), now);
+                if !first {
+                    table["columnDefinitions"] = Value::Null;
+                }
+                Some(table)
+            }
+        }
+    }
+
+    fn one(&self, object: &Value, now: i64) -> Value {
+        match self {
+            Self::Table(printer) => printer.single(object, now),
+            _ => metadata_only(object),
+        }
+    }
+
+    fn list(&self, list: &List, now: i64) -> Value {
+        let mut meta = json!({"resourceVersion": list.resource_version.to_string()});
+        if let Some(token) = &list.continue_token {
+            meta["continue"] = token.as_str().into();
+        }
+        if let Some(remaining) = list.remaining {
+            meta["remainingItemCount"] = remaining.into();
+        }
+        let objects: Vec<&Value> = list.items.iter().map(|object| object.value()).collect();
+        match self {
+            Self::Table(printer) => printer.table(&meta, &objects, now),
+            _ => {
+                let items: Vec<Value> = objects.into_iter().map(metadata_only).collect();
+                json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
+                       "metadata": meta, "items": items})
+            }
+        }
     }
 }
 
-fn metadata_only(object: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
-           "metadata": object.get("metadata").cloned().unwrap_or_else(|| json!({}))})
+/// The answer in the form that was asked for.
+pub(super) fn shaped(form: Form, served: &Arc<Served>, response: Response, now: i64) -> Handled {
+    let shape = Shape::new(form, served);
+    Ok(match response {
+        Response::Watch(mut start) => {
+            start.shape = shape;
+            Response::Watch(start)
+        }
+        response if form == Form::Whole => response,
+        Response::Object { .. } | Response::Value { .. } if form == Form::MetadataList => {
+            return Err(not_so(served, &served.kind, "PartialObjectMetadataList", "not a list"));
+        }
+        Response::List(_) if form == Form::Metadata => {
+            return Err(not_so(served, &served.list_kind, "PartialObjectMetadata", "a list"));
+        }
+        Response::Object { code, object } => {
+            Response::Value { code, value: shape.one(object.value(), now) }
+        }
+        Response::Value { code, value } if value["kind"] != "Status" => {
+            Response::Value { code, value: shape.one(&value, now) }
+        }
+        Response::List(list) => Response::Value { code: 200, value: shape.list(&list, now) },
+        other => other,
+    })
+}
+
+/// 406 for a form that the answer cannot have; it names the type that the answer has in Go.
+fn not_so(served: &Served, kind: &str, form: &str, what: &str) -> Box<Status> {
+    let group = served.resource.group.split('.').next().unwrap_or("");
+    let place = match (served.is_custom(), group) {
+        (true, _) => "unstructured",
+        (_, "") => "core",
+        (_, group) => group,
+    };
+    let message =
+        format!("you requested {form}, but the requested object is {what} (*{place}.{kind})");
+    Box::new(Status::new(406, "NotAcceptable", message))
+}
+
+/// An object's `PartialObjectMetadata`. One annotation only ever stands on whole objects.
+pub(super) fn metadata_only(object: &Value) -> Value {
+    const OLD_GENERATION: &str = "deprecated.daemonset.template.generation";
+    let mut meta = object.get("metadata").cloned().unwrap_or_else(|| json!({}));
+    if let Some(Value::Object(notes)) = meta.get_mut("annotations")
+        && notes.remove(OLD_GENERATION).is_some()
+        && notes.is_empty()
+    {
+        map_at(&mut meta, &[]).remove("annotations");
+    }
+    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta})
 }

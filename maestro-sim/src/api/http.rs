@@ -7,12 +7,13 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::api::discovery;
 use crate::api::registry::Registry;
 use crate::api::review;
 use crate::api::server::{Handled, Response};
-use crate::api::{Cause, Form, Options, PatchType, Request, Status, Verb};
+use crate::api::{Options, PatchType, Request, Status, Verb, query, yaml};
+use crate::api::{accept, discovery, json};
 use crate::body::Body;
+use crate::go_json;
 use crate::object::GroupResource;
 use crate::protobuf;
 
@@ -49,7 +50,7 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     }
     let place = Place::find(&segments).ok_or_else(|| Box::new(Status::no_such_path()))?;
     let query = parts.uri.query().unwrap_or("");
-    let (options, watch) = options(&parts.method, query)?;
+    let (options, watch) = query::options(&parts.method, query)?;
     let resource = GroupResource::owned(place.group, place.resource);
     let served = || registry.find(&resource, place.version);
     let (verb, patch) = verb(parts, &place, watch).map_err(|status| match served() {
@@ -59,16 +60,20 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
         }
         _ => status,
     })?;
-    let form = form(parts);
-    protobuf::request::check_accept(&parts.headers, form, served)?;
-    let mut body = match protobuf::media::is_protobuf(&parts.headers) {
-        true => protobuf::request::body(served().as_deref(), verb, body)?,
-        false => decode(parts, verb, body)?,
+    let (mut body, twice) = match protobuf::media::is_protobuf(&parts.headers) {
+        true => {
+            let body = protobuf::request::body(served().as_deref(), verb, body)?;
+            (body, Default::default())
+        }
+        false => decode(registry, parts, &place, verb, body)?,
     };
     review::sign(parts, &resource, &mut body);
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) && body.is_null() {
         body = delete_options(query)?;
     }
+    let include = query::value(query, "includeObject");
+    let form = accept::form(parts, include.as_deref())?;
+    protobuf::request::check_accept(&parts.headers, form, served)?;
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
     Ok(Routed::Request(Box::new(Request {
         verb,
@@ -78,7 +83,7 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
         name: place.name.to_owned(),
         subresource: place.subresource.to_owned().into(),
         patch,
-        options: Options { warn: true, form, ..merged(options, &body) },
+        options: Options { warn: true, form, twice, ..merged(options, verb, &body) },
         body,
         user_agent: Arc::from(agent.unwrap_or("unknown")),
     })))
@@ -91,7 +96,7 @@ fn delete_options(query: &str) -> Result<Value, Box<Status>> {
         let value = percent_decode(value, true);
         let read = match name {
             "propagationPolicy" => value.into(),
-            "orphanDependents" => matches!(value.as_str(), "true" | "1").into(),
+            "orphanDependents" => query::is_on(&value).into(),
             "gracePeriodSeconds" => value.parse::<i64>().map(Value::from).map_err(|_| {
                 let message = format!("strconv.ParseInt: parsing \"{value}\": invalid syntax");
                 Box::new(Status::bad_request(message))
@@ -104,8 +109,8 @@ fn delete_options(query: &str) -> Result<Value, Box<Status>> {
 }
 
 /// `DeleteOptions` may ask for a dry run in the body.
-fn merged(mut options: Options, body: &Value) -> Options {
-    if body.get("kind").and_then(Value::as_str) == Some("DeleteOptions") {
+fn merged(mut options: Options, verb: Verb, body: &Value) -> Options {
+    if matches!(verb, Verb::Delete | Verb::DeleteCollection) {
         let dry = body.get("dryRun").and_then(Value::as_array).is_some_and(|d| !d.is_empty());
         options.dry_run |= dry;
     }
@@ -120,6 +125,8 @@ struct Place<'a> {
     resource: &'a str,
     name: &'a str,
     subresource: &'a str,
+    /// Whether the path itself asks to watch, as of old.
+    watch: bool,
 }
 
 impl<'a> Place<'a> {
@@ -129,7 +136,11 @@ impl<'a> Place<'a> {
             ["apis", group, version, rest @ ..] => (*group, *version, rest),
             _ => return None,
         };
-        let here = Self { group, version, ..Self::default() };
+        let (watch, rest) = match rest {
+            ["watch", rest @ ..] => (true, rest),
+            rest => (false, rest),
+        };
+        let here = Self { group, version, watch, ..Self::default() };
         // `namespaces/NAME/status` and `/finalize` are the namespace's own.
         let (namespace, rest) = match rest {
             ["namespaces", _, "status" | "finalize"] if group.is_empty() => ("", rest),
@@ -153,10 +164,12 @@ fn verb(
 ) -> Result<(Verb, Option<PatchType>), Box<Status>> {
     let named = !place.name.is_empty();
     Ok(match (&parts.method, named) {
-        (&Method::GET, _) if watch => (Verb::Watch, None),
+        (&Method::GET, _) if place.watch => (Verb::Watch, None),
         (&Method::GET, true) => (Verb::Get, None),
+        (&Method::GET, false) if watch => (Verb::Watch, None),
         (&Method::GET, false) => (Verb::List, None),
-        (&Method::POST, _) => (Verb::Create, None),
+        (&Method::POST, false) => (Verb::Create, None),
+        (&Method::POST, true) if !place.subresource.is_empty() => (Verb::Create, None),
         (&Method::PUT, true) => (Verb::Update, None),
         (&Method::PATCH, true) => (Verb::Patch, Some(patch_type(parts)?)),
         (&Method::DELETE, true) => (Verb::Delete, None),
@@ -173,34 +186,12 @@ fn patch_type(parts: &Parts) -> Result<PatchType, Box<Status>> {
         "application/strategic-merge-patch+json" => Ok(PatchType::Strategic),
         "application/apply-patch+yaml" => Ok(PatchType::Apply),
         _ => {
-            let message = "the body of the request was in an unknown format - accepted media \
-                           types include: application/json-patch+json, \
-                           application/merge-patch+json, application/apply-patch+yaml, \
-                           application/strategic-merge-patch+json";
-            Err(Box::new(Status::new(415, "UnsupportedMediaType", message)))
+            let message = "415: Unsupported Media Type";
+            let mut status = Status::new(415, "UnsupportedMediaType", message);
+            status.has_details = true;
+            Err(Box::new(status))
         }
     }
-}
-
-/// The form of the first media type in Accept that this server answers with.
-fn form(parts: &Parts) -> Form {
-    let header = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
-    for media in header.unwrap_or("").split(',') {
-        let mut words = media.split(';').map(str::trim);
-        let json = matches!(
-            words.next(),
-            Some("application/json" | "application/*" | "*/*" | protobuf::MEDIA_TYPE)
-        );
-        let wanted = words.find_map(|word| word.strip_prefix("as="));
-        match wanted {
-            None if json => return Form::Whole,
-            Some("PartialObjectMetadata" | "PartialObjectMetadataList") if json => {
-                return Form::Metadata;
-            }
-            _ => {}
-        }
-    }
-    Form::Whole
 }
 
 fn media_type(parts: &Parts) -> &str {
@@ -208,71 +199,64 @@ fn media_type(parts: &Parts) -> &str {
     header.unwrap_or("").split(';').next().unwrap_or("").trim()
 }
 
-fn decode(parts: &Parts, verb: Verb, body: &Bytes) -> Result<Value, Box<Status>> {
-    if body.is_empty() {
-        return Ok(Value::Null);
-    }
-    let parsed = serde_json::from_slice(body).map_err(|e| e.to_string());
-    // Apply and YAML bodies are mostly JSON, which is YAML: the slow parser is the fallback.
+/// The body as a tree. What cannot be read is told in the words of the handler that reads it.
+fn decode(
+    registry: &Registry,
+    parts: &Parts,
+    place: &Place<'_>,
+    verb: Verb,
+    body: &Bytes,
+) -> Result<(Value, Vec<String>), Box<Status>> {
     let media = media_type(parts);
-    let parsed = match parsed {
-        Err(_) if media.ends_with("yaml") => {
-            serde_yaml::from_slice(body).map_err(|e| e.to_string())
-        }
-        parsed => parsed,
-    };
-    parsed.map_err(|error| {
-        let what = if verb == Verb::Patch { "error decoding patch" } else { "error decoding body" };
-        Box::new(Status::bad_request(format!("{what}: {error}")))
-    })
-}
-
-fn options(method: &Method, query: &str) -> Result<(Options, bool), Box<Status>> {
-    let mut options = Options::default();
-    let mut watch = false;
-    for pair in query.split('&').filter(|p| !p.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = percent_decode(value, true);
-        let on = matches!(value.as_str(), "true" | "1");
-        match name {
-            "watch" => watch = on,
-            "dryRun" => {
-                if value != "All" {
-                    return Err(dry_run(method, &value));
-                }
-                options.dry_run = true;
-            }
-            "fieldManager" => options.field_manager = Some(value),
-            "force" => options.force = Some(on),
-            "fieldValidation" => options.field_validation = Some(value),
-            "labelSelector" => options.label_selector = Some(value),
-            "fieldSelector" => options.field_selector = Some(value),
-            "limit" => options.limit = value.parse().unwrap_or(0),
-            "continue" => options.continue_token = Some(value),
-            "resourceVersion" => options.resource_version = Some(value),
-            "resourceVersionMatch" => options.resource_version_match = Some(value),
-            "timeoutSeconds" => options.timeout_seconds = value.parse().ok(),
-            "allowWatchBookmarks" => options.allow_watch_bookmarks = on,
-            "sendInitialEvents" => options.send_initial_events = Some(on),
-            _ => {}
-        }
+    let writes = matches!(verb, Verb::Create | Verb::Update);
+    if writes && !matches!(media, "" | "application/json" | "application/yaml") {
+        let message = "the body of the request was in an unknown format - accepted media types \
+                       include: application/json, application/yaml, \
+                       application/vnd.kubernetes.protobuf";
+        return Err(Box::new(Status::new(415, "UnsupportedMediaType", message)));
     }
-    Ok((options, watch))
-}
-
-fn dry_run(method: &Method, value: &str) -> Box<Status> {
-    let kind = match *method {
-        Method::POST => "CreateOptions",
-        Method::PUT => "UpdateOptions",
-        Method::PATCH => "PatchOptions",
-        _ => "DeleteOptions",
+    if body.is_empty() && !writes {
+        return Ok((Value::Null, Vec::new()));
+    }
+    let error = match json::read(body) {
+        Ok(read) => return Ok(read),
+        Err(error) => error,
     };
-    let message = format!("Unsupported value: [{value:?}]: supported values: \"All\"");
-    let cause = Cause::new("FieldValueNotSupported", "dryRun", message);
-    Box::new(Status::invalid("meta.k8s.io", kind, "", &[cause]))
+    // Apply and YAML bodies are mostly JSON, which is YAML: the slow parser is the fallback.
+    if media.ends_with("yaml") {
+        return yaml::read(body).map(|value| (value, Vec::new())).map_err(|why| {
+            let what =
+                if verb == Verb::Patch { "error decoding patch" } else { "error decoding body" };
+            Box::new(Status::bad_request(format!("{what}: {why}")))
+        });
+    }
+    if verb == Verb::Patch {
+        return Err(Box::new(Status::bad_request("invalid JSON patch")));
+    }
+    let why = go_json::syntax(body).unwrap_or_else(|| error.to_string());
+    let group_resource = GroupResource::owned(place.group, place.resource);
+    let served = registry.find(&group_resource, place.version);
+    let kind = served.as_ref().map_or("", |served| served.kind.as_str());
+    Err(Box::new(Status::bad_request(format!(
+        "the object provided is unrecognized (must be of type {kind}): couldn't get \
+         version/kind; json parse error: {why} ({})",
+        summary(body)
+    ))))
 }
 
-fn percent_decode(text: &str, plus: bool) -> String {
+/// The beginning of a body as messages show it: text if it begins as JSON does, else digits.
+pub(super) fn summary(body: &[u8]) -> String {
+    const MOST: usize = 30;
+    let kept = &body[..body.len().min(MOST)];
+    let shown = match kept.first() {
+        None => return "<empty>".to_owned(),
+        Some(b'{') => String::from_utf8_lossy(kept).into_owned(),
+        Some(_) => kept.iter().map(|b| format!("{b:02x}")).collect(),
+    };
+    if body.len() > MOST { format!("{shown} ...") } else { shown }
+}
+
+pub(super) fn percent_decode(text: &str, plus: bool) -> String {
     if !text.contains(['%', '+']) {
         return text.to_owned();
     }
@@ -320,7 +304,10 @@ pub fn refused(mut response: http::Response<Body>, status: &Status) -> http::Res
 }
 
 /// Adds warnings as the server writes them: code 299, no agent, quoted text (RFC 7234 §5.5).
-pub fn warned(mut response: http::Response<Body>, warnings: &[String]) -> http::Response<Body> {
+pub(crate) fn warned(
+    mut response: http::Response<Body>,
+    warnings: &[String],
+) -> http::Response<Body> {
     for warning in warnings {
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = http::HeaderValue::try_from(format!("299 - \"{quoted}\"")) {

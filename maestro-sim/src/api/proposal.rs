@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::api::registry::Served;
-use crate::api::{Request, Status};
+use crate::api::{PatchType, Request, Status, Verb};
+use crate::builtin;
 use crate::object::{Object, at, map_at};
 use crate::typed;
 
@@ -41,16 +42,42 @@ pub(super) fn check_place(
     Ok(())
 }
 
+/// 500 for a version that is no number.
+pub(super) fn unreadable(version: &str) -> Box<Status> {
+    let message = format!("strconv.ParseUint: parsing \"{version}\": invalid syntax");
+    Box::new(Status::new(500, "", message))
+}
+
+/// Where the real server keeps an object; some of its errors tell.
+fn storage_key(served: &Served, live: &Object) -> String {
+    let group = &*served.resource.group;
+    let resource = match (group, &*served.resource.resource) {
+        ("", "services") => "services/specs".to_owned(),
+        ("", "endpoints") => "services/endpoints".to_owned(),
+        ("", "nodes") => "minions".to_owned(),
+        ("networking.k8s.io", "ingresses") => "ingress".to_owned(),
+        ("apiextensions.k8s.io" | "apiregistration.k8s.io", resource) => {
+            format!("{group}/{resource}")
+        }
+        (_, resource) if served.is_custom() => format!("{group}/{resource}"),
+        (_, resource) => resource.to_owned(),
+    };
+    match live.namespace() {
+        "" => format!("/registry/{resource}/{}", live.name()),
+        namespace => format!("/registry/{resource}/{namespace}/{}", live.name()),
+    }
+}
+
 pub(super) fn preconditions(
     served: &Served,
+    request: &Request,
     live: &Object,
     body: &Value,
 ) -> Result<(), Box<Status>> {
     let text = |field: &str| at(body, &["metadata", field]).and_then(Value::as_str).unwrap_or("");
     let version = text("resourceVersion");
     if !version.is_empty() && version.parse::<u64>().is_err() {
-        let message = format!("strconv.ParseUint: parsing \"{version}\": invalid syntax");
-        return Err(Box::new(Status::new(500, "", message)));
+        return Err(unreadable(version));
     }
     if !version.is_empty()
         && version != "0"
@@ -60,10 +87,23 @@ pub(super) fn preconditions(
     }
     let uid = text("uid");
     if !uid.is_empty() && uid != live.uid() {
-        let why = format!(
+        if request.patch.is_some_and(|kind| kind != PatchType::Apply) {
+            let detail = "field is immutable";
+            let cause = builtin::field::invalid(&"metadata.uid", &uid.into(), detail);
+            let group = served.told_group();
+            return Err(Box::new(Status::invalid(group, &served.kind, live.name(), &[cause])));
+        }
+        let mut why = format!(
             "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
             live.uid()
         );
+        if request.verb == Verb::Update {
+            why = format!(
+                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, \
+                 AdditionalErrorMsg: {why}",
+                storage_key(served, live)
+            );
+        }
         return Err(Box::new(Status::conflict(&served.resource, live.name(), &why)));
     }
     Ok(())

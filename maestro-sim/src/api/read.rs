@@ -1,12 +1,15 @@
 //! GET and LIST: selectors, limits and continue tokens.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
-use crate::api::{Request, Status};
+use crate::api::watch::found_late;
+use crate::api::{Options, Request, Status, query};
+use crate::go_json;
 use crate::object::{Key, Object};
 use crate::selector::{FieldSelector, LabelSelector};
 
@@ -99,22 +102,26 @@ impl Filter {
 impl Server {
     pub(super) fn read(&self, served: &Served, request: &Request) -> Handled {
         let version = request.options.resource_version.as_deref();
-        self.not_too_new(version)?;
+        self.not_too_new(version).map_err(found_late)?;
         let object = self.existing(served, request)?;
         Ok(Response::Object { code: 200, object })
     }
 
     pub(super) fn list(&mut self, served: &Served, request: &Request) -> Handled {
         let options = &request.options;
-        check_match(request)?;
+        query::check_list(options, false)?;
         let token = options.continue_token.as_deref().filter(|t| !t.is_empty());
-        self.not_too_new(options.resource_version.as_deref())?;
+        let asked = self.not_too_new(options.resource_version.as_deref()).map_err(unreadable)?;
         let start =
             token.map(|t| parse_token(t, options.resource_version.as_deref())).transpose()?;
         let filter = Filter::new(served, request)?;
         let from = start.as_ref().map(|(_, key)| key.clone());
-        let resource_version = start.map_or(self.store.version(), |(version, _)| version);
-        let mut matched = self.matched(served, &filter, from.as_ref());
+        let exact = start.as_ref().map(|(version, _)| *version).or(exact(options, asked));
+        let resource_version = exact.unwrap_or(self.store.version());
+        let mut matched = match exact.filter(|version| *version < self.store.version()) {
+            Some(version) => self.matched_at(served, &filter, from.as_ref(), version)?,
+            None => self.matched(served, &filter, from.as_ref()),
+        };
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
         let more = matched.len() > limit;
         let rest = matched.len().saturating_sub(limit);
@@ -146,6 +153,36 @@ impl Server {
             .collect()
     }
 
+    /// What matched at a former version: later events are undone.
+    fn matched_at(
+        &self,
+        served: &Served,
+        filter: &Filter,
+        from: Option<&Key>,
+        version: u64,
+    ) -> Result<Vec<Arc<Object>>, Box<Status>> {
+        let Some(table) = self.store.find(&served.resource) else { return Ok(Vec::new()) };
+        let Some(later) = table.since(version) else {
+            let message = "The provided resource version is too old: it has been compacted";
+            return Err(Box::new(Status::expired(message)));
+        };
+        let mut former: BTreeMap<&Key, Option<&Arc<Object>>> = BTreeMap::new();
+        for event in later {
+            // The first event of an object after the version tells what it was then.
+            former.entry(event.object.key()).or_insert(event.old.as_ref());
+        }
+        let mut all: BTreeMap<&Key, &Arc<Object>> = table.objects.iter().collect();
+        for (key, object) in former {
+            match object {
+                Some(object) => all.insert(key, object),
+                None => all.remove(key),
+            };
+        }
+        let after = |key: &Key| from.is_none_or(|from| key > from);
+        let found = all.into_iter().filter(|(key, object)| after(key) && filter.matches(object));
+        Ok(found.map(|(_, object)| Arc::clone(object)).collect())
+    }
+
     /// Refuses a resource version from the future, as a server whose cache waited in vain.
     pub(super) fn not_too_new(&self, version: Option<&str>) -> Result<u64, Box<Status>> {
         let text = version.unwrap_or("");
@@ -163,7 +200,7 @@ impl Server {
         if asked <= current {
             return Ok(asked);
         }
-        let message = format!("Too large resource version: {asked}, current: {current}");
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
         let cause =
             crate::api::Cause::new("ResourceVersionTooLarge", "", "Too large resource version");
         let status = Status::new(504, "Timeout", message).retry_after(1).with_causes(&[cause]);
@@ -196,15 +233,19 @@ fn unsupported(served: &Served, fields: &FieldSelector, message: String) -> Stri
     }
 }
 
-fn check_match(request: &Request) -> Result<(), Box<Status>> {
-    let options = &request.options;
-    let version = options.resource_version.as_deref().unwrap_or("");
-    let matching = options.resource_version_match.as_deref().unwrap_or("");
-    if !matching.is_empty() && version.is_empty() {
-        let message = "resourceVersionMatch is forbidden unless resourceVersion is provided";
-        return Err(Box::new(Status::bad_request(message)));
+/// A list says more of a version that it cannot read.
+fn unreadable(mut status: Box<Status>) -> Box<Status> {
+    if status.code == 400 {
+        status.message = format!("invalid resource version: {}", status.message);
     }
-    Ok(())
+    status
+}
+
+/// The version that a list is to show exactly, if any: asked for by name or, as of old, by a limit.
+fn exact(options: &Options, asked: u64) -> Option<u64> {
+    let matching = options.resource_version_match.as_deref().unwrap_or("");
+    let by_limit = matching.is_empty() && options.limit > 0;
+    (asked > 0 && (matching == "Exact" || by_limit)).then_some(asked)
 }
 
 fn make_token(version: u64, last: &Key) -> String {
@@ -221,16 +262,22 @@ fn parse_token(token: &str, version: Option<&str>) -> Result<(u64, Key), Box<Sta
         let message = "specifying resource version is not allowed when using continue";
         return Err(Box::new(Status::bad_request(message)));
     }
-    let bad = || {
-        let message = "continue key is not valid: the token was not issued by this server";
+    let bad = |why: &str| {
+        let message = format!("invalid continue token: continue key is not valid: {why}");
         Box::new(Status::bad_request(message))
     };
-    let decoded = unbase64url(token).ok_or_else(bad)?;
-    let value: Value = serde_json::from_slice(&decoded).map_err(|_| bad())?;
-    let start = value.get("start").and_then(Value::as_str).ok_or_else(bad)?;
+    let decoded = unbase64url(token).ok_or_else(|| bad("illegal base64 data"))?;
+    let value: Value = serde_json::from_slice(&decoded)
+        .map_err(|e| bad(&go_json::syntax(&decoded).unwrap_or_else(|| e.to_string())))?;
+    let encoded = value.get("v").and_then(Value::as_str).unwrap_or("");
+    if encoded != "meta.k8s.io/v1" {
+        return Err(bad(&format!("server does not recognize this encoded version {encoded}")));
+    }
+    let start = value.get("start").and_then(Value::as_str).unwrap_or("");
     let start = start.trim_end_matches('\u{0}');
     let (namespace, name) = start.split_once('/').unwrap_or(("", start));
-    let version = value.get("rv").and_then(Value::as_u64).ok_or_else(bad)?;
+    let version = value.get("rv").and_then(Value::as_u64);
+    let version = version.ok_or_else(|| bad("incorrect encoded start resourceVersion 0"))?;
     Ok((version, Key::new(namespace, name)))
 }
 

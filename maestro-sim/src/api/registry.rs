@@ -71,6 +71,8 @@ pub struct Served {
     pub discovery: Value,
     /// Field selectors besides name and namespace.
     pub selectable: Vec<String>,
+    /// Columns of its Tables besides the name, if it is a custom kind.
+    pub columns: Vec<Value>,
     api_version: String,
     verbs: Vec<Verb>,
     subresources: BTreeMap<String, Vec<Verb>>,
@@ -84,9 +86,27 @@ impl Served {
         &self.api_version
     }
 
+    /// The group that errors name: Events are the core's, whichever group serves them.
+    pub fn told_group(&self) -> &str {
+        match &*self.resource.group {
+            "events.k8s.io" => "",
+            group => group,
+        }
+    }
+
     /// Whether it comes from a CustomResourceDefinition.
     pub fn is_custom(&self) -> bool {
         self.type_name.is_none()
+    }
+
+    /// The name of a built-in kind's type.
+    pub fn type_name(&self) -> Option<&str> {
+        self.type_name.as_deref()
+    }
+
+    /// The names of its subresources, sorted.
+    pub fn subresource_names(&self) -> impl Iterator<Item = &str> {
+        self.subresources.keys().map(String::as_str)
     }
 
     /// The schema, parsed on first use.
@@ -174,6 +194,12 @@ impl Registry {
     /// Every served version of every kind, built-in first.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Served>> {
         built_in().values().flatten().chain(self.custom.values().flatten())
+    }
+
+    /// The version in which a kind's objects are stored.
+    pub fn storage_version<'s>(&'s self, served: &'s Served) -> &'s str {
+        let custom = self.custom.get(&served.resource).and_then(|versions| versions.first());
+        custom.map_or(&served.version, |first| &first.version)
     }
 
     /// The custom collections.

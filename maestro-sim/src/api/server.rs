@@ -12,11 +12,11 @@ use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
 use crate::api::review;
 use crate::api::watch::WatchStart;
-use crate::api::{Request, Status, Verb};
+use crate::api::{Form, Request, Status, Verb};
 use crate::object::{GroupResource, Key, Object};
 use crate::rng::Stream;
 use crate::store::Store;
-use crate::time::rfc3339;
+use crate::time::{rfc3339, unix};
 use crate::typed::Noticed;
 
 /// What a request answers when it does not fail.
@@ -54,9 +54,14 @@ pub type Handled = Result<Response, Box<Status>>;
 
 /// What the server says of a kind that will go.
 fn deprecation(served: &Served) -> Option<String> {
-    (served.resource == GroupResource::new("", "endpoints")).then(|| {
-        "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()
-    })
+    let told = match (&*served.resource.group, &*served.resource.resource) {
+        ("", "endpoints") => {
+            "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+        }
+        ("", "componentstatuses") => "v1 ComponentStatus is deprecated in v1.19+",
+        _ => return None,
+    };
+    Some(told.to_owned())
 }
 
 /// An API server over its store. Synchronous: `now` is set by the caller before each request.
@@ -104,7 +109,14 @@ impl Server {
     pub fn handle(&mut self, request: Request) -> Handled {
         let form = request.options.form;
         self.noticed = Noticed::default();
-        let handled = self.dispatch(request).map(|response| shaped(form, response));
+        let served = (form != Form::Whole)
+            .then(|| self.registry.find(&request.resource, &request.version))
+            .flatten();
+        let mut handled = self.dispatch(request);
+        if let (Some(served), true) = (served, handled.is_ok()) {
+            let now = unix(self.now);
+            handled = handled.and_then(|response| shaped(form, &served, response, now));
+        }
         if self.warnings.is_empty() {
             return handled;
         }
@@ -145,6 +157,9 @@ impl Server {
         let named = !served.namespaced
             || !request.namespace.is_empty()
             || matches!(request.verb, Verb::List | Verb::Watch | Verb::DeleteCollection);
+        if !named && request.verb == Verb::Create {
+            return Err(Box::new(Status::method_not_allowed()));
+        }
         if !scoped || !named {
             return Err(Box::new(Status::no_such_path()));
         }

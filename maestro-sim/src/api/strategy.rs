@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::api::registry::{Generation, Served};
 use crate::api::server::Server;
-use crate::api::{Request, Status};
+use crate::api::{Cause, Request, Status};
+use crate::managed::{self, Write};
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::structural::Step;
 use crate::{builtin, crd, defaults, structural};
@@ -37,10 +38,12 @@ impl Served {
     ) -> Result<(), Box<Status>> {
         let mut causes = if self.is_custom() {
             let mut causes = builtin::metadata(&self.resource, body);
+            causes.extend(self.wrong_kind(body));
             causes.extend(structural::validate(self.schema(), body, old, ""));
+            self.of_scale(request, body, &mut causes);
             causes
         } else if request.subresource == "status" {
-            Vec::new()
+            builtin::status(&self.resource, body, old)
         } else {
             builtin::validate(&self.resource, body, old)
         };
@@ -50,11 +53,51 @@ impl Served {
         if causes.is_empty() {
             return Ok(());
         }
+        let kind = body.get("kind").and_then(Value::as_str).unwrap_or(&self.kind);
         // What is wrong twice is said once.
         let mut told = std::collections::BTreeSet::new();
         causes.retain(|cause| told.insert((cause.field.clone(), cause.message.clone())));
         let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
-        Err(Box::new(Status::invalid(&self.resource.group, &self.kind, name, &causes)))
+        Err(Box::new(Status::invalid(self.told_group(), kind, name, &causes)))
+    }
+
+    /// A custom object of another kind than its collection's gets as far as its validation.
+    fn wrong_kind(&self, body: &Value) -> Option<Cause> {
+        let kind = body.get("kind").and_then(Value::as_str).filter(|kind| *kind != self.kind)?;
+        let detail = format!("must be {}", self.kind);
+        Some(builtin::field::invalid(&"kind", &kind.into(), &detail))
+    }
+
+    /// A custom object's replicas have to be a number. The status is validated by itself, and
+    /// the words about it leave its own name out.
+    fn of_scale(&self, request: &Request, body: &Value, causes: &mut Vec<Cause>) {
+        let status = request.subresource == "status";
+        if status {
+            for cause in causes.iter_mut().filter(|cause| cause.field.starts_with("status.")) {
+                let long = format!("{} in body", cause.field);
+                let short = long.strip_prefix("status.").unwrap_or(&long).to_owned();
+                cause.message = cause.message.replace(&long, &short);
+            }
+        }
+        let Some(scale) = &self.scale else { return };
+        let path = if status { &scale.status } else { &scale.spec };
+        let steps: Vec<&str> = path.iter().map(String::as_str).collect();
+        let found = at(body, &steps).filter(|value| value.as_i64().is_none() && !value.is_null());
+        let Some(found) = found else { return };
+        let kind = match found {
+            Value::String(_) => "string",
+            Value::Bool(_) => "bool",
+            Value::Array(_) => "[]interface {}",
+            Value::Object(_) => "map[string]interface {}",
+            _ => "float64",
+        };
+        let shown = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+        let place = format!(".{}", path.join("."));
+        let detail =
+            format!("{place} accessor error: {shown} is of the type {kind}, expected int64");
+        let cause = builtin::field::invalid(&place, &0.into(), &detail);
+        let at = causes.iter().position(|cause| cause.field == "<nil>").unwrap_or(causes.len());
+        causes.insert(at, cause);
     }
 
     /// Whether a create keeps the status it was sent with: nodes register theirs.
@@ -140,11 +183,30 @@ impl Served {
 }
 
 impl Server {
+    /// Notes that the server itself wrote to a status.
+    pub(super) fn own_status(&mut self, resource: &GroupResource, old: &Value, new: &mut Value) {
+        let now = self.timestamp();
+        if let Some(served) = self.registry.find(resource, "v1") {
+            let write = Write {
+                schema: served.schema(),
+                typed: true,
+                manager: "kube-apiserver",
+                api_version: served.api_version(),
+                subresource: "status",
+                reset: managed::reset_fields(true, true, "status"),
+                now: &now,
+            };
+            managed::update(&write, Some(old), new);
+        }
+    }
+
     /// Serves a definition at once and writes its conditions.
     pub(super) fn crd_written(&mut self, object: &Arc<Object>) {
         self.registry.serve(object);
-        let accepted = crd::accepted(object.value(), &self.timestamp());
+        let now = self.timestamp();
+        let mut accepted = crd::accepted(object.value(), &now);
         if accepted != *object.value() {
+            self.own_status(&CRDS, object.value(), &mut accepted);
             let now = self.now;
             self.store.put(&CRDS, accepted, now);
         }

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::api::failure;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
-use crate::api::{PatchType, Request, Status, Verb};
+use crate::api::{Request, Status, Verb};
 use crate::object::{GroupResource, Object, at, map_at};
-use crate::patch;
 use crate::selector::LabelSelector;
 
 const PODS: GroupResource = GroupResource::new("", "pods");
@@ -21,61 +19,20 @@ impl Server {
             "scale" => self.scale(served, request),
             "binding" if served.is_pod() => self.bind(served, &request),
             "eviction" if served.is_pod() => self.evict(served, request),
-            "finalize" if served.is_namespace() => self.finalize(served, request),
+            "finalize" if served.is_namespace() => self.update(served, request),
             _ => Err(Box::new(Status::no_such_path())),
         }
     }
 
-    fn scale(&mut self, served: &Arc<Served>, request: Request) -> Handled {
-        let Some(paths) = served.scale.clone() else {
-            return Err(Box::new(Status::no_such_path()));
-        };
-        let live = self.existing(served, &request)?;
-        let current = scale_of(served, &live, &paths);
-        let proposed = match (request.verb, request.patch) {
-            (Verb::Get, _) => return Ok(Response::Value { code: 200, value: current }),
-            (Verb::Update, _) => request.body.clone(),
-            (Verb::Patch, Some(PatchType::Json)) => {
-                patch::json(&current, &request.body).map_err(|e| failure::of_patch(&e))?
-            }
-            (Verb::Patch, Some(_)) => {
-                let mut value = current;
-                patch::merge(&mut value, &request.body);
-                value
-            }
-            _ => return Err(Box::new(Status::method_not_allowed())),
-        };
-        let version = at(&proposed, &["metadata", "resourceVersion"]).and_then(Value::as_str);
-        let replicas = at(&proposed, &["spec", "replicas"]).and_then(Value::as_i64).unwrap_or(0);
-        if replicas < 0 {
-            let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
-            let cause = crate::api::Cause::new("FieldValueInvalid", "spec.replicas", message);
-            let status = Status::invalid("autoscaling", "Scale", &request.name, &[cause]);
-            return Err(Box::new(status));
-        }
-        let mut body = live.value().clone();
-        let field: Vec<&str> = paths.spec.iter().map(String::as_str).collect();
-        if let Some((last, parents)) = field.split_last() {
-            map_at(&mut body, parents).insert((*last).into(), replicas.into());
-        }
-        let expected = version
-            .filter(|v| !v.is_empty())
-            .map_or_else(|| live.resource_version().to_string(), str::to_owned);
-        map_at(&mut body, &["metadata"]).insert("resourceVersion".into(), expected.into());
-        let update =
-            Request { verb: Verb::Update, subresource: "".into(), patch: None, body, ..request };
-        let answer = self.update(served, update)?;
-        let value = match &answer {
-            Response::Object { object, .. } => scale_of(served, object, &paths),
-            Response::Value { value, .. } => scale_of(served, &Object::new(value.clone()), &paths),
-            _ => return Ok(answer),
-        };
-        Ok(Response::Value { code: 200, value })
-    }
-
     fn bind(&mut self, served: &Arc<Served>, request: &Request) -> Handled {
-        let live = self.existing(served, request)?;
+        if at(&request.body, &["metadata", "name"]).is_none_or(|name| *name != request.name) {
+            return Err(wrong_name("Binding"));
+        }
         let target = at(&request.body, &["target", "name"]).and_then(Value::as_str).unwrap_or("");
+        if target.is_empty() {
+            return Err(Box::new(Status::new(500, "", "target.name: Required value")));
+        }
+        let live = self.existing(served, request)?;
         let conflict = |why: String| {
             Err(Box::new(Status::conflict(
                 &GroupResource::new("", "pods/binding"),
@@ -112,6 +69,9 @@ impl Server {
 
     fn evict(&mut self, served: &Arc<Served>, request: Request) -> Handled {
         let live = self.existing(served, &request)?;
+        if at(&request.body, &["metadata", "name"]).is_none_or(|name| *name != request.name) {
+            return Err(wrong_name("Eviction"));
+        }
         let phase = live.text(&["status", "phase"]);
         let skips = matches!(phase, "Pending" | "Succeeded" | "Failed") || live.is_deleting();
         if !skips {
@@ -141,7 +101,7 @@ impl Server {
             _ => {
                 let message = "This pod has more than one PodDisruptionBudget, which the \
                                eviction subresource does not support.";
-                return Err(Box::new(Status::new(500, "InternalError", message)));
+                return Err(Box::new(Status::new(500, "", message)));
             }
         };
         let observed = budget.int(&["status", "observedGeneration"]).unwrap_or(0);
@@ -173,31 +133,40 @@ impl Server {
         let mut value = budget.value().clone();
         let now = self.timestamp();
         map_at(&mut value, &["status"]).insert("disruptionsAllowed".into(), (allowed - 1).into());
-        map_at(&mut value, &["status", "disruptedPods"]).insert(pod.name().into(), now.into());
+        map_at(&mut value, &["status", "disruptedPods"])
+            .insert(pod.name().into(), now.as_str().into());
+        if allowed == 1 {
+            no_more_disruptions(&mut value, &now);
+        }
+        self.own_status(&BUDGETS, budget.value(), &mut value);
         let now = self.now;
         self.store.put(&BUDGETS, value, now);
         Ok(())
     }
+}
 
-    fn finalize(&mut self, served: &Arc<Served>, request: Request) -> Handled {
-        let live = self.existing(served, &request)?;
-        let mut value = live.value().clone();
-        let finalizers = at(&request.body, &["spec", "finalizers"]).cloned();
-        let spec = map_at(&mut value, &["spec"]);
-        match finalizers {
-            Some(list) => spec.insert("finalizers".into(), list),
-            None => spec.remove("finalizers"),
-        };
-        let now = self.now;
-        let empty =
-            at(&value, &["spec", "finalizers"]).and_then(Value::as_array).is_none_or(Vec::is_empty);
-        if empty && live.is_deleting() && live.finalizers().next().is_none() {
-            self.store.remove(&served.resource, live.key(), now);
-            return Ok(Response::Value { code: 200, value });
-        }
-        let object = self.store.put(&served.resource, value, now);
-        Ok(Response::Object { code: 200, object })
-    }
+/// The condition of a budget that allows nothing more.
+fn no_more_disruptions(budget: &mut Value, now: &str) {
+    let status = map_at(budget, &["status"]);
+    let generation = status.get("observedGeneration").cloned().unwrap_or_else(|| 0.into());
+    let conditions = status.entry("conditions").or_insert_with(|| Value::Array(Vec::new()));
+    let Some(list) = conditions.as_array_mut() else { return };
+    let known = |c: &Value, field: &str, value: &str| c.get(field).is_some_and(|v| v == value);
+    let held = list.iter().find(|c| known(c, "type", "DisruptionAllowed"));
+    let since = held
+        .filter(|c| known(c, "status", "False"))
+        .and_then(|c| c.get("lastTransitionTime").cloned())
+        .unwrap_or_else(|| now.into());
+    list.retain(|c| !known(c, "type", "DisruptionAllowed"));
+    list.push(json!({"type": "DisruptionAllowed", "status": "False",
+        "observedGeneration": generation, "lastTransitionTime": since,
+        "reason": "InsufficientPods", "message": ""}));
+}
+
+/// What is asked of a pod names it twice.
+fn wrong_name(kind: &str) -> Box<Status> {
+    let message = format!("name in URL does not match name in {kind} object");
+    Box::new(Status::bad_request(message))
 }
 
 fn covers(budget: &Object, pod: &Object) -> bool {
@@ -214,36 +183,6 @@ fn set_condition(pod: &mut Value, kind: &str, now: &str) {
     list.retain(|c| c.get("type").and_then(Value::as_str) != Some(kind));
     list.push(json!({"type": kind, "status": "True", "lastProbeTime": null,
                      "lastTransitionTime": now}));
-}
-
-/// `autoscaling/v1` Scale of an object.
-fn scale_of(served: &Served, object: &Object, paths: &crate::api::registry::ScalePaths) -> Value {
-    let read = |path: &[String]| {
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        object.at(&path).cloned()
-    };
-    let selector = match paths.selector.as_deref().and_then(read) {
-        Some(Value::String(text)) => text,
-        Some(selector) => {
-            LabelSelector::from_value(&selector).map(|s| s.to_string()).unwrap_or_default()
-        }
-        None => String::new(),
-    };
-    let replicas = |path: &[String]| read(path).and_then(|v| v.as_i64()).unwrap_or(0);
-    let mut status = json!({"replicas": replicas(&paths.status)});
-    if !selector.is_empty() {
-        status["selector"] = selector.into();
-    }
-    let mut meta = json!({"name": object.name(), "uid": object.uid(),
-        "resourceVersion": object.resource_version().to_string()});
-    if served.namespaced {
-        meta["namespace"] = object.namespace().into();
-    }
-    if let Some(created) = object.at(&["metadata", "creationTimestamp"]) {
-        meta["creationTimestamp"] = created.clone();
-    }
-    json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta,
-           "spec": {"replicas": replicas(&paths.spec)}, "status": status})
 }
 
 impl Served {

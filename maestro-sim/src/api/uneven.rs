@@ -1,7 +1,8 @@
 //! Amounts that are equal and yet differ in the eyes of the real server's bookkeeping.
 //!
-//! Lists and maps that are owned as a whole are compared as Go structs there, and an amount's struct
-//! remembers how it was written: whoever writes 1024Mi over 1Gi in such a list owns it from then on.
+//! Lists and maps that are owned as a whole are compared as Go structs there, and an amount's
+//! struct remembers how it was written: whoever writes 1024Mi over 1Gi in such a list owns it
+//! from then on.
 //! Source: `listReflect.EqualsUsing` of `sigs.k8s.io/structured-merge-diff/value`.
 
 use serde_json::Value;

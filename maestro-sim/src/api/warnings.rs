@@ -2,22 +2,90 @@
 //!
 //! Source: the `WarningsOnCreate` and `WarningsOnUpdate` of `k8s.io/kubernetes/pkg/registry`.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use serde_json::Value;
 
 use crate::api::registry::Served;
 use crate::api::server::Server;
-use crate::api::{Request, addresses};
+use crate::api::{Request, service_spec};
+use crate::builtin::field::Path;
+use crate::builtin::{pod_warnings, text};
+use crate::object::at;
 
 impl Server {
     /// Warns of a complete and valid object, if whoever asks reads warnings.
-    pub(super) fn warn(&mut self, served: &Served, request: &Request, body: &Value) {
+    pub(super) fn warn(
+        &mut self,
+        served: &Served,
+        request: &Request,
+        body: &Value,
+        old: Option<&Value>,
+    ) {
         if !request.options.warn || !request.subresource.is_empty() || served.is_custom() {
             return;
         }
+        let generation = |object: &Value| at(object, &["metadata", "generation"]).cloned();
+        let changed = old.is_none_or(|old| generation(old) != generation(body));
         let out = &mut self.warnings;
+        let root = Path::Root;
+        let spec = root.field("spec");
         match (&*served.resource.group, &*served.resource.resource) {
-            ("", "services") => addresses::warnings(body, out),
+            ("", "secrets") => out.extend(no_pem(body)),
+            ("", "services") => service_spec::warnings(body, out),
+            // Few people change pods by hand.
+            ("", "pods") if old.is_none() => {
+                name(body, "the Pod's hostname", out);
+                pod_warnings(body, &root, out);
+            }
+            ("apps", "deployments" | "replicasets")
+            | ("", "replicationcontrollers")
+            | ("batch", "jobs" | "cronjobs")
+                if old.is_none() =>
+            {
+                name(body, "Pod names and hostnames", out);
+                template(body, &spec, out);
+            }
+            ("apps" | "batch", _) | ("", "replicationcontrollers") if changed => {
+                template(body, &spec, out);
+            }
             _ => {}
         }
+    }
+}
+
+fn name(body: &Value, what: &str, out: &mut Vec<String>) {
+    let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
+    let problems: Vec<String> = text::label(name).iter().map(ToString::to_string).collect();
+    if !problems.is_empty() {
+        out.push(format!(
+            "metadata.name: this is used in {what}, which can result in surprising behavior; a \
+             DNS label is recommended: [{}]",
+            problems.join(" ")
+        ));
+    }
+}
+
+/// A pair of certificate and key that is none at first sight.
+fn no_pem(secret: &Value) -> Option<String> {
+    if secret.get("type").is_none_or(|kind| kind != "kubernetes.io/tls") {
+        return None;
+    }
+    let parts = [("tls.crt", "certificate"), ("tls.key", "key")];
+    let (_, what) = parts.into_iter().find(|(name, _)| {
+        let data = at(secret, &["data", name]).and_then(Value::as_str).unwrap_or("");
+        let text = STANDARD.decode(data).unwrap_or_default();
+        !String::from_utf8_lossy(&text).contains("-----BEGIN ")
+    })?;
+    Some(format!("tls: failed to find any PEM data in {what} input"))
+}
+
+fn template(body: &Value, spec: &Path<'_>, out: &mut Vec<String>) {
+    if let Some(job) = body.pointer("/spec/jobTemplate/spec/template") {
+        let (outer, inner) = (spec.field("jobTemplate"), "spec");
+        pod_warnings(job, &outer.field(inner).field("template"), out);
+    }
+    if let Some(template) = body.pointer("/spec/template") {
+        pod_warnings(template, &spec.field("template"), out);
     }
 }

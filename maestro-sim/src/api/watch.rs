@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::api::form::Shape;
 use crate::api::read::Filter;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
-use crate::api::{Request, Status};
+use crate::api::{Request, Status, query};
 use crate::object::Object;
 use crate::store::{Event, EventType, TableId};
 
@@ -32,20 +33,17 @@ pub struct WatchStart {
     pub timeout_seconds: u64,
     /// Set when the asked resource version is compacted: the one event that is sent.
     pub expired: Option<Box<Status>>,
+    /// The form in which objects are sent.
+    pub(crate) shape: Shape,
 }
 
 impl Server {
     pub(super) fn watch(&mut self, served: &Served, request: &Request) -> Handled {
         let options = &request.options;
         let version = options.resource_version.as_deref().unwrap_or("");
-        let asked = self.not_too_new(Some(version)).map_err(|mut status| {
-            // A watch finds out late that it cannot read the version, and has no better answer.
-            if status.code == 400 {
-                (status.code, status.reason) = (500, "");
-            }
-            status
-        })?;
-        let initial_events = self.wants_initial(request)?;
+        let asked = self.not_too_new(Some(version)).map_err(found_late)?;
+        query::check_list(options, true)?;
+        let initial_events = options.send_initial_events;
         let filter = Filter::new(served, request)?;
         let table = self.store.table_id(&served.resource);
         let from_start = initial_events.unwrap_or(version.is_empty() || version == "0");
@@ -75,30 +73,17 @@ impl Server {
             resource_version,
             timeout_seconds: options.timeout_seconds.filter(|s| *s > 0).unwrap_or(random),
             expired,
+            shape: Shape::Whole,
         }))
     }
+}
 
-    fn wants_initial(&self, request: &Request) -> Result<Option<bool>, Box<Status>> {
-        let options = &request.options;
-        let matching = options.resource_version_match.as_deref().unwrap_or("");
-        let refuse = |field: &str, message: &str| {
-            let cause = crate::api::Cause::new("FieldValueForbidden", field, message);
-            Err(Box::new(Status::invalid("meta.k8s.io", "ListOptions", "", &[cause])))
-        };
-        match options.send_initial_events {
-            Some(_) if matching != "NotOlderThan" => refuse(
-                "resourceVersionMatch",
-                "Forbidden: sendInitialEvents requires setting resourceVersionMatch to \
-                 NotOlderThan",
-            ),
-            None if !matching.is_empty() => refuse(
-                "resourceVersionMatch",
-                "Forbidden: resourceVersionMatch is forbidden for watch unless \
-                 sendInitialEvents is provided",
-            ),
-            other => Ok(other),
-        }
+/// Who finds out late that it cannot read a version has no better answer than 500.
+pub(super) fn found_late(mut status: Box<Status>) -> Box<Status> {
+    if status.code == 400 {
+        (status.code, status.reason) = (500, "");
     }
+    status
 }
 
 /// 410 for a watch from a compacted version.

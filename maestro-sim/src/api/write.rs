@@ -10,15 +10,16 @@ use serde_json::Value;
 use crate::api::decode;
 use crate::api::failure;
 use crate::api::proposal::{
-    carry_over, check_place, is_finished, preconditions, reset_status, set_generation,
+    carry_over, check_place, is_finished, preconditions, reset_status, set_generation, unreadable,
 };
 use crate::api::registry::{Generation, Served};
 use crate::api::server::{Handled, Response, Server};
 use crate::api::uneven;
-use crate::api::{PatchType, Request, Status};
+use crate::api::{PatchType, Request, Status, Verb};
 use crate::managed::{self, Write};
 use crate::object::{Key, Object, at, map_at};
 use crate::patch;
+use crate::structural::Step;
 use crate::typed;
 
 /// How a proposed tree came about, which decides who owns its fields.
@@ -45,7 +46,11 @@ impl Server {
         mut body: Value,
     ) -> Result<Value, Box<Status>> {
         let meta = map_at(&mut body, &["metadata"]);
-        if meta.get("resourceVersion").and_then(Value::as_str).is_some_and(|v| !v.is_empty()) {
+        let version = meta.get("resourceVersion").and_then(Value::as_str).unwrap_or("");
+        if !version.is_empty() && version.parse::<u64>().is_err() {
+            return Err(unreadable(version));
+        }
+        if !version.is_empty() && request.verb == Verb::Create {
             let message = "resourceVersion should not be set on objects to be created";
             return Err(Box::new(Status::new(500, "", message)));
         }
@@ -130,7 +135,7 @@ impl Server {
         if unsettled {
             served.complete(&mut body);
         }
-        self.warn(served, request, &body);
+        self.warn(served, request, &body, None);
         self.forget_empty(served, &mut body);
         if request.options.dry_run {
             return Ok(Response::Value { code: 201, value: body });
@@ -179,6 +184,7 @@ impl Server {
             }
             return Err(Box::new(Status::not_found(&served.resource, &request.name)));
         };
+        preconditions(served, &request, &live, &body)?;
         let version = at(&body, &["metadata", "resourceVersion"]).and_then(Value::as_str);
         if version.is_none_or(str::is_empty) && !served.unconditional_update {
             let causes = [crate::api::Cause::new(
@@ -213,7 +219,11 @@ impl Server {
         let live = self.existing(served, &request)?;
         let custom = served.is_custom();
         if kind == PatchType::Merge && !body.is_object() {
-            let message = "error decoding patch: the body must be a JSON object";
+            let message = format!(
+                "error decoding patch: json: cannot unmarshal {} into Go value of type \
+                 map[string]interface {{}}",
+                crate::typed::json_type(&body)
+            );
             return Err(Box::new(Status::bad_request(message)));
         }
         if kind == PatchType::Strategic && custom {
@@ -267,9 +277,12 @@ impl Server {
         }
         let applied_uid = at(&body, &["metadata", "uid"]).and_then(Value::as_str);
         if live.is_none() && applied_uid.is_some_and(|uid| !uid.is_empty()) {
-            let why = "uid mismatch: the provided object specified uid but no existing object \
-                       was found";
-            return Err(Box::new(Status::conflict(&served.resource, &request.name, why)));
+            let uid = applied_uid.unwrap_or("");
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was \
+                 found"
+            );
+            return Err(Box::new(Status::conflict(&served.resource, &request.name, &why)));
         }
         let now = self.timestamp();
         let force = request.options.force.unwrap_or(false);
@@ -299,7 +312,7 @@ impl Server {
         mut body: Value,
         origin: &Origin,
     ) -> Handled {
-        preconditions(served, live, &body)?;
+        preconditions(served, request, live, &body)?;
         carry_over(served, request, live, &mut body)?;
         served.complete(&mut body);
         if matches!(origin, Origin::Update) {
@@ -307,7 +320,7 @@ impl Server {
         }
         self.admit_update(served, request, live, &mut body)?;
         let generation = match &*request.subresource {
-            "" => served.next_generation(live.value(), &body, &self.noticed.dropped),
+            "" | "scale" => served.next_generation(live.value(), &body, &self.noticed.dropped),
             _ => at(live.value(), &["metadata", "generation"]).and_then(Value::as_i64),
         };
         set_generation(&mut body, generation);
@@ -316,7 +329,7 @@ impl Server {
             self.give_back(served, &body, Some(live));
         }
         checked?;
-        self.warn(served, request, &body);
+        self.warn(served, request, &body, Some(live.value()));
         self.forget_empty(served, &mut body);
         map_at(&mut body, &["metadata"])
             .insert("resourceVersion".into(), live.resource_version().to_string().into());
@@ -329,7 +342,11 @@ impl Server {
         }
         self.unsettled.remove(&live.resource_version());
         let now = self.now;
-        if is_finished(&body) {
+        let held = served.is_namespace()
+            && at(&body, &["spec", "finalizers"])
+                .and_then(Value::as_array)
+                .is_some_and(|list| !list.is_empty());
+        if is_finished(&body) && !held {
             // The last finalizer went: the object is gone, and the answer shows what was sent.
             self.store.remove(&served.resource, live.key(), now);
             self.after_delete(served, live);
@@ -351,6 +368,11 @@ impl Server {
         let now = self.timestamp();
         let manager = manager_of(request);
         let write = write_of(served, request, &manager, &now);
+        // An empty list says that nobody owns anything.
+        let fields = [Step::Name("metadata".into()), Step::Name("managedFields".into())];
+        if self.noticed.dropped.iter().any(|steps| *steps == fields) {
+            map_at(new, &["metadata"]).insert("managedFields".into(), serde_json::json!([{}]));
+        }
         let marked = old.and_then(|old| uneven::marked(served, old, new, &self.noticed.uneven));
         managed::update(&write, marked.as_ref().or(old), new);
     }
@@ -370,7 +392,8 @@ fn write_of<'a>(
         api_version: served.api_version(),
         subresource: &request.subresource,
         reset: managed::reset_fields(typed, served.status, &request.subresource),
-        now,
+        // The entries of scales lose their times on the way to the object.
+        now: if request.subresource == "scale" { "" } else { now },
     }
 }
 

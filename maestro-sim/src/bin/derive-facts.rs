@@ -3,7 +3,8 @@
 //! `derive-facts DIR > maestro-sim/src/facts/1.37.txt`, where DIR holds the documents as served:
 //! `discovery-api.json` and `discovery-apis.json` (`kubectl get --raw /api`, `/apis`, with the
 //! aggregated-discovery Accept header), `openapi-v3/*.json` (`kubectl get --raw
-//! /openapi/v3/…`), and `encoding.json` (`go run ./encoding` in `ci/control-plane/kubernetes`).
+//! /openapi/v3/…`), `table-columns.json` (the columns of every collection's Table, by path), and
+//! `encoding.json` (`go run ./encoding` in `ci/control-plane/kubernetes`).
 //! Descriptions are left out; each type stands once, on a line of its own, so that a simulator
 //! parses only the types it is asked for.
 
@@ -61,6 +62,10 @@ fn derive(dir: &Path) -> Result<String, String> {
         for line in resources(&read(&dir.join(file))?, &kinds) {
             out.push_str(&format!("R {line}\n"));
         }
+    }
+    let columns = read(&dir.join("table-columns.json"))?;
+    for (path, columns) in columns.as_object().into_iter().flatten() {
+        out.push_str(&format!("C {path} {columns}\n"));
     }
     for (name, schema) in types {
         out.push_str(&format!("T {name} {schema}\n"));

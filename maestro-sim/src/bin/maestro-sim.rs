@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use maestro_sim::serve::{Limits, Options, Server, Users, VERSIONS};
+use maestro_sim::serve::{Limits, Options, Parts, Server, Users, VERSIONS};
 
 /// A whole Kubernetes cluster in memory.
 #[derive(Parser)]
@@ -32,6 +32,9 @@ struct Serve {
     /// Number of nodes, in three zones.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=5000))]
     nodes: u32,
+    /// Serve the API server alone, as envtest does: no controllers, no scheduler and no nodes.
+    #[arg(long, conflicts_with = "nodes")]
+    api_server_only: bool,
     /// The Kubernetes version to be.
     #[arg(long, value_name = "VERSION", default_value = VERSIONS[0], value_parser = VERSIONS)]
     version: String,
@@ -78,10 +81,13 @@ async fn serve(asked: Serve) -> Result<(), Box<dyn std::error::Error>> {
         Some(path) => Users::from_file(path)?,
         None => Users::default(),
     };
+    let parts = match asked.api_server_only {
+        true => Parts::ApiServer,
+        false => Parts::Cluster { nodes: asked.nodes, workloads: Vec::new() },
+    };
     let server = Server::bind(Options {
         listen: asked.listen,
-        nodes: asked.nodes,
-        workloads: Vec::new(),
+        parts,
         seed: asked.seed,
         speed: asked.time,
         users,
@@ -89,8 +95,14 @@ async fn serve(asked: Serve) -> Result<(), Box<dyn std::error::Error>> {
     })
     .await?;
     let stop = stopped()?;
-    let (address, nodes, version) = (server.address(), asked.nodes, &asked.version);
-    eprintln!("serving Kubernetes {version} with {nodes} nodes on https://{address}");
+    let (address, version) = (server.address(), &asked.version);
+    match asked.api_server_only {
+        true => eprintln!("serving an API server of Kubernetes {version} on https://{address}"),
+        false => {
+            let nodes = asked.nodes;
+            eprintln!("serving Kubernetes {version} with {nodes} nodes on https://{address}");
+        }
+    }
     match &asked.kubeconfig {
         Some(path) => {
             server.write_kubeconfig(path)?;

@@ -102,10 +102,8 @@ fn by_type(secret: &Value, causes: &mut Vec<Cause>) {
         }
         "kubernetes.io/dockercfg" => causes.extend(json(".dockercfg")),
         "kubernetes.io/dockerconfigjson" => causes.extend(json(".dockerconfigjson")),
-        "kubernetes.io/basic-auth" => {
-            if data("username").is_none() && data("password").is_none() {
-                causes.extend(["username", "password"].map(missing));
-            }
+        "kubernetes.io/basic-auth" if data("username").is_none() && data("password").is_none() => {
+            causes.extend(["username", "password"].map(missing));
         }
         "kubernetes.io/ssh-auth" if data("ssh-privatekey").is_none_or(str::is_empty) => {
             causes.push(missing("ssh-privatekey"));
@@ -125,6 +123,6 @@ pub(super) fn role_binding(object: &Value, old: Option<&Value>, causes: &mut Vec
         causes.push(field::required(&"roleRef.name", ""));
     }
     if old.is_some_and(|old| role(old) != role(object)) {
-        causes.push(field::invalid(&"roleRef", &role(object), "cannot change roleRef"));
+        causes.push(field::invalid(&"roleRef", &role(object), "field is immutable"));
     }
 }

@@ -63,6 +63,9 @@ pub fn finalizers(resource: &GroupResource, object: &Value, causes: &mut Vec<Cau
 /// The finalizers that need no domain.
 const STANDARD: [&str; 3] = ["orphan", "foregroundDeletion", "kubernetes"];
 
+/// The fields of an owner as the server prints them.
+const OWNER: [&str; 6] = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+
 /// Owners must be named fully, must not be Events, and one at most controls.
 fn owners(object: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let list = at(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
@@ -82,7 +85,7 @@ fn owners(object: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
                 "{slash}{}, Kind=Event is disallowed from being an owner",
                 text("apiVersion")
             );
-            causes.push(field::invalid(&here, owner, &detail));
+            causes.push(field::invalid_shown(&here, &field::in_order(owner, &OWNER), &detail));
         }
         if owner.get("controller") == Some(&Value::Bool(true)) {
             let shown = format!("{}/{}", text("kind"), text("name"));
@@ -93,7 +96,10 @@ fn owners(object: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
                         "Only one reference can have Controller set to true. Found \"true\" in \
                          references for {first} and {shown}"
                     );
-                    causes.push(field::invalid(path, &Value::Array(list.clone()), &detail));
+                    let shown: Vec<String> =
+                        list.iter().map(|owner| field::in_order(owner, &OWNER)).collect();
+                    let shown = format!("[{}]", shown.join(","));
+                    causes.push(field::invalid_shown(path, &shown, &detail));
                 }
             }
         }
@@ -157,10 +163,11 @@ pub(super) fn annotations(notes: &Map<String, Value>, path: &Path<'_>, causes: &
 fn name_problems(resource: &GroupResource, name: &str) -> Problems {
     match (&*resource.group, &*resource.resource) {
         ("", "services" | "namespaces") | ("apps", "statefulsets") => text::label(name),
-        ("", "events") | ("events.k8s.io", _) | ("rbac.authorization.k8s.io", _) => {
+        ("rbac.authorization.k8s.io" | "apiregistration.k8s.io", _) | ("", "events") => {
             text::segment(name)
         }
-        ("policy", "poddisruptionbudgets") => Problems::new(),
+        ("policy", "poddisruptionbudgets")
+        | ("certificates.k8s.io", "certificatesigningrequests") => Problems::new(),
         _ => text::subdomain(name),
     }
 }

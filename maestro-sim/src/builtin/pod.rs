@@ -10,10 +10,12 @@ mod resources;
 mod security;
 mod update;
 mod volume;
+mod warn;
 
 use serde_json::Value;
 
 pub(super) use handler::port;
+pub(crate) use warn::warnings;
 
 use super::field::{self, Path, int, list, on, text};
 use super::{meta, text as form};
@@ -51,8 +53,28 @@ pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
             }
         }
     }
+    seccomp(object, causes);
     if let Some(old) = old.filter(|old| old.get("spec") != object.get("spec")) {
         update::pod(object, old, causes);
+    }
+}
+
+/// The annotations that profiles were written in before they had a field.
+fn seccomp(pod: &Value, causes: &mut Vec<Cause>) {
+    const POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
+    const CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
+    let root = Path::Root;
+    let meta = root.field("metadata");
+    let path = meta.field("annotations");
+    let notes = pod.pointer("/metadata/annotations").and_then(Value::as_object);
+    for (key, value) in notes.into_iter().flatten() {
+        let profile = value.as_str().unwrap_or("");
+        let known = matches!(profile, "runtime/default" | "docker/default" | "unconfined")
+            || profile.starts_with("localhost/");
+        if (key == POD || key.starts_with(CONTAINER)) && !known {
+            let detail = "must be a valid seccomp profile";
+            causes.push(field::invalid(&path.field(key), value, detail));
+        }
     }
 }
 
@@ -131,12 +153,10 @@ fn gates(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 }
 
 fn names(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let rules: [(&str, fn(&str) -> form::Problems); 2] =
-        [("serviceAccountName", form::subdomain), ("nodeName", form::subdomain)];
-    for (name, rule) in rules {
+    for name in ["serviceAccountName", "nodeName"] {
         let value = text(spec, name);
         if !value.is_empty() {
-            field::each(&path.field(name), value, &rule(value), causes);
+            field::each(&path.field(name), value, &form::subdomain(value), causes);
         }
     }
     let deadline = "activeDeadlineSeconds";

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::field::{self, Path, int, list, set, text};
-use super::workload::{at_most_all, share};
+use super::rollout::{at_most_all, share};
 use super::{meta, text as form};
 use crate::api::Cause;
 

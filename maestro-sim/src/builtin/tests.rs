@@ -102,7 +102,9 @@ fn core() {
         &["data: Forbidden: field is immutable when `immutable` is set"],
     );
     let service = json!({"metadata": {"name": "s"}, "spec": {"type": "ClusterIP",
-        "ports": [{"port": 70000}, {"name": "b", "port": 1}]}});
+        "sessionAffinity": "None", "internalTrafficPolicy": "Cluster",
+        "ports": [{"port": 70000, "protocol": "TCP", "targetPort": 1},
+                  {"name": "b", "port": 1, "protocol": "TCP", "targetPort": 1}]}});
     check(
         ("", "services"),
         None,

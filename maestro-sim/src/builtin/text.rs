@@ -30,10 +30,6 @@ const LABEL_VALUE: &str = "a valid label must be an empty string or consist of a
     '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 const ENV_NAME: &str = "a valid environment variable name must consist only of printable ASCII \
     characters other than '='";
-const WILDCARD: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid \
-    DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end \
-    with an alphanumeric character (e.g. '*.example.com', regex used for validation is \
-    '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
 fn is_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -86,16 +82,6 @@ pub(crate) fn subdomain(text: &str) -> Problems {
     longer(text, 253, "characters", &mut out);
     if !is_subdomain(text) {
         out.push(SUBDOMAIN.into());
-    }
-    out
-}
-
-/// A subdomain whose first label is `*`.
-pub(crate) fn wildcard(text: &str) -> Problems {
-    let mut out = Problems::new();
-    longer(text, 253, "characters", &mut out);
-    if !text.strip_prefix("*.").is_some_and(is_subdomain) {
-        out.push(WILDCARD.into());
     }
     out
 }
@@ -235,7 +221,6 @@ mod tests {
         check(port_name, &["http-1"], &[("", 2), ("80", 1), ("a--b", 1), ("-a", 1)]);
         check(env_name, &["A", "a b", "1.2"], &[("", 1), ("a=b", 1), ("ä", 1)]);
         check(data_key, &["a.B_c"], &[("", 1), ("a b", 1), ("..", 1), ("..a", 1)]);
-        check(wildcard, &["*.a.b"], &[("a.b", 1), ("*", 1)]);
         check(segment, &["a b", "a:b"], &[("..", 1), ("a/b%c", 2)]);
     }
 }

@@ -11,6 +11,10 @@ use crate::api::Cause;
 use crate::builtin::field::{self, Path};
 use crate::object::at;
 
+const LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', \
+    start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  \
+    or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+
 /// What is wrong with a complete definition.
 pub fn check(crd: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
@@ -19,10 +23,9 @@ pub fn check(crd: &Value) -> Vec<Cause> {
     let text = |path: &[&str]| at(crd, path).and_then(Value::as_str).unwrap_or("");
     let (group, plural) = (text(&["spec", "group"]), text(&["spec", "names", "plural"]));
     let name = text(&["metadata", "name"]);
-    let wanted = format!("{plural}.{group}");
-    if name != wanted {
-        let detail = format!("must be spec.names.plural+\".\"+spec.group, not {wanted:?}");
-        causes.push(field::invalid(&"metadata.name", &name.into(), &detail));
+    if name != format!("{plural}.{group}") {
+        let detail = "must be spec.names.plural+\".\"+spec.group";
+        causes.push(field::invalid(&"metadata.name", &name.into(), detail));
     }
     if group.is_empty() {
         causes.push(field::required(&spec.field("group"), ""));
@@ -38,30 +41,84 @@ pub fn check(crd: &Value) -> Vec<Cause> {
             causes.push(field::not_supported(&spec.field("scope"), &other.into(), &allowed));
         }
     }
-    check_names(crd, &spec.field("names"), &mut causes);
-    check_approval(crd, group, &mut causes);
     check_versions(crd, &spec, &mut causes);
+    check_names(crd, &spec.field("names"), &mut causes);
+    if let Some(schema) = shared(crd, "schema").and_then(|schema| schema.get("openAPIV3Schema")) {
+        let validation = spec.field("validation");
+        check_root(schema, &validation.field("openAPIV3Schema"), &mut causes);
+    }
+    let stored = at(crd, &["status", "storedVersions"]).and_then(Value::as_array);
+    if stored.is_none_or(Vec::is_empty) {
+        let path = root.field("status");
+        let detail = "must have at least one stored version";
+        causes.push(field::invalid(&path.field("storedVersions"), &Value::Null, detail));
+    }
+    check_approval(crd, group, &mut causes);
     causes
 }
 
+/// What all versions have alike, which the server then keeps for the whole definition.
+fn shared<'v>(crd: &'v Value, name: &str) -> Option<&'v Value> {
+    let versions = at(crd, &["spec", "versions"])?.as_array()?;
+    let first = versions.first()?.get(name)?;
+    versions.iter().all(|version| version.get(name) == Some(first)).then_some(first)
+}
+
+/// Versions as the server prints them.
+fn go_versions(crd: &Value) -> String {
+    let Some(versions) = at(crd, &["spec", "versions"]).and_then(Value::as_array) else {
+        return "null".to_owned();
+    };
+    let fields = [
+        ("Name", "name"),
+        ("Served", "served"),
+        ("Storage", "storage"),
+        ("Deprecated", "deprecated"),
+        ("DeprecationWarning", "deprecationWarning"),
+        ("Schema", "schema"),
+        ("Subresources", "subresources"),
+        ("AdditionalPrinterColumns", "additionalPrinterColumns"),
+        ("SelectableFields", "selectableFields"),
+    ];
+    let one = |version: &Value| {
+        let shown = fields.map(|(go, name)| {
+            let hoisted = shared(crd, name).is_some() && version.get(name) == shared(crd, name);
+            let value = match name {
+                "name" => version.get(name).cloned().unwrap_or_else(|| "".into()),
+                "served" | "storage" | "deprecated" => {
+                    version.get(name).cloned().unwrap_or_else(|| false.into())
+                }
+                _ if hoisted => Value::Null,
+                _ => version.get(name).cloned().unwrap_or_default(),
+            };
+            format!("\"{go}\":{value}")
+        });
+        format!("{{{}}}", shown.join(","))
+    };
+    format!("[{}]", versions.iter().map(one).collect::<Vec<_>>().join(","))
+}
+
 fn check_names(crd: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let text = |name: &str| at(crd, &["spec", "names", name]).and_then(Value::as_str).unwrap_or("");
     for name in ["plural", "singular", "kind", "listKind"] {
-        let found = at(crd, &["spec", "names", name]).and_then(Value::as_str).unwrap_or("");
-        let is_kind = name.ends_with("ind");
-        if found.is_empty() {
+        if text(name).is_empty() {
             causes.push(field::required(&path.field(name), ""));
-        } else if !is_label(&found.to_lowercase()) || (!is_kind && !is_label(found)) {
-            let detail = "a DNS-1035 label must consist of lower case alphanumeric characters or \
-                          '-', start with an alphabetic character, and end with an alphanumeric \
-                          character (e.g. 'my-name',  or 'abc-123', regex used for validation is \
-                          '[a-z]([-a-z0-9]*[a-z0-9])?')";
-            causes.push(field::invalid(&path.field(name), &found.into(), detail));
         }
     }
-    let text = |name: &str| at(crd, &["spec", "names", name]).and_then(Value::as_str);
-    if let (Some(kind), true) = (text("kind"), text("kind") == text("listKind")) {
+    for name in ["plural", "singular", "kind", "listKind"] {
+        let found = text(name);
+        let form = if name.ends_with("ind") { found.to_lowercase() } else { found.to_owned() };
+        if !found.is_empty() && !is_label(&form) {
+            let detail = match name {
+                "kind" => format!("may have mixed case, but should otherwise match: {LABEL}"),
+                _ => LABEL.to_owned(),
+            };
+            causes.push(field::invalid(&path.field(name), &found.into(), &detail));
+        }
+    }
+    if !text("kind").is_empty() && text("kind") == text("listKind") {
         let detail = "kind and listKind may not be the same";
-        causes.push(field::invalid(&path.field("listKind"), &kind.into(), detail));
+        causes.push(field::invalid(&path.field("listKind"), &text("kind").into(), detail));
     }
 }
 
@@ -91,44 +148,54 @@ fn check_versions(crd: &Value, spec: &Path<'_>, causes: &mut Vec<Cause>) {
     let path = spec.field("versions");
     let none = Vec::new();
     let versions = at(crd, &["spec", "versions"]).and_then(Value::as_array).unwrap_or(&none);
+    let alike = shared(crd, "schema").is_some();
+    for (i, version) in versions.iter().enumerate() {
+        if at(version, &["schema", "openAPIV3Schema"]).is_none() {
+            let holder = path.index(i);
+            causes.push(field::required(&holder.field("schema").field("openAPIV3Schema"), ""));
+        }
+    }
     let mut seen: Vec<&str> = Vec::new();
+    let mut unique = true;
     for (i, version) in versions.iter().enumerate() {
         let here = path.index(i);
         let name = version.get("name").and_then(Value::as_str).unwrap_or("");
         if !is_label(name) {
-            let detail = "a DNS-1035 label must consist of lower case alphanumeric characters or \
-                          '-', start with an alphabetic character, and end with an alphanumeric \
-                          character (e.g. 'my-name',  or 'abc-123', regex used for validation is \
-                          '[a-z]([-a-z0-9]*[a-z0-9])?')";
-            causes.push(field::invalid(&here.field("name"), &name.into(), detail));
+            causes.push(field::invalid(&here.field("name"), &name.into(), LABEL));
         }
-        if seen.contains(&name) {
-            causes.push(field::duplicate(&here.field("name"), &name.into()));
-        }
+        unique &= !seen.contains(&name);
         seen.push(name);
-        let holder = here.field("schema");
-        let schema_path = holder.field("openAPIV3Schema");
-        match at(version, &["schema", "openAPIV3Schema"]) {
-            None => causes.push(field::required(&schema_path, "schemas are required")),
-            Some(schema) => {
-                if schema.get("type").and_then(Value::as_str) != Some("object") {
-                    let found = schema.get("type").cloned().unwrap_or_else(|| "".into());
-                    let at = schema_path.field("type");
-                    causes.push(if found == "" {
-                        field::required(&at, "must not be empty at the root")
-                    } else {
-                        field::invalid(&at, &found, "must be object at the root")
-                    });
-                }
-                check_schema(schema, &schema_path, true, causes);
-            }
+        if let (false, Some(schema)) = (alike, at(version, &["schema", "openAPIV3Schema"])) {
+            let holder = here.field("schema");
+            check_root(schema, &holder.field("openAPIV3Schema"), causes);
         }
+    }
+    if !unique {
+        let detail = "must contain unique version names";
+        causes.push(field::invalid_shown(&path, &go_versions(crd), detail));
     }
     let storage = |v: &&Value| v.get("storage").and_then(Value::as_bool) == Some(true);
     if versions.iter().filter(storage).count() != 1 {
         let detail = "must have exactly one version marked as storage version";
-        causes.push(field::invalid(&path, &Value::from(versions.clone()), detail));
+        causes.push(field::invalid_shown(&path, &go_versions(crd), detail));
     }
+    if let Some(first) = seen.first().filter(|first| !first.is_empty() && !is_label(first)) {
+        causes.push(field::invalid(&spec.field("version"), &(*first).into(), LABEL));
+    }
+}
+
+/// The schema of a whole object.
+fn check_root(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    if schema.get("type").and_then(Value::as_str) != Some("object") {
+        let found = schema.get("type").cloned().unwrap_or_else(|| "".into());
+        let at = path.field("type");
+        causes.push(if found == "" {
+            field::required(&at, "must not be empty at the root")
+        } else {
+            field::invalid(&at, &found, "must be object at the root")
+        });
+    }
+    check_schema(schema, path, true, causes);
 }
 
 /// The rules of a structural schema: a type everywhere, no open and closed fields at once, and
@@ -217,7 +284,8 @@ mod tests {
         json!({"metadata": {"name": "cats.example.com"}, "spec": {"group": "example.com",
             "scope": "Namespaced", "names": {"plural": "cats", "kind": "Cat"},
             "versions": [{"name": "v1", "served": true, "storage": true,
-                "schema": {"openAPIV3Schema": {"type": "object"}}}]}})
+                "schema": {"openAPIV3Schema": {"type": "object"}}}]},
+            "status": {"storedVersions": ["v1"]}})
     }
 
     #[track_caller]
@@ -246,7 +314,7 @@ mod tests {
                 crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"] =
                     json!({"spec": {}});
             },
-            &["FieldValueRequired spec.versions[0].schema.openAPIV3Schema.properties[spec].type"],
+            &["FieldValueRequired spec.validation.openAPIV3Schema.properties[spec].type"],
         );
     }
 }

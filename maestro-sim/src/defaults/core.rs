@@ -19,6 +19,20 @@ pub(super) fn namespace(object: &mut Value) {
 pub(super) fn node(object: &mut Value) {
     let Some(root) = object.as_object_mut() else { return };
     set(root, "spec", Map::new());
+    if let Some(spec) = inside(root, "spec") {
+        let first = spec.get("podCIDRs").and_then(|list| list.get(0)).cloned();
+        match spec.get("podCIDR").cloned() {
+            Some(range) if first.as_ref() != Some(&range) => {
+                spec.insert("podCIDRs".to_owned(), Value::from(vec![range]));
+            }
+            Some(_) => {}
+            None => {
+                if let Some(first) = first {
+                    spec.insert("podCIDR".to_owned(), first);
+                }
+            }
+        }
+    }
     let Some(status) = inside(root, "status") else { return };
     if let Some(capacity) = status.get("capacity").cloned() {
         set(status, "allocatable", capacity);

@@ -40,7 +40,10 @@ fn families(spec: &mut Map<String, Value>) {
         return;
     }
     text(spec, "internalTrafficPolicy", "Cluster");
-    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+    let outside = spec.get("externalIPs").and_then(Value::as_array);
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer")
+        || (kind == "ClusterIP" && outside.is_some_and(|list| !list.is_empty()))
+    {
         text(spec, "externalTrafficPolicy", "Cluster");
     }
     if kind == "LoadBalancer" {

@@ -22,7 +22,25 @@ pub(super) fn pod(object: &mut Value) {
     let class = quality(fields);
     if let Some(status) = object.as_object_mut().and_then(|o| made(o, "status")) {
         text(status, "phase", "Pending");
+        addresses(status, "podIP", "podIPs");
         text(status, "qosClass", class);
+    }
+}
+
+/// A pod's address, and the list of them that it heads: whichever is there says both, and the
+/// single one counts.
+fn addresses(status: &mut Map<String, Value>, one: &str, all: &str) {
+    let first = status.get(all).and_then(|list| list.pointer("/0/ip")).cloned();
+    match status.get(one).filter(|ip| ip.as_str().is_some_and(|ip| !ip.is_empty())).cloned() {
+        Some(ip) if first.as_ref() != Some(&ip) => {
+            status.insert(all.to_owned(), json!([{"ip": ip}]));
+        }
+        Some(_) => {}
+        None => {
+            if let Some(first) = first {
+                status.insert(one.to_owned(), first);
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::shape::{Form, Items, Ty};
 use super::{FieldSet, Node, dot, is_member, path};
+use crate::patch::go_print;
 use crate::schema::{Kind, Schema};
 
 impl FieldSet {
@@ -172,8 +173,12 @@ fn wrong_type(ty: Ty<'_>, value: &Value) -> Option<String> {
         Value::Object(_) => "map[string]interface {}",
     };
     match ty.schema()?.kind {
-        Kind::Object if !value.is_object() => Some(format!("expected map, got &{{{value}}}")),
-        Kind::Array if !value.is_array() => Some(format!("expected list, got &{{{value}}}")),
+        Kind::Object if !value.is_object() => {
+            Some(format!("expected map, got &{{{}}}", go_print(value)))
+        }
+        Kind::Array if !value.is_array() => {
+            Some(format!("expected list, got &{{{}}}", go_print(value)))
+        }
         Kind::Integer | Kind::Number if !value.is_number() => {
             Some(format!("expected numeric (int or float), got {got}"))
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value, json};
 
 use super::path;
-use crate::schema::{Kind, ListType, Schema, parse};
+use crate::schema::{Encoding, Kind, ListType, Schema, parse};
 
 /// The type of one node of a tree, as far as merging is concerned.
 #[derive(Clone, Copy)]
@@ -123,7 +123,14 @@ impl<'s> Ty<'s> {
     where
         's: 'v,
     {
-        item.get(key).or_else(|| self.schema?.properties.get(key)?.default.as_ref())
+        static EMPTY: Value = Value::String(String::new());
+        let default = || {
+            let field = self.schema?.properties.get(key)?;
+            // A text that Go always writes is empty where nobody says it.
+            let written = field.encoding == Encoding::Always && field.kind == Kind::String;
+            field.default.as_ref().or(written.then_some(&EMPTY))
+        };
+        item.get(key).or_else(default)
     }
 
     /// The `fieldsV1` element of a list item; `self` is the item's type. None if it has no

@@ -107,7 +107,7 @@ pub fn apply(
     if merged != base
         && let Some(own) = own_entry(write, &mut entries)
     {
-        own.time = Some(write.now.to_owned());
+        own.time = write.time();
     }
     sync_last_applied(write, applied, &mut merged);
     set_managed_fields(&mut merged, entry::encode(entries));

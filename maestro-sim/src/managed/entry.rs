@@ -37,7 +37,7 @@ impl Entry {
             operation,
             api_version: write.api_version.to_owned(),
             subresource: write.subresource.to_owned(),
-            time: Some(write.now.to_owned()),
+            time: write.time(),
             fields,
         }
     }

@@ -211,6 +211,15 @@ fn merge_list(node: Node<'_>, live: &mut Vec<Value>, patch: &[Value]) -> Result<
     if live.iter().chain(patch).any(Value::is_array) {
         return Err(PatchError::Failed("lists of lists are not supported".to_owned()));
     }
+    let mut kinds = live.iter().chain(patch).map(std::mem::discriminant);
+    if let Some(first) = kinds.next()
+        && kinds.any(|kind| kind != first)
+    {
+        let both = vec![Value::from(live.clone()), Value::from(patch.to_vec())];
+        let shown = go_print(&Value::from(both));
+        let message = format!("list element types are not identical: {shown}");
+        return Err(PatchError::Internal(message));
+    }
     let server = live.clone();
     if !live.iter().chain(patch).any(Value::is_object) {
         for value in patch {
@@ -289,7 +298,7 @@ fn merge_key_of<'v>(item: &'v Value, key: &str) -> Result<&'v Value, PatchError>
 fn without_directives(patch: &Value) -> Option<Value> {
     match patch {
         Value::Object(fields) => {
-            if fields.get(DIRECTIVE).and_then(Value::as_str) == Some("delete") {
+            if fields.contains_key(DIRECTIVE) {
                 return None;
             }
             let kept = fields.iter().filter(|(key, value)| {

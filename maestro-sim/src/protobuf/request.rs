@@ -24,7 +24,7 @@ pub fn check_accept(
     served: impl FnOnce() -> Option<Arc<Served>>,
 ) -> Result<(), Box<Status>> {
     if wanted(headers) != (Wire::Protobuf { only: true })
-        || form == Form::Metadata
+        || form != Form::Whole
         || !served().is_some_and(|served| served.is_custom())
     {
         return Ok(());

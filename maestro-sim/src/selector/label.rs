@@ -310,6 +310,10 @@ impl Parser {
             Token::Identifier(key) => key,
             other => return Err(found(&other, "identifier")),
         };
+        if let Some(why) = key_problem(&key) {
+            let why = format!("<nil>: Invalid value: {key:?}: {why}");
+            return Err(SelectorError::new(why));
+        }
         if negated {
             return Requirement::new(key, Operator::DoesNotExist, Vec::new(), false);
         }
@@ -366,7 +370,12 @@ impl Parser {
                     }
                 }
                 t if t.is(",") => values.push(String::new()),
-                t if t.is(")") => return Ok(values),
+                t if t.is(")") => {
+                    if values.is_empty() {
+                        values.push(String::new());
+                    }
+                    return Ok(values);
+                }
                 other => return Err(found(&other, "',', ')' or identifier")),
             }
         }
@@ -416,6 +425,8 @@ mod tests {
         check("n<5", "{n: '10'}", Ok(false));
         check("n<5", "{n: ten}", Ok(false));
         check("app.kubernetes.io/name=x", "{app.kubernetes.io/name: x}", Ok(true));
+        check("a in ()", "{a: ''}", Ok(true));
+        check("a in ()", "{a: b}", Ok(false));
     }
 
     #[test]
@@ -427,12 +438,6 @@ mod tests {
         let message = format!("unable to parse requirement: found 'b', expected: {operator}");
         check("a b", "{}", Err(&message));
         check("a in b", "{}", Err("unable to parse requirement: found 'b' expected: '('"));
-        check(
-            "a in ()",
-            "{}",
-            Err("unable to parse requirement: values: Invalid value: []: \
-                 for 'in', 'notin' operators, values set can't be empty"),
-        );
         check(
             "a>x",
             "{}",

@@ -25,6 +25,8 @@ use crate::sim::Cluster;
 /// What all connections share.
 #[derive(Clone)]
 pub(super) struct Door {
+    cluster: Cluster,
+    link: LinkId,
     service: Service,
     users: Arc<Users>,
     limits: Limits,
@@ -39,11 +41,18 @@ impl Door {
         limits: &Limits,
     ) -> Self {
         Self {
+            cluster: cluster.clone(),
+            link,
             service: cluster.service(link),
             users: users.clone(),
             limits: limits.clone(),
             watches: Arc::new(Semaphore::new(limits.watches)),
         }
+    }
+
+    /// Ends every open watch, as a server does that goes.
+    pub(super) fn close(&self) {
+        self.cluster.with(|world| world.link_mut(self.link).watch_epoch += 1);
     }
 
     /// Whoever is on a connection with this certificate (DER).

@@ -61,6 +61,7 @@ pub(super) async fn accept(
     }
     drop(listener);
     ending.send_replace(true);
+    door.close();
     let rest = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(limits.ending, rest).await;
     connections.shutdown().await;

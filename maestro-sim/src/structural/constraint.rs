@@ -52,21 +52,8 @@ fn unsupported(allowed: &[Value], value: &Value, path: &Path) -> Cause {
 }
 
 fn string(limits: &Constraints, text: &str, value: &Value, path: &Path, out: &mut Vec<Cause>) {
-    if limits.max_length.is_some() || limits.min_length.is_some() {
-        let length = text.chars().count() as u64;
-        if let Some(max) = limits.max_length.filter(|max| length > *max) {
-            out.push(Problem::too_long(path, max));
-        }
-        if let Some(min) = limits.min_length.filter(|min| length < *min) {
-            let detail = format!("{path} in body should be at least {min} chars long");
-            out.push(Problem::invalid(path, value, &detail));
-        }
-    }
-    if let Some(pattern) = &limits.pattern
-        && !cache::matches(pattern, text)
-    {
-        let detail = format!("{path} in body should match '{pattern}'");
-        out.push(Problem::invalid(path, value, &detail));
+    if let Some(problem) = size_or_pattern(limits, text, value, path) {
+        out.push(problem);
     }
     if let Some(name) = &limits.format
         && !format::accepts(name, text)
@@ -74,6 +61,23 @@ fn string(limits: &Constraints, text: &str, value: &Value, path: &Path, out: &mu
         let detail = format!("{path} in body must be of type {name}: {text:?}");
         out.push(Problem::wrong_type(path, value, &detail));
     }
+}
+
+/// The first of a text's limits that it does not keep.
+fn size_or_pattern(limits: &Constraints, text: &str, value: &Value, path: &Path) -> Option<Cause> {
+    if limits.max_length.is_some() || limits.min_length.is_some() {
+        let length = text.chars().count() as u64;
+        if let Some(max) = limits.max_length.filter(|max| length > *max) {
+            return Some(Problem::too_long(path, max));
+        }
+        if let Some(min) = limits.min_length.filter(|min| length < *min) {
+            let detail = format!("{path} in body should be at least {min} chars long");
+            return Some(Problem::invalid(path, value, &detail));
+        }
+    }
+    let pattern = limits.pattern.as_ref().filter(|pattern| !cache::matches(pattern, text))?;
+    let detail = format!("{path} in body should match '{pattern}'");
+    Some(Problem::invalid(path, value, &detail))
 }
 
 fn number(limits: &Constraints, n: &Number, value: &Value, path: &Path, out: &mut Vec<Cause>) {

@@ -29,6 +29,11 @@ impl Problem {
         Cause::new("FieldValueInvalid", &path.to_string(), message)
     }
 
+    /// What could not be checked, which stands nowhere and concerns no value.
+    pub fn skipped(detail: &str) -> Cause {
+        Cause::new("FieldValueInvalid", "<nil>", format!("Invalid value: null: {detail}"))
+    }
+
     /// A value that breaks a rule and is better not shown.
     pub fn invalid_unshown(path: &Path, detail: &str) -> Cause {
         Cause::new("FieldValueInvalid", &path.to_string(), joined("Invalid value", detail))

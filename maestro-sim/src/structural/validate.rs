@@ -27,7 +27,7 @@ pub fn validate(schema: &Schema, value: &Value, old: Option<&Value>, root: &str)
     if out.iter().any(is_blocking) {
         let text = "some validation rules were not checked because the object was invalid; \
                     correct the existing errors to complete validation";
-        out.push(Problem::invalid(&Path::root("<nil>"), &Value::Null, text));
+        out.push(Problem::skipped(text));
     } else {
         cel::check(schema, value, old, &path, &mut out);
     }

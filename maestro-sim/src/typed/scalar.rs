@@ -14,16 +14,6 @@ pub(super) enum Wrong {
     Own(String),
 }
 
-impl Wrong {
-    /// The message; what only its place can say comes from `mismatch`.
-    pub(super) fn told(self, mismatch: impl FnOnce(&str, &str) -> String) -> String {
-        match self {
-            Self::Type(what, of) => mismatch(&what, &of),
-            Self::Own(message) => message,
-        }
-    }
-}
-
 pub(super) fn is_quantity(schema: &Schema) -> bool {
     format(schema) == "quantity"
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -109,19 +110,33 @@ fn pool(run: &Run, scenarios: &[Scenario], progress: bool) -> Vec<BTreeMap<u64, 
         patience: run.patience.0,
     };
     let shows = progress && std::io::stderr().is_terminal();
-    let bar = if shows { ProgressBar::new(plan.total() as u64) } else { ProgressBar::hidden() };
-    let style = "{bar:40} {pos}/{len} runs, {eta} to go{msg}";
-    bar.set_style(
-        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
+    let bar = if shows { bar(plan.total() as u64) } else { ProgressBar::hidden() };
     let mut failed = 0_u32;
     let outcomes = pool::run(plan, |scenario, outcome| {
         if outcome.verdict(scenario) != Verdict::Passed {
             failed += 1;
             bar.set_message(format!(", {failed} failed"));
         }
+        if bar.position() == 0 {
+            bar.set_style(style("{wide_bar} {pos}/{len} runs{msg}, {eta} to go"));
+        }
         bar.inc(1);
     });
     bar.finish_and_clear();
     outcomes
+}
+
+/// How often the bar is drawn while no run ends.
+const TICK: Duration = Duration::from_millis(500);
+
+/// A bar as wide as the terminal, there from the start. What is still to be waited for cannot be
+/// said before the first run has ended.
+fn bar(runs: u64) -> ProgressBar {
+    let bar = ProgressBar::new(runs).with_style(style("{wide_bar} {pos}/{len} runs"));
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -31,6 +31,8 @@ static VERSION_IN_WORDS: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+static AGE: LazyLock<Regex> = LazyLock::new(|| regex(r"^(\d+[smhdy](\d+[smhd])?|<invalid>)$"));
+
 fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the pattern is a constant of this file")
 }
@@ -53,6 +55,32 @@ impl Seen {
             self.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
         format!("{}\n{headers}{}\n", self.code, self.body)
     }
+}
+
+/// *Schema errors*: custom objects are validated field by field in the order of a Go map.
+fn sort_schema_errors(status: &mut Map<String, Value>) {
+    let causes = status.get("details").and_then(|details| details.get("causes"));
+    let text = |cause: &Value, field: &str| {
+        cause.get(field).and_then(Value::as_str).unwrap_or("").to_owned()
+    };
+    let told = |cause: &Value| format!("{}: {}", text(cause, "field"), text(cause, "message"));
+    let mut all: Vec<String> =
+        causes.and_then(Value::as_array).into_iter().flatten().map(told).collect();
+    all.sort();
+    let by_schema = all.iter().any(|cause| cause.contains(" in body "));
+    if let (true, Some(Value::String(message))) = (by_schema, status.get_mut("message"))
+        && let Some((head, _)) = message.split_once(" is invalid: [")
+    {
+        *message = format!("{head} is invalid: [{}]", all.join(", "));
+        let causes = status.get_mut("details").and_then(|details| details.get_mut("causes"));
+        if let Some(Value::Array(causes)) = causes {
+            causes.sort_by_key(told);
+        }
+    }
+}
+
+fn is_age(cell: &Value) -> bool {
+    cell.as_str().is_some_and(|text| AGE.is_match(text))
 }
 
 /// Normalises the answers of one side to one sequence.
@@ -85,6 +113,7 @@ impl Drawn {
                 if let Some(Value::Object(meta)) = map.get("metadata") {
                     self.note_metadata(meta);
                 }
+                self.note_refused(map);
                 map.values().for_each(|field| self.note(field));
             }
             _ => {}
@@ -98,6 +127,23 @@ impl Drawn {
         }
         let (base, name) = (text("generateName"), text("name"));
         if !base.is_empty() && is_drawn(base, name) {
+            let next = self.generated.len();
+            self.generated
+                .entry(name.to_owned())
+                .or_insert_with(|| format!("{base}<random {next}>"));
+        }
+    }
+
+    /// A drawn name that was refused stands in the details of the refusal.
+    fn note_refused(&mut self, details: &Map<String, Value>) {
+        let causes = details.get("causes").and_then(Value::as_array);
+        let base = causes.into_iter().flatten().find_map(|cause| {
+            let message = cause.get("message").and_then(Value::as_str)?;
+            let quoted = message.strip_prefix("Invalid value: \"")?.split_once('"')?.0;
+            (cause.get("field")? == "metadata.generateName").then_some(quoted)
+        });
+        let name = details.get("name").and_then(Value::as_str).unwrap_or("");
+        if let Some(base) = base.filter(|base| !base.is_empty() && is_drawn(base, name)) {
             let next = self.generated.len();
             self.generated
                 .entry(name.to_owned())
@@ -144,9 +190,17 @@ impl Drawn {
                 ("nodePort" | "healthCheckNodePort", Value::Number(port)) => {
                     *field = self.ordered("port", &port.to_string()).into();
                 }
+                // *Ages* in Tables depend on the clock, which may stand before a time in a body.
+                ("cells", Value::Array(cells)) => {
+                    cells.iter_mut().filter(|cell| is_age(cell)).for_each(|age| {
+                        *age = "<age>".into();
+                    });
+                    cells.iter_mut().for_each(|cell| self.value(cell));
+                }
                 (_, field) => self.value(field),
             }
         }
+        sort_schema_errors(map);
         for (name, field) in map.iter_mut() {
             if let ("managedFields" | "causes", Value::Array(list)) = (name.as_str(), field) {
                 sort_by_manager(list);

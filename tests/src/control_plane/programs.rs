@@ -30,30 +30,49 @@ impl Programs {
     }
 }
 
+/// Finds `kubectl` as [`Programs::find`] finds the others.
+///
+/// # Errors
+/// With how to come by it.
+pub fn kubectl() -> Result<PathBuf, String> {
+    let set = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let home = set("HOME").map(|home| home.join(".cache"));
+    let cache = set("XDG_CACHE_HOME").or(home);
+    program(&set, cache.as_deref(), &|path| path.is_file(), "kubectl", "TEST_ASSET_KUBECTL")
+}
+
 fn find(
     set: &dyn Fn(&str) -> Option<PathBuf>,
     cache: Option<&Path>,
     exists: &dyn Fn(&Path) -> bool,
 ) -> Result<Programs, String> {
-    let program = |name: &str, variable: &str| {
-        if let Some(path) = set(variable) {
-            return match exists(&path) {
-                true => Ok(path),
-                false => Err(format!("{variable} names {}, which is no file", path.display())),
-            };
-        }
-        let assets = set("KUBEBUILDER_ASSETS").map(|folder| folder.join(name));
-        if let Some(path) = assets.filter(|path| exists(path)) {
-            return Ok(path);
-        }
-        let built = cache.map(|c| c.join("maestro/control-plane").join(version()).join(name));
-        built.filter(|path| exists(path)).ok_or_else(|| {
-            format!("no {name} {}: run ci/control-plane/build, or set {variable}", version())
-        })
-    };
+    let program = |name: &str, variable: &str| program(set, cache, exists, name, variable);
     Ok(Programs {
         etcd: program("etcd", "TEST_ASSET_ETCD")?,
         api_server: program("kube-apiserver", "TEST_ASSET_KUBE_APISERVER")?,
+    })
+}
+
+fn program(
+    set: &dyn Fn(&str) -> Option<PathBuf>,
+    cache: Option<&Path>,
+    exists: &dyn Fn(&Path) -> bool,
+    name: &str,
+    variable: &str,
+) -> Result<PathBuf, String> {
+    if let Some(path) = set(variable) {
+        return match exists(&path) {
+            true => Ok(path),
+            false => Err(format!("{variable} names {}, which is no file", path.display())),
+        };
+    }
+    let assets = set("KUBEBUILDER_ASSETS").map(|folder| folder.join(name));
+    if let Some(path) = assets.filter(|path| exists(path)) {
+        return Ok(path);
+    }
+    let built = cache.map(|c| c.join("maestro/control-plane").join(version()).join(name));
+    built.filter(|path| exists(path)).ok_or_else(|| {
+        format!("no {name} {}: run ci/control-plane/build, or set {variable}", version())
     })
 }
 

@@ -80,6 +80,11 @@ fn version(crd: &Object, names: &Value, id: &GroupResource, version: &Value) -> 
             .filter_map(|f| f.get("jsonPath")?.as_str())
             .map(|path| path.trim_start_matches('.').to_owned())
             .collect(),
+        columns: version
+            .get("additionalPrinterColumns")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default(),
         verbs: verbs(Some(&json!(VERBS))),
         subresources,
         type_name: None,
@@ -113,6 +118,7 @@ fn discovery(
     let scale = json!({"group": "autoscaling", "version": "v1", "kind": "Scale"});
     let subs: Vec<Value> = subresources
         .keys()
+        .rev()
         .map(|name| {
             let response = if name == "scale" { &scale } else { &own };
             json!({"subresource": name, "responseKind": response,

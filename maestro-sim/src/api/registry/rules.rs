@@ -40,6 +40,7 @@ pub(super) fn built_in(entry: &Value) -> Served {
         scale,
         discovery,
         api_version: api_version(&group, &text("version")),
+        columns: Vec::new(),
         selectable: selectable(&id).iter().map(|s| (*s).to_owned()).collect(),
         verbs: verbs(entry.get("verbs")),
         subresources,
@@ -93,7 +94,8 @@ fn creates_on_update(id: &GroupResource) -> bool {
         ("coordination.k8s.io", "leases")
             | ("rbac.authorization.k8s.io", _)
             | ("" | "events.k8s.io", "events")
-            | ("", "endpoints")
+            | ("", "endpoints" | "limitranges" | "services")
+            | ("node.k8s.io", "runtimeclasses")
     )
 }
 

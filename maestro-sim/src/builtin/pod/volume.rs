@@ -107,11 +107,9 @@ fn one(kind: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         }
     };
     match kind {
-        "emptyDir" => {
-            if text(source, "sizeLimit").starts_with('-') {
-                let detail = "SizeLimit field must be a valid resource quantity";
-                causes.push(field::forbidden(&path.field("sizeLimit"), detail));
-            }
+        "emptyDir" if text(source, "sizeLimit").starts_with('-') => {
+            let detail = "SizeLimit field must be a valid resource quantity";
+            causes.push(field::forbidden(&path.field("sizeLimit"), detail));
         }
         "hostPath" => host_path(source, path, causes),
         "secret" => {

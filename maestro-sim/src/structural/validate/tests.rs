@@ -46,7 +46,7 @@ fn constraints() {
             "spec.nodes: Invalid value: 11: spec.nodes in body should be less than or equal to 9",
         ],
     );
-    let skipped = "<nil>: Invalid value: \"null\": some validation rules were not checked because \
+    let skipped = "<nil>: Invalid value: null: some validation rules were not checked because \
                    the object was invalid; correct the existing errors to complete validation";
     check(
         SPEC,
@@ -71,7 +71,6 @@ fn constraints() {
         "{spec: {nodes: 1, name: A, when: soon}}",
         &[
             "spec.name: Invalid value: \"A\": spec.name in body should be at least 2 chars long",
-            "spec.name: Invalid value: \"A\": spec.name in body should match '^[a-z]+$'",
             "spec.when: Invalid value: \"soon\": spec.when in body must be of type date-time: \
              \"soon\"",
             skipped,

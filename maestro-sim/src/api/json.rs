@@ -1,0 +1,137 @@
+//! JSON bodies as Go's decoder reads them into structs: of two fields of one name the later one
+//! counts, where both are maps they are merged, and strict readers are told.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use crate::builtin::field::Path;
+
+/// A body, and the paths of the fields that it holds twice.
+///
+/// # Errors
+/// When it is no JSON.
+pub(super) fn read(body: &[u8]) -> Result<(Value, Vec<String>), serde_json::Error> {
+    let twice = RefCell::new(Vec::new());
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = Reader { path: &Path::Root, twice: &twice }.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok((value, twice.into_inner()))
+}
+
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    path: &'a Path<'a>,
+    twice: &'a RefCell<Vec<String>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a JSON number"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut out = Vec::new();
+        loop {
+            let path = self.path.index(out.len());
+            match items.next_element_seed(Reader { path: &path, ..self })? {
+                Some(item) => out.push(item),
+                None => return Ok(Value::Array(out)),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut out = Map::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            let path = self.path.field(&name);
+            let value = fields.next_value_seed(Reader { path: &path, ..self })?;
+            let Some(before) = out.get_mut(&name) else {
+                out.insert(name, value);
+                continue;
+            };
+            let mut twice = self.twice.try_borrow_mut().map_err(A::Error::custom)?;
+            twice.push(path.to_string());
+            merge(before, value);
+        }
+        Ok(Value::Object(out))
+    }
+}
+
+fn merge(before: &mut Value, after: Value) {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            for (name, value) in after {
+                match before.get_mut(&name) {
+                    Some(field) => merge(field, value),
+                    None => {
+                        before.insert(name, value);
+                    }
+                }
+            }
+        }
+        (before, after) => *before = after,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_that_come_twice() {
+        let cases = [
+            (r#"{"a": 1, "b": [null, true, "x", -2, 1.5]}"#, "", ""),
+            (r#"{"a": 1, "a": 2}"#, r#"{"a":2}"#, "a"),
+            (r#"{"a": {"x": 1}, "a": {"y": 2}}"#, r#"{"a":{"x":1,"y":2}}"#, "a"),
+            (r#"{"l": [{"a": 1, "a": 1}]}"#, r#"{"l":[{"a":1}]}"#, "l[0].a"),
+        ];
+        for (body, expected, paths) in cases {
+            let (value, twice) = read(body.as_bytes()).unwrap();
+            let expected = if expected.is_empty() { body } else { expected };
+            assert_eq!(value, serde_json::from_str::<Value>(expected).unwrap(), "{body}");
+            assert_eq!(twice.join(" "), paths, "{body}");
+        }
+        assert!(read(b"{}x").is_err());
+    }
+}

@@ -1,0 +1,152 @@
+//! The scale subresource: an object's replicas as an `autoscaling/v1` Scale.
+//!
+//! Source: the `ScaleREST` of `k8s.io/kubernetes/pkg/registry/apps` and the scale handler of
+//! `k8s.io/apimachinery/pkg/util/managedfields`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::api::registry::{ScalePaths, Served};
+use crate::api::server::{Handled, Response, Server};
+use crate::api::{Cause, PatchType, Request, Status, Verb, failure};
+use crate::object::{Object, at, map_at};
+use crate::patch;
+use crate::selector::LabelSelector;
+
+impl Server {
+    pub(super) fn scale(&mut self, served: &Arc<Served>, request: Request) -> Handled {
+        let Some(paths) = served.scale.clone() else {
+            return Err(Box::new(Status::no_such_path()));
+        };
+        let live = self.existing(served, &request)?;
+        let current = scale_of(served, &live, &paths);
+        let proposed = match (request.verb, request.patch) {
+            (Verb::Get, _) => return Ok(Response::Value { code: 200, value: current }),
+            (Verb::Update, _) | (Verb::Patch, Some(PatchType::Apply)) => request.body.clone(),
+            (Verb::Patch, Some(PatchType::Json)) => {
+                patch::json(&current, &request.body).map_err(|e| failure::of_patch(&e))?
+            }
+            (Verb::Patch, Some(_)) => {
+                let mut value = current;
+                patch::merge(&mut value, &request.body);
+                value
+            }
+            _ => return Err(Box::new(Status::method_not_allowed())),
+        };
+        let replicas = replicas(&request, &proposed)?;
+        let field: Vec<&str> = paths.spec.iter().map(String::as_str).collect();
+        let applies = request.patch == Some(PatchType::Apply);
+        let mut body = if applies {
+            json!({"apiVersion": served.api_version(), "kind": served.kind,
+                   "metadata": {"name": request.name}})
+        } else {
+            live.value().clone()
+        };
+        if let Some((last, parents)) = field.split_last() {
+            map_at(&mut body, parents).insert((*last).into(), replicas.into());
+        }
+        let version = at(&proposed, &["metadata", "resourceVersion"]).and_then(Value::as_str);
+        match version.filter(|v| !v.is_empty()) {
+            Some(asked) => {
+                map_at(&mut body, &["metadata"]).insert("resourceVersion".into(), asked.into());
+            }
+            None if applies => {}
+            None => {
+                let version = live.resource_version().to_string();
+                map_at(&mut body, &["metadata"]).insert("resourceVersion".into(), version.into());
+            }
+        }
+        let answer = if applies {
+            self.patch(served, Request { body, ..request })
+                .map_err(|status| in_scale(served, status))?
+        } else {
+            self.update(served, Request { verb: Verb::Update, patch: None, body, ..request })?
+        };
+        let value = match &answer {
+            Response::Object { object, .. } => scale_of(served, object, &paths),
+            Response::Value { value, .. } => scale_of(served, &Object::new(value.clone()), &paths),
+            _ => return Ok(answer),
+        };
+        Ok(Response::Value { code: 200, value })
+    }
+}
+
+/// How many replicas a Scale asks for.
+fn replicas(request: &Request, scale: &Value) -> Result<i64, Box<Status>> {
+    let asked = at(scale, &["spec", "replicas"]).unwrap_or(&Value::Null);
+    let kind = match asked {
+        Value::String(_) => "string".to_owned(),
+        Value::Bool(_) => "bool".to_owned(),
+        Value::Array(_) => "array".to_owned(),
+        Value::Object(_) => "object".to_owned(),
+        Value::Number(n) if n.as_i64().is_none_or(|n| i32::try_from(n).is_err()) => {
+            format!("number {n}")
+        }
+        _ => String::new(),
+    };
+    if !kind.is_empty() {
+        let why = format!(
+            "json: cannot unmarshal {kind} into Go struct field ScaleSpec.spec.replicas of type int32"
+        );
+        if request.verb != Verb::Patch {
+            let message = format!("Scale in version \"v1\" cannot be handled as a Scale: {why}");
+            return Err(Box::new(Status::bad_request(message)));
+        }
+        let text = Value::String(scale.to_string());
+        let cause =
+            Cause::new("FieldValueInvalid", "patch", format!("Invalid value: {text}: {why}"));
+        return Err(Box::new(Status::invalid("", "", "", &[cause])));
+    }
+    let replicas = asked.as_i64().unwrap_or(0);
+    if replicas < 0 {
+        let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
+        let cause = Cause::new("FieldValueInvalid", "spec.replicas", message);
+        return Err(Box::new(Status::invalid("autoscaling", "Scale", &request.name, &[cause])));
+    }
+    Ok(replicas)
+}
+
+/// What is wrong with an object's replicas, told of its Scale.
+fn in_scale(served: &Served, mut status: Box<Status>) -> Box<Status> {
+    let (from, to) = (format!("using {}", served.api_version()), "using autoscaling/v1");
+    status.message = status.message.replace(&from, to);
+    if let Some(causes) = status.details.get_mut("causes").and_then(Value::as_array_mut) {
+        for cause in causes {
+            if let Some(Value::String(message)) = cause.get_mut("message") {
+                *message = message.replace(&from, to);
+            }
+        }
+    }
+    status
+}
+
+/// `autoscaling/v1` Scale of an object.
+fn scale_of(served: &Served, object: &Object, paths: &ScalePaths) -> Value {
+    let read = |path: &[String]| {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        object.at(&path).cloned()
+    };
+    let selector = match paths.selector.as_deref().and_then(read) {
+        Some(Value::String(text)) => text,
+        Some(selector) => {
+            LabelSelector::from_value(&selector).map(|s| s.to_string()).unwrap_or_default()
+        }
+        None => String::new(),
+    };
+    let replicas = |path: &[String]| read(path).and_then(|v| v.as_i64()).unwrap_or(0);
+    let mut status = json!({"replicas": replicas(&paths.status)});
+    if !selector.is_empty() {
+        status["selector"] = selector.into();
+    }
+    let mut meta = json!({"name": object.name(), "uid": object.uid(),
+        "resourceVersion": object.resource_version().to_string()});
+    if served.namespaced {
+        meta["namespace"] = object.namespace().into();
+    }
+    if let Some(created) = object.at(&["metadata", "creationTimestamp"]) {
+        meta["creationTimestamp"] = created.clone();
+    }
+    json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta,
+           "spec": {"replicas": replicas(&paths.spec)}, "status": status})
+}
