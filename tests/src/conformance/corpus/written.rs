@@ -14,6 +14,8 @@ const FILES: &[(&str, &str)] = &[
     ("pods", include_str!("../../../conformance/pods.yaml")),
     ("fields", include_str!("../../../conformance/fields.yaml")),
     ("custom", include_str!("../../../conformance/custom.yaml")),
+    ("tables", include_str!("../../../conformance/tables.yaml")),
+    ("status", include_str!("../../../conformance/status.yaml")),
 ];
 
 pub(super) fn sequences() -> Result<Vec<Sequence>, String> {
