@@ -172,3 +172,6 @@ impl Plant {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
