@@ -9,7 +9,7 @@ mod core;
 mod cron;
 pub mod field;
 mod go_json;
-mod meta;
+pub(crate) mod meta;
 mod pod;
 mod policy;
 mod quota;

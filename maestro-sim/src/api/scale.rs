@@ -20,6 +20,11 @@ impl Server {
             return Err(Box::new(Status::no_such_path()));
         };
         let live = self.existing(served, &request)?;
+        let reads = !matches!((request.verb, request.patch), (Verb::Update, _))
+            && request.patch != Some(PatchType::Apply);
+        if served.is_custom() && reads {
+            has_replicas(&live, &paths)?;
+        }
         let current = scale_of(served, &live, &paths);
         let proposed = match (request.verb, request.patch) {
             (Verb::Get, _) => return Ok(Response::Value { code: 200, value: current }),
@@ -70,6 +75,19 @@ impl Server {
         };
         Ok(Response::Value { code: 200, value })
     }
+}
+
+/// A custom object without replicas has no Scale to read.
+fn has_replicas(object: &Object, paths: &ScalePaths) -> Result<(), Box<Status>> {
+    let path: Vec<&str> = paths.spec.iter().map(String::as_str).collect();
+    if object.at(&path).is_some() {
+        return Ok(());
+    }
+    let why = format!("the spec replicas field \".{}\" does not exist", path.join("."));
+    let mut status = Status::new(500, "InternalError", format!("Internal error occurred: {why}"));
+    status.details.insert("causes".into(), json!([{"message": why}]));
+    status.has_details = true;
+    Err(Box::new(status))
 }
 
 /// How many replicas a Scale asks for.

@@ -2,6 +2,8 @@
 //!
 //! Source: the `WarningsOnCreate` and `WarningsOnUpdate` of `k8s.io/kubernetes/pkg/registry`.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use serde_json::Value;
@@ -10,7 +12,7 @@ use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Request, service_spec};
 use crate::builtin::field::Path;
-use crate::builtin::{pod_warnings, text};
+use crate::builtin::{meta, pod_warnings, text};
 use crate::object::at;
 
 impl Server {
@@ -22,7 +24,11 @@ impl Server {
         body: &Value,
         old: Option<&Value>,
     ) {
-        if !request.options.warn || !request.subresource.is_empty() || served.is_custom() {
+        if !request.options.warn || !request.subresource.is_empty() {
+            return;
+        }
+        if served.is_custom() {
+            finalizers(body, old, &mut self.warnings);
             return;
         }
         let generation = |object: &Value| at(object, &["metadata", "generation"]).cloned();
@@ -50,6 +56,29 @@ impl Server {
                 template(body, &spec, out);
             }
             _ => {}
+        }
+    }
+}
+
+/// New finalizers of a custom object that are named without a domain, or not as labels are.
+///
+/// Source: `validateKubeFinalizerName` of
+/// `k8s.io/apiextensions-apiserver/pkg/registry/customresource`.
+fn finalizers(body: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+    let of = |object: &Value| -> BTreeSet<String> {
+        let list = at(object, &["metadata", "finalizers"]).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let known = old.map(of).unwrap_or_default();
+    for name in of(body).difference(&known) {
+        let mut tell = |what: &str| out.push(format!("metadata.finalizers: {name:?}: {what}"));
+        text::key(name).iter().for_each(|problem| tell(&problem.to_string()));
+        if !name.contains('/') && !meta::STANDARD.contains(&name.as_str()) {
+            let path = if name.contains('.') { " including a path (/)" } else { "" };
+            tell(&format!(
+                "prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with \
+                 other finalizer writers"
+            ));
         }
     }
 }

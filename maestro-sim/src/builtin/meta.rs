@@ -61,7 +61,7 @@ pub fn finalizers(resource: &GroupResource, object: &Value, causes: &mut Vec<Cau
 }
 
 /// The finalizers that need no domain.
-const STANDARD: [&str; 3] = ["orphan", "foregroundDeletion", "kubernetes"];
+pub(crate) const STANDARD: [&str; 3] = ["orphan", "foregroundDeletion", "kubernetes"];
 
 /// The fields of an owner as the server prints them.
 const OWNER: [&str; 6] = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
