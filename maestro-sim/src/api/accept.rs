@@ -34,6 +34,11 @@ pub(super) fn form(parts: &Parts, include: Option<&str>) -> Result<Form, Box<Sta
     if header.trim().is_empty() {
         return Ok(Form::Whole);
     }
+    // The router lets these pass; what the handler cannot make is refused in its words.
+    let known = header.split([',', ';']).map(str::trim);
+    if known.into_iter().any(|kind| kind == "application/json" || ENCODINGS.contains(&kind)) {
+        return Err(Box::new(protobuf::request::not_acceptable()));
+    }
     let message = "406: Not Acceptable\n\nAvailable representations: application/json, \
                    application/yaml, application/vnd.kubernetes.protobuf";
     let mut status = Status::new(406, "NotAcceptable", message);

@@ -29,8 +29,13 @@ pub fn check_accept(
     {
         return Ok(());
     }
+    Err(Box::new(not_acceptable()))
+}
+
+/// 406 for what no media type that is accepted can hold.
+pub fn not_acceptable() -> Status {
     let message = format!("only the following media types are accepted: {ALL}");
-    Err(Box::new(Status::new(406, "NotAcceptable", message)))
+    Status::new(406, "NotAcceptable", message)
 }
 
 /// Reads a body: an object of the served kind, or options for a deletion.
