@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
-use futures::future::{Either, Shared, select};
+use futures::future::{BoxFuture, Either, Shared, select};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
 use serde_json::Value;
@@ -155,10 +155,17 @@ type Snapshot = (Arc<Value>, Arc<FrameworkVersionSpec>);
 
 /// Runs the operator until `options.shutdown` is ready.
 ///
+/// Boxed, so that this crate holds the whole of its machine code: what is not is compiled again in
+/// every crate that runs it.
+///
 /// # Errors
 /// When the lease is lost (a replica that lost it must not go on with what it remembers: start it
 /// anew) or the listener cannot be bound. Errors of single requests are retried inside.
-pub async fn run(client: Client, options: OperatorOptions) -> Result<(), Error> {
+pub fn run(client: Client, options: OperatorOptions) -> BoxFuture<'static, Result<(), Error>> {
+    Box::pin(operate(client, options))
+}
+
+async fn operate(client: Client, options: OperatorOptions) -> Result<(), Error> {
     let metrics = Arc::new(Metrics::default());
     let shutdown = options.shutdown.shared();
     let _listener = match options.listen {

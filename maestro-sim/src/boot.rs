@@ -175,3 +175,6 @@ impl Plant {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod go_json;
 mod meta;
 mod pod;
 mod policy;
+mod quota;
 mod rollout;
 mod service;
 mod status;
@@ -33,6 +34,9 @@ pub(crate) use service::addresses as cluster_addresses;
 /// What is wrong with the status of a complete object.
 pub fn status(resource: &GroupResource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = Vec::new();
+    if (&*resource.group, &*resource.resource) == ("", "resourcequotas") {
+        quota::status(object, &mut causes);
+    }
     status::status((&resource.group, &resource.resource), object, old, &mut causes);
     causes
 }
@@ -47,6 +51,7 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
         ("", "services") => service::service(object, old, found),
         ("", "configmaps") => core::config_map(object, old, found),
         ("", "secrets") => core::secret(object, old, found),
+        ("", "resourcequotas") => quota::quota(object, old, found),
         ("", "persistentvolumeclaims") => storage::claim(object, old, found),
         ("apps", "deployments") => workload::deployment(object, old, found),
         ("apps", "replicasets") => workload::replica_set(object, old, found),
@@ -60,6 +65,7 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
         ("certificates.k8s.io", "certificatesigningrequests") => {
             cluster::certificate_request(object, found);
         }
+        ("storage.k8s.io", "csistoragecapacities") => storage::capacity(object, old, found),
         ("storage.k8s.io", "volumeattachments") => cluster::attachment(object, old, found),
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
             core::role_binding(object, old, found);

@@ -12,11 +12,22 @@ const ENCODINGS: [&str; 2] = ["application/yaml", protobuf::MEDIA_TYPE];
 pub(super) fn form(parts: &Parts, include: Option<&str>) -> Result<Form, Box<Status>> {
     let header = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
     let header = header.unwrap_or("");
+    let mut odd = false;
     for media in header.split(',') {
         let mut words = media.split(';').map(str::trim);
         let kind = words.next().unwrap_or("");
         let json = matches!(kind, "application/json" | "*/*");
-        let wanted = words.find_map(|word| word.strip_prefix("as="));
+        let words: Vec<&str> = words.collect();
+        let wanted = words.iter().find_map(|word| word.strip_prefix("as="));
+        let foreign = words.iter().any(|word| match word.split_once('=') {
+            Some(("v", version)) => version != "v1",
+            Some(("g", group)) => group != "meta.k8s.io",
+            _ => false,
+        });
+        if json && wanted.is_some() && foreign {
+            odd = true;
+            continue;
+        }
         match wanted {
             None if json => return Ok(Form::Whole),
             // Metadata alone has a message, whatever it is of.
@@ -28,16 +39,16 @@ pub(super) fn form(parts: &Parts, include: Option<&str>) -> Result<Form, Box<Sta
             }
             Some("Table") if json => return included(include).map(Form::Table),
             None if ENCODINGS.contains(&kind) => return Ok(Form::Whole),
-            _ => {}
+            _ => odd |= json,
         }
     }
     if header.trim().is_empty() {
         return Ok(Form::Whole);
     }
-    // The router lets these pass; what the handler cannot make is refused in its words.
-    let known = header.split([',', ';']).map(str::trim);
-    if known.into_iter().any(|kind| kind == "application/json" || ENCODINGS.contains(&kind)) {
-        return Err(Box::new(protobuf::request::not_acceptable()));
+    if odd {
+        let message = "only the following media types are accepted: application/json, \
+                       application/yaml, application/vnd.kubernetes.protobuf";
+        return Err(Box::new(Status::new(406, "NotAcceptable", message)));
     }
     let message = "406: Not Acceptable\n\nAvailable representations: application/json, \
                    application/yaml, application/vnd.kubernetes.protobuf";

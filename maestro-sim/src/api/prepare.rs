@@ -13,6 +13,18 @@ use crate::object::{Object, at, map_at};
 /// The annotation in which a DaemonSet counts the versions of its template.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
+/// A pod with gates says why it is not scheduled.
+fn gated(pod: &mut Value, now: &str) {
+    let gates = at(pod, &["spec", "schedulingGates"]).and_then(Value::as_array);
+    if gates.is_none_or(Vec::is_empty) {
+        return;
+    }
+    let condition = json!({"type": "PodScheduled", "status": "False", "lastProbeTime": null,
+        "lastTransitionTime": now, "reason": "SchedulingGated",
+        "message": "Scheduling is blocked due to non-empty scheduling gates"});
+    map_at(pod, &["status"]).insert("conditions".into(), json!([condition]));
+}
+
 impl Server {
     /// Answers whether what is stored lacks something that every reader of the kind fills in.
     pub(super) fn prepare_create(
@@ -29,6 +41,7 @@ impl Server {
             ("", "services") => {
                 self.new_service(served, body, request.options.dry_run)?;
             }
+            ("", "pods") => gated(body, &self.timestamp()),
             ("", "persistentvolumes") => {
                 let now = self.timestamp();
                 let status = map_at(body, &["status"]);

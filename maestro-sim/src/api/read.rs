@@ -38,6 +38,9 @@ impl List {
         let mut meta = json!({"resourceVersion": self.resource_version.to_string()});
         if let Some(token) = &self.continue_token {
             meta["continue"] = token.as_str().into();
+        } else if self.typed_items {
+            // Lists of custom objects always say where they continue.
+            meta["continue"] = "".into();
         }
         if let Some(remaining) = self.remaining {
             meta["remainingItemCount"] = remaining.into();

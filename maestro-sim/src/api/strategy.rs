@@ -121,9 +121,7 @@ impl Served {
             Generation::None | Generation::Fixed => return now,
             Generation::Any => {
                 self.differs_outside_metadata(old, new)
-                    || ["labels", "annotations", "ownerReferences", "finalizers"]
-                        .iter()
-                        .any(|f| at(old, &["metadata", f]) != at(new, &["metadata", f]))
+                    || at(old, &["metadata", "labels"]) != at(new, &["metadata", "labels"])
             }
             Generation::Spec => differs("spec"),
             Generation::SpecOrAnnotations => differs("spec") || annotations(),
@@ -154,7 +152,16 @@ impl Served {
     fn differs_outside_metadata(&self, old: &Value, new: &Value) -> bool {
         let empty = serde_json::Map::new();
         let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
-        let counts = |field: &str| field != "metadata" && !(self.status && field == "status");
+        let blank = |value: Option<&Value>| match value {
+            Some(Value::Array(list)) => list.is_empty(),
+            other => other.is_none_or(Value::is_null),
+        };
+        let counts = |field: &str| {
+            let nothing = self.generation == Generation::Any
+                && blank(old.get(field))
+                && blank(new.get(field));
+            field != "metadata" && !(self.status && field == "status") && !nothing
+        };
         let changed = old.iter().any(|(k, v)| counts(k) && new.get(k) != Some(v));
         changed || new.keys().any(|k| counts(k) && !old.contains_key(k))
     }

@@ -92,6 +92,15 @@ pub(super) fn status(
     if (group, resource) == ("", "namespaces") {
         return phase(object, text(status, "phase"), causes);
     }
+    if (group, resource) == ("policy", "poddisruptionbudgets") {
+        for name in ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"] {
+            field::not_negative(&path.field(name), int(status, name), causes);
+        }
+        return;
+    }
+    if (group, resource) == ("", "services") {
+        return balancer(object, causes);
+    }
     let Some(known) = counts(group, resource) else { return };
     for name in known.counts {
         field::not_negative(&path.field(name), int(status, name), causes);
@@ -111,6 +120,34 @@ pub(super) fn status(
         let place = path.field("collisionCount");
         let detail = "cannot be decremented";
         causes.push(field::invalid(&place, &count("collisionCount").into(), detail));
+    }
+}
+
+/// Only a balanced Service has a balancer's addresses, and they are what they say.
+fn balancer(service: &Value, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let status = root.field("status");
+    let balancer = status.field("loadBalancer");
+    let path = balancer.field("ingress");
+    let ingress = service.pointer("/status/loadBalancer/ingress").and_then(Value::as_array);
+    let Some(ingress) = ingress.filter(|ingress| !ingress.is_empty()) else { return };
+    if at(service, &["spec", "type"]).is_none_or(|kind| kind != "LoadBalancer") {
+        let detail = "may only be used when `spec.type` is 'LoadBalancer'";
+        causes.push(field::forbidden(&path, detail));
+        return;
+    }
+    for (index, entry) in ingress.iter().enumerate() {
+        let here = path.index(index);
+        let (ip, host) = (text(entry, "ip"), text(entry, "hostname"));
+        let is_ip = |text: &str| text.parse::<std::net::IpAddr>().is_ok();
+        if !ip.is_empty() && !is_ip(ip) {
+            let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+            causes.push(field::invalid(&here.field("ip"), &ip.into(), detail));
+        }
+        if is_ip(host) {
+            let detail = "must be a DNS name, not an IP address";
+            causes.push(field::invalid(&here.field("hostname"), &host.into(), detail));
+        }
     }
 }
 

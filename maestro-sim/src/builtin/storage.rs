@@ -125,3 +125,14 @@ pub(super) fn claim_spec(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>)
         field::one_of(&path.field("volumeMode"), mode, &["Block", "Filesystem"], causes);
     }
 }
+
+/// How much a class can provide somewhere: where and of which class is fixed.
+pub(super) fn capacity(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let Some(old) = old else { return };
+    for name in ["nodeTopology", "storageClassName"] {
+        if object.get(name) != old.get(name) {
+            let value = object.get(name).unwrap_or(&Value::Null);
+            causes.push(field::invalid(&name, value, "field is immutable"));
+        }
+    }
+}

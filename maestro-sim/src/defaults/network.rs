@@ -2,11 +2,22 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fill::{each, get, made, set, spec, text};
+use super::fill::{each, get, inside, made, set, spec, text};
 
 /// A Service. Its addresses are given out elsewhere.
 pub(super) fn service(object: &mut Value) {
     let Some(root) = object.as_object_mut() else { return };
+    let balanced = root
+        .get("spec")
+        .and_then(|spec| spec.get("type"))
+        .is_some_and(|kind| kind == "LoadBalancer");
+    if let (true, Some(status)) = (balanced, inside(root, "status"))
+        && let Some(balancer) = inside(status, "loadBalancer")
+    {
+        for address in each(balancer, "ingress").filter(|entry| !get(entry, "ip").is_empty()) {
+            text(address, "ipMode", "VIP");
+        }
+    }
     let Some(fields) = made(root, "spec") else { return };
     text(fields, "type", "ClusterIP");
     text(fields, "sessionAffinity", "None");

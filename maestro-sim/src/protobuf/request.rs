@@ -29,13 +29,8 @@ pub fn check_accept(
     {
         return Ok(());
     }
-    Err(Box::new(not_acceptable()))
-}
-
-/// 406 for what no media type that is accepted can hold.
-pub fn not_acceptable() -> Status {
     let message = format!("only the following media types are accepted: {ALL}");
-    Status::new(406, "NotAcceptable", message)
+    Err(Box::new(Status::new(406, "NotAcceptable", message)))
 }
 
 /// Reads a body: an object of the served kind, or options for a deletion.

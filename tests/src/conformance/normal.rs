@@ -20,6 +20,7 @@ static UID: LazyLock<Regex> =
 static TIME: LazyLock<Regex> =
     LazyLock::new(|| regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z"));
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| regex(r"^10\.\d+\.\d+\.\d+$"));
+static NODE_PORT: LazyLock<Regex> = LazyLock::new(|| regex(":(3[0-2][0-9]{3})/(TCP|UDP|SCTP)"));
 static TOKEN_VOLUME: LazyLock<Regex> = LazyLock::new(|| regex("kube-api-access-[a-z0-9]{5}"));
 static PATCHED_OBJECT: LazyLock<Regex> = LazyLock::new(|| regex(r#"Invalid value: "\{\\".*\}": "#));
 static GO_VALUE: LazyLock<Regex> =
@@ -239,6 +240,9 @@ impl Drawn {
         let text = TIME.replace_all(&text, |found: &Captures<'_>| match found.get(1) {
             Some(_) => "<time in microseconds>",
             None => "<time>",
+        });
+        let text = NODE_PORT.replace_all(&text, |found: &Captures<'_>| {
+            format!(":{}/{}", self.ordered("port", &found[1]), &found[2])
         });
         let text = TOKEN_VOLUME.replace_all(&text, "kube-api-access-<random>");
         // *Patched objects* are quoted whole, in an order that says nothing.

@@ -84,7 +84,7 @@ fn is_conditional(id: &GroupResource) -> bool {
             | ("coordination.k8s.io", _)
             | ("admissionregistration.k8s.io", _)
             | ("policy", _)
-            | ("discovery.k8s.io", _)
+            | ("storage.k8s.io", "csistoragecapacities")
     )
 }
 

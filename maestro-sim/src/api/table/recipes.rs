@@ -35,7 +35,7 @@ const CLAIM: &[Cell] = &[
     NAME,
     Of(volume_phase),
     Text("/spec/volumeName", ""),
-    Of(|claim, _| bound(claim, text_at(claim, "/status/capacity/storage"))),
+    Of(|claim, _| bound(claim, or(text_at(claim, "/status/capacity/storage"), "0"))),
     Of(|claim, _| bound(claim, &modes(list_at(claim, "/status/accessModes")))),
     Of(class),
     Text("/spec/volumeAttributesClassName", UNSET),

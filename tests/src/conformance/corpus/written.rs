@@ -15,6 +15,8 @@ const FILES: &[(&str, &str)] = &[
     ("fields", include_str!("../../../conformance/fields.yaml")),
     ("custom", include_str!("../../../conformance/custom.yaml")),
     ("proto", include_str!("../../../conformance/proto.yaml")),
+    ("tables", include_str!("../../../conformance/tables.yaml")),
+    ("status", include_str!("../../../conformance/status.yaml")),
 ];
 
 pub(super) fn sequences() -> Result<Vec<Sequence>, String> {

@@ -1,0 +1,91 @@
+//! What a whole cluster does by itself.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::PatchType;
+use crate::object::Key;
+use crate::sim::{self, Cluster};
+use crate::trace::TraceLevel;
+use crate::workload::Selector;
+
+fn request(verb: Verb, name: &str, body: Value) -> Request {
+    Request {
+        verb,
+        resource: GroupResource::new("apps", "statefulsets"),
+        version: "v1".into(),
+        namespace: "default".into(),
+        name: name.to_owned(),
+        subresource: "".into(),
+        patch: (verb == Verb::Patch).then_some(PatchType::Merge),
+        options: Options::default(),
+        body,
+        user_agent: "test".into(),
+    }
+}
+
+/// The pods of a set that are ready.
+fn ready(cluster: &Cluster) -> Vec<String> {
+    let pods = GroupResource::new("", "pods");
+    let is_ready = |pod: &Value| {
+        let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True")
+    };
+    cluster.with(|world| {
+        let names = (0..3).map(|ordinal| format!("a-{ordinal}"));
+        let found = names.filter(|name| {
+            let pod = world.server.store.get(&pods, &Key::new("default", name));
+            pod.is_some_and(|pod| is_ready(pod.value()))
+        });
+        found.collect()
+    })
+}
+
+#[test]
+fn members_are_ready_while_a_majority_of_what_their_set_wants_runs() {
+    let options = sim::Options { seed: 1, trace: TraceLevel::Digest };
+    let done = sim::run(&options, |cluster| async move {
+        let rule = Rule {
+            selector: Selector {
+                labels: [("app".into(), "a".into())].into(),
+                ..Default::default()
+            },
+            quorum: Some(Quorum::Replicas),
+            ..Rule::default()
+        };
+        let minutes = async |count: u64| {
+            tokio::time::sleep(std::time::Duration::from_secs(60 * count)).await;
+        };
+        cluster.with(|world| {
+            self::cluster(world, &ClusterSpec { nodes: 1, workloads: vec![rule] });
+            let labels = json!({"app": "a"});
+            let set = json!({
+                "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "a"},
+                "spec": {
+                    "serviceName": "a", "replicas": 3, "podManagementPolicy": "Parallel",
+                    "selector": {"matchLabels": labels},
+                    // The node has room for one.
+                    "template": {"metadata": {"labels": labels}, "spec": {"containers": [{
+                        "name": "a", "image": "a", "readinessProbe": {"tcpSocket": {"port": 1}},
+                        "resources": {"requests": {"cpu": "5"}},
+                    }]}},
+                },
+            });
+            world.direct(request(Verb::Create, "", set)).expect("the set is created");
+        });
+        minutes(3).await;
+        assert_eq!(ready(&cluster), Vec::<String>::new(), "one of three is no majority");
+        let scale = |replicas: u32| {
+            let body = json!({"spec": {"replicas": replicas}});
+            let answer = cluster.with(|world| world.direct(request(Verb::Patch, "a", body)));
+            answer.expect("the set is scaled");
+        };
+        scale(1);
+        minutes(3).await;
+        assert_eq!(ready(&cluster), ["a-0"], "one of one is");
+        scale(2);
+        minutes(3).await;
+        assert_eq!(ready(&cluster), Vec::<String>::new(), "one of two is not");
+    });
+    assert_eq!(done, Ok(()));
+}

@@ -1,0 +1,123 @@
+//! ResourceQuotas.
+//!
+//! Source: `ValidateResourceQuota` of `k8s.io/kubernetes/pkg/apis/core/validation`.
+
+use serde_json::Value;
+
+use super::field::{self, Path, list};
+use super::text as form;
+use crate::api::Cause;
+
+/// What a quota can limit besides what is written with a domain.
+const KNOWN: &[&str] = &[
+    "configmaps",
+    "cpu",
+    "ephemeral-storage",
+    "limits.cpu",
+    "limits.ephemeral-storage",
+    "limits.memory",
+    "memory",
+    "persistentvolumeclaims",
+    "pods",
+    "replicationcontrollers",
+    "requests.cpu",
+    "requests.ephemeral-storage",
+    "requests.memory",
+    "requests.storage",
+    "resourcequotas",
+    "secrets",
+    "services",
+    "services.loadbalancers",
+    "services.nodeports",
+];
+
+/// What scopes of pods can be combined with.
+const OF_PODS: &[&str] =
+    &["pods", "cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory"];
+
+const SCOPES: &[&str] = &[
+    "BestEffort",
+    "CrossNamespacePodAffinity",
+    "NotBestEffort",
+    "NotTerminating",
+    "PriorityClass",
+    "Terminating",
+    "VolumeAttributesClass",
+];
+
+/// A quota, whose scopes stay what they were.
+pub(super) fn quota(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let path = root.field("spec");
+    let null = Value::Null;
+    let spec = object.get("spec").unwrap_or(&null);
+    amounts(spec, "hard", &path, causes);
+    let shown = spec.get("scopes").filter(|scopes| !scopes.is_null()).unwrap_or(&null);
+    let place = path.field("scopes");
+    let hard = spec.get("hard").and_then(Value::as_object);
+    for scope in list(spec, "scopes").iter().filter_map(Value::as_str) {
+        if !SCOPES.contains(&scope) {
+            causes.push(field::invalid(&place, shown, "unsupported scope"));
+        }
+        let fits = |name: &str| match scope {
+            "BestEffort" => name == "pods",
+            "VolumeAttributesClass" => name == "persistentvolumeclaims",
+            _ => OF_PODS.contains(&name),
+        };
+        let names = hard.into_iter().flatten().map(|(name, _)| name.as_str());
+        if names.filter(|name| KNOWN.contains(name)).any(|name| !fits(name)) {
+            let detail = "unsupported scope applied to resource";
+            causes.push(field::invalid(&place, shown, detail));
+        }
+    }
+    let both =
+        |a: &str, b: &str| [a, b].iter().all(|s| list(spec, "scopes").iter().any(|x| x == s));
+    if both("BestEffort", "NotBestEffort") || both("Terminating", "NotTerminating") {
+        causes.push(field::invalid(&place, shown, "conflicting scopes"));
+    }
+    if let Some(old) = old {
+        let sorted = |quota: &Value| {
+            let scopes = quota.pointer("/spec/scopes").and_then(Value::as_array);
+            let mut all: Vec<String> =
+                scopes.into_iter().flatten().map(ToString::to_string).collect();
+            all.sort();
+            all
+        };
+        if sorted(old) != sorted(object) {
+            causes.push(field::invalid(&place, shown, "field is immutable"));
+        }
+    }
+}
+
+/// The status of a quota.
+pub(super) fn status(object: &Value, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let null = Value::Null;
+    let status = object.get("status").unwrap_or(&null);
+    let path = root.field("status");
+    amounts(status, "hard", &path, causes);
+    amounts(status, "used", &path, causes);
+}
+
+fn amounts(holder: &Value, name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let all = path.field(name);
+    let amounts = holder.get(name).and_then(Value::as_object);
+    for (name, amount) in amounts.into_iter().flatten() {
+        let place = all.key(name);
+        field::each(&place, name, &form::key(name), causes);
+        if !name.contains('/') && !KNOWN.contains(&name.as_str()) {
+            for detail in [
+                "must be a standard resource type or fully qualified",
+                "must be a standard resource for quota",
+            ] {
+                let huge = name.contains("hugepages-");
+                if !huge {
+                    causes.push(field::invalid(&place, &name.as_str().into(), detail));
+                }
+            }
+        }
+        if amount.as_str().is_some_and(|amount| amount.starts_with('-')) {
+            causes.push(field::invalid(&place, amount, "must be greater than or equal to 0"));
+        }
+    }
+}
