@@ -45,7 +45,6 @@ pub struct Service {
 /// Whether what a request succeeds in is told in JSON alone, as custom objects are.
 fn is_json_only(registry: &Registry, request: &Request) -> bool {
     request.options.form == Form::Whole
-        && request.subresource.is_empty()
         && registry
             .find(&request.resource, &request.version)
             .is_some_and(|served| served.is_custom())
@@ -93,8 +92,10 @@ impl Service {
             };
             let plain = wire != Wire::Json && is_json_only(&world.server.registry, &request);
             let (reply, crashed) = world.request(link, request);
-            if plain && matches!(reply, Some(Ok(_))) {
-                wire = Wire::Json;
+            match &reply {
+                Some(Ok(_)) if plain => wire = Wire::Json,
+                Some(Err(_)) => wire = media::wanted_of_errors(&parts.headers),
+                _ => {}
             }
             if crashed {
                 world.crash(link);
@@ -103,7 +104,12 @@ impl Service {
         });
         let reply = match sent {
             Sent::Reply(reply) => reply,
-            Sent::Plain(answer) => return self.plain(recoded(wire, answer)).await,
+            Sent::Plain(answer) => {
+                if answer.status().is_client_error() {
+                    wire = media::wanted_of_errors(&parts.headers);
+                }
+                return self.plain(recoded(wire, answer)).await;
+            }
             // The process is dead: nothing it waits for ever comes.
             Sent::Dead => return std::future::pending().await,
         };

@@ -28,11 +28,21 @@ pub fn is_protobuf(headers: &HeaderMap) -> bool {
 
 /// What the Accept header asks for.
 pub fn wanted(headers: &HeaderMap) -> Wire {
+    negotiated(headers, |_| true)
+}
+
+/// What it asks for an error: none is in the form that a clause asks for with `as`.
+pub fn wanted_of_errors(headers: &HeaderMap) -> Wire {
+    negotiated(headers, |clause| !clause.shaped)
+}
+
+fn negotiated(headers: &HeaderMap, counts: impl Fn(&Clause) -> bool) -> Wire {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
     if !accept.contains(MEDIA_TYPE) {
         return Wire::Json;
     }
-    let mut clauses: Vec<Clause> = accept.split(',').filter_map(Clause::read).collect();
+    let mut clauses: Vec<Clause> =
+        accept.split(',').filter_map(Clause::read).filter(counts).collect();
     clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
     match clauses.first() {
         Some(Clause { protobuf: true, .. }) => {
@@ -45,6 +55,8 @@ pub fn wanted(headers: &HeaderMap) -> Wire {
 /// One media range that this server can satisfy.
 struct Clause {
     protobuf: bool,
+    /// Whether objects are wanted in another form than their own.
+    shaped: bool,
     /// From 0 to 1.
     quality: f64,
 }
@@ -57,16 +69,17 @@ impl Clause {
             "application/json" | "application/yaml" | "application/*" | "*/*" => false,
             _ => return None,
         };
-        let mut quality = 1.0;
+        let (mut shaped, mut quality) = (false, 1.0);
         for word in words {
             match word.split_once('=') {
                 // A Table has no message.
                 Some(("as", "Table")) if protobuf => return None,
+                Some(("as", _)) => shaped = true,
                 Some(("q", value)) => quality = value.parse().unwrap_or(1.0),
                 _ => {}
             }
         }
-        Some(Self { protobuf, quality })
+        Some(Self { protobuf, shaped, quality })
     }
 }
 
@@ -96,6 +109,9 @@ mod tests {
         let metadata = ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
         let (protobuf, json) = (MEDIA_TYPE, "application/json");
         check(&format!("{protobuf}{metadata},{json}{metadata},{json}"), either);
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, format!("{protobuf}{metadata}").parse().expect("a header"));
+        assert_eq!((wanted(&headers), wanted_of_errors(&headers)), (only, Wire::Json));
         let table = ";as=Table;g=meta.k8s.io;v=v1";
         check(&format!("{protobuf}{table},{json}{table},{json}"), Wire::Json);
     }
