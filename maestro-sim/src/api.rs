@@ -32,6 +32,7 @@ mod uneven;
 mod warnings;
 pub mod watch;
 mod write;
+mod writer;
 mod yaml;
 
 use std::borrow::Cow;

@@ -15,8 +15,9 @@ use crate::api::proposal::{
 use crate::api::registry::{Generation, Served};
 use crate::api::server::{Handled, Response, Server};
 use crate::api::uneven;
+use crate::api::writer::{manager_of, write_of};
 use crate::api::{PatchType, Request, Status, Verb};
-use crate::managed::{self, Write};
+use crate::managed;
 use crate::object::{Key, Object, at, map_at};
 use crate::patch;
 use crate::structural::Step;
@@ -375,32 +376,5 @@ impl Server {
         }
         let marked = old.and_then(|old| uneven::marked(served, old, new, &self.noticed.uneven));
         managed::update(&write, marked.as_ref().or(old), new);
-    }
-}
-
-fn write_of<'a>(
-    served: &'a Served,
-    request: &'a Request,
-    manager: &'a str,
-    now: &'a str,
-) -> Write<'a> {
-    let typed = !served.is_custom();
-    Write {
-        schema: served.schema(),
-        typed,
-        manager,
-        api_version: served.api_version(),
-        subresource: &request.subresource,
-        reset: managed::reset_fields(typed, served.status, &request.subresource),
-        // The entries of scales lose their times on the way to the object.
-        now: if request.subresource == "scale" { "" } else { now },
-    }
-}
-
-/// The field manager: the option, else the user agent up to its first slash.
-fn manager_of(request: &Request) -> String {
-    match request.options.field_manager.as_deref() {
-        Some(manager) if !manager.is_empty() => manager.to_owned(),
-        _ => request.user_agent.split('/').next().unwrap_or("unknown").to_owned(),
     }
 }
