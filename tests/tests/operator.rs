@@ -212,7 +212,8 @@ fn change(cluster: &Cluster, change: impl Fn(&mut Value)) {
 #[test]
 fn instances_are_run_whatever_becomes_of_their_framework() {
     // A spec that its version forbids; one whose CRD the server refuses; a Framework that is to go.
-    let cases: [(&str, fn(&Cluster)); 3] = [
+    type Blow = fn(&Cluster);
+    let cases: [(&str, Blow); 3] = [
         ("VersionIsImmutable", |cluster| {
             change(cluster, |framework| framework["spec"]["appVersion"] = json!("2"));
         }),

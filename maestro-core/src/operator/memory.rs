@@ -12,6 +12,9 @@ use crate::plan::Plan;
 use crate::plan::compile::Error;
 use crate::task::ObjectKey;
 
+/// The objects that something was read from.
+pub(super) type Sources = Vec<Arc<Value>>;
+
 /// What is remembered of one instance.
 #[derive(Default)]
 pub(super) struct Memory {
@@ -20,7 +23,7 @@ pub(super) struct Memory {
     /// Executions as read from their objects, by UID.
     pub(super) runs: BTreeMap<String, (Arc<Value>, PlanExecution)>,
     /// All executions, and the objects they were read from.
-    pub(super) history: Option<(Vec<Arc<Value>>, Arc<[PlanExecution]>)>,
+    pub(super) history: Option<(Sources, Arc<[PlanExecution]>)>,
     /// What became of effects, by the execution's UID.
     pub(super) outcomes: BTreeMap<String, BTreeMap<EffectId, Outcome>>,
     /// Rendered plans, by the execution's UID.

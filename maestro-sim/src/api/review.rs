@@ -22,7 +22,10 @@ pub struct UserInfo(pub Value);
 
 /// Whose a bearer token is: an extension of requests to a server that gives out tokens.
 #[derive(Clone)]
-pub struct Tokens(pub Arc<dyn Fn(&str) -> Option<UserInfo> + Send + Sync>);
+pub struct Tokens(pub Arc<Known>);
+
+/// From a token to whoever has it.
+pub type Known = dyn Fn(&str) -> Option<UserInfo> + Send + Sync;
 
 const TOKEN: GroupResource = GroupResource::new("authentication.k8s.io", "tokenreviews");
 const SELF: GroupResource = GroupResource::new("authentication.k8s.io", "selfsubjectreviews");

@@ -72,7 +72,7 @@ fn finalizers(body: &Value, old: Option<&Value>, out: &mut Vec<String>) {
     let known = old.map(of).unwrap_or_default();
     for name in of(body).difference(&known) {
         let mut tell = |what: &str| out.push(format!("metadata.finalizers: {name:?}: {what}"));
-        text::key(name).iter().for_each(|problem| tell(&problem.to_string()));
+        text::key(name).iter().for_each(|problem| tell(problem.as_ref()));
         if !name.contains('/') && !meta::STANDARD.contains(&name.as_str()) {
             let path = if name.contains('.') { " including a path (/)" } else { "" };
             tell(&format!(
