@@ -36,7 +36,8 @@ pub fn check_accept(
 /// Reads a body: an object of the served kind, or options for a deletion.
 ///
 /// # Errors
-/// 415 for kinds that are not in protobuf, where kube-apiserver 1.37.2 breaks the connection off; 400 for a body that is no such message.
+/// 415 for kinds that are not in protobuf, where kube-apiserver 1.37.2 breaks the connection off;
+/// 400 for a body that is no such message.
 pub fn body(served: Option<&Served>, verb: Verb, body: &[u8]) -> Result<Value, Box<Status>> {
     let deletes = matches!(verb, Verb::Delete | Verb::DeleteCollection);
     let Some(served) = served else { return Ok(Value::Null) };
