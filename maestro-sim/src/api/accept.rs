@@ -39,7 +39,7 @@ pub(super) fn form(parts: &Parts, include: Option<&str>) -> Result<Form, Box<Sta
             }
             Some("Table") if json => return included(include).map(Form::Table),
             None if ENCODINGS.contains(&kind) => return Ok(Form::Whole),
-            _ => odd |= json,
+            _ => odd |= json || ENCODINGS.contains(&kind),
         }
     }
     if header.trim().is_empty() {

@@ -20,12 +20,12 @@ use crate::object::{GroupResource, at, map_at};
 #[derive(Clone, Debug)]
 pub struct UserInfo(pub Value);
 
+/// Answers whose a bearer token is.
+pub type OfToken = dyn Fn(&str) -> Option<UserInfo> + Send + Sync;
+
 /// Whose a bearer token is: an extension of requests to a server that gives out tokens.
 #[derive(Clone)]
-pub struct Tokens(pub Arc<Known>);
-
-/// From a token to whoever has it.
-pub type Known = dyn Fn(&str) -> Option<UserInfo> + Send + Sync;
+pub struct Tokens(pub Arc<OfToken>);
 
 const TOKEN: GroupResource = GroupResource::new("authentication.k8s.io", "tokenreviews");
 const SELF: GroupResource = GroupResource::new("authentication.k8s.io", "selfsubjectreviews");

@@ -150,8 +150,8 @@ fn read() -> Table {
     Table { messages, kinds: kinds.collect(), schema: schema.unwrap_or(MessageId(0)), names }
 }
 
-/// Reads `number:name:letter:type:Name`, where the Go name may be left out; the test of the table
-/// sees that every entry can be read.
+/// Reads `number:name:letter:type:Name`, where the Go name may be left out. The
+/// test of the table sees that every entry can be read.
 fn field(text: &'static str, names: &BTreeMap<&str, MessageId>) -> Option<Field> {
     let mut words = text.splitn(5, ':');
     let (number, name, letter) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
