@@ -185,6 +185,11 @@ impl Server {
         kubeconfig::text(self.address, &self.tls)
     }
 
+    /// The certificate (DER) of the authority that signed the server's own.
+    pub fn authority(&self) -> Vec<u8> {
+        self.tls.authority_der().to_vec()
+    }
+
     /// Writes the kubeconfig, readable by its owner alone.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! programs are run says [`programs`].
 
 mod credentials;
-mod process;
+pub mod process;
 pub mod programs;
 pub mod wire;
 
@@ -52,8 +52,8 @@ pub struct ControlPlane {
     endpoint: Endpoint,
     port: u16,
     // In the order of their end: the API server goes before what it stores in.
-    _server: Process,
-    _etcd: Process,
+    server: Process,
+    etcd: Process,
     folder: TempDir,
 }
 
@@ -80,10 +80,15 @@ impl ControlPlane {
         let mut server = api_server(programs, &folder, client, secure)?;
         let endpoint = Endpoint::new(secure, TOKEN, &credentials.certificate).map_err(prepare)?;
         match tokio::time::timeout(START, ready(&endpoint, &mut server)).await {
-            Ok(Ok(())) => Ok(Self { endpoint, port: secure, _server: server, _etcd: etcd, folder }),
+            Ok(Ok(())) => Ok(Self { endpoint, port: secure, server, etcd, folder }),
             Ok(Err(why)) => Err(not_ready(why, &etcd, &server)),
             Err(_) => Err(not_ready(format!("no answer in {START:?}"), &etcd, &server)),
         }
+    }
+
+    /// Bytes of memory that its processes hold (`VmRSS`).
+    pub fn resident(&self) -> u64 {
+        self.server.resident() + self.etcd.resident()
     }
 
     /// A kubeconfig (v1 Config, as YAML) of a member of `system:masters`.

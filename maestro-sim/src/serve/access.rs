@@ -1,11 +1,12 @@
 //! The way from a connection to the API server: who asks, how much, and what is answered to those
 //! who are not let in.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -146,6 +147,24 @@ impl Answer {
     }
 }
 
+/// The next chunks as one, up to a size: a list has several for each of its objects, and each
+/// frame costs more than the copy of what it holds.
+fn joined(chunks: &mut VecDeque<Bytes>) -> Option<Bytes> {
+    const FRAME: usize = 64 << 10;
+    let first = chunks.pop_front()?;
+    if first.len() >= FRAME || chunks.is_empty() {
+        return Some(first);
+    }
+    let mut out = BytesMut::with_capacity(FRAME + first.len());
+    out.extend_from_slice(&first);
+    while out.len() < FRAME
+        && let Some(next) = chunks.pop_front()
+    {
+        out.extend_from_slice(&next);
+    }
+    Some(out.freeze())
+}
+
 impl http_body::Body for Answer {
     type Data = Bytes;
     type Error = std::convert::Infallible;
@@ -154,7 +173,10 @@ impl http_body::Body for Answer {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+        match &mut self.get_mut().body {
+            Body::Chunks(chunks) => Poll::Ready(joined(chunks).map(|data| Ok(Frame::data(data)))),
+            watch @ Body::Watch(_) => Pin::new(watch).poll_frame(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

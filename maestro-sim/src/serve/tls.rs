@@ -28,6 +28,7 @@ const ADDRESSES: [&str; 3] = ["127.0.0.1", "::1", "10.96.0.1"];
 /// Everything of TLS; made anew each time, and never written but into a kubeconfig.
 pub(super) struct Tls {
     authority: String,
+    authority_der: CertificateDer<'static>,
     admin: CertificateDer<'static>,
     admin_pem: String,
     admin_key: String,
@@ -61,6 +62,7 @@ impl Tls {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self {
             authority: authority.pem(),
+            authority_der: authority.der().clone(),
             admin: admin.der().clone(),
             admin_pem: admin.pem(),
             admin_key: admin_key.serialize_pem(),
@@ -70,6 +72,10 @@ impl Tls {
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         self.acceptor.clone()
+    }
+
+    pub(super) fn authority_der(&self) -> &[u8] {
+        &self.authority_der
     }
 
     pub(super) fn authority_pem(&self) -> &str {

@@ -50,6 +50,14 @@ impl Process {
         self.shell.try_wait().ok().flatten()
     }
 
+    /// Bytes of memory that the program holds, without the shell around it.
+    pub(super) fn resident(&self) -> u64 {
+        let shell = self.shell.id();
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
+        let children = children.unwrap_or_default();
+        children.split_whitespace().map(resident).sum()
+    }
+
     /// The end of what it printed.
     pub(super) fn output(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
@@ -57,6 +65,14 @@ impl Process {
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(SHOWN)..].join("\n")
     }
+}
+
+/// Bytes of memory that a process holds (`VmRSS`), 0 when there is none of this number.
+pub fn resident(process: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    kilobytes.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
 impl Drop for Process {

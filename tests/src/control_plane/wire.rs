@@ -189,6 +189,29 @@ impl Connection {
         Ok(Self { endpoint: endpoint.clone(), sender })
     }
 
+    /// Asks, and leaves the answer to be read as it comes. The connection is of no other use then.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn follow(
+        &mut self,
+        question: &Question,
+    ) -> Result<http::Response<hyper::body::Incoming>, Failure> {
+        let request = self.request(question)?;
+        let answer = self.sender.send_request(request).await;
+        answer.map_err(|e| Failure::Exchange(e.to_string()))
+    }
+
+    fn request(&self, question: &Question) -> Result<http::Request<Full<Bytes>>, Failure> {
+        let mut request = question.to_http().map_err(|e| Failure::Request(e.to_string()))?;
+        let headers = request.headers_mut();
+        headers.insert(HOST, http::HeaderValue::from_static("127.0.0.1"));
+        let bearer = format!("Bearer {}", self.endpoint.token);
+        let bearer = bearer.parse().map_err(|_| Failure::Request("token".into()))?;
+        headers.insert(AUTHORIZATION, bearer);
+        Ok(request)
+    }
+
     /// Asks and reads the answer. A watch takes the connection with it: another is opened.
     ///
     /// # Errors
@@ -197,12 +220,7 @@ impl Connection {
         if self.sender.ready().await.is_err() {
             *self = Self::open(&self.endpoint).await?;
         }
-        let mut request = question.to_http().map_err(|e| Failure::Request(e.to_string()))?;
-        let headers = request.headers_mut();
-        headers.insert(HOST, http::HeaderValue::from_static("127.0.0.1"));
-        let bearer = format!("Bearer {}", self.endpoint.token);
-        let bearer = bearer.parse().map_err(|_| Failure::Request("token".into()))?;
-        headers.insert(AUTHORIZATION, bearer);
+        let request = self.request(question)?;
         let exchange = async {
             let answer = self.sender.send_request(request).await.map_err(|e| e.to_string())?;
             Answer::read(answer, question.quiet).await
