@@ -187,5 +187,30 @@ pub struct Request {
     pub user_agent: Arc<str>,
 }
 
+impl Request {
+    /// A request in version `v1` without subresource, options and body; whoever asks sets what is
+    /// otherwise.
+    pub fn new(
+        user_agent: impl Into<Arc<str>>,
+        verb: Verb,
+        resource: GroupResource,
+        namespace: &str,
+        name: &str,
+    ) -> Self {
+        Self {
+            verb,
+            resource,
+            version: Cow::Borrowed("v1"),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            subresource: Cow::Borrowed(""),
+            patch: None,
+            options: Options::default(),
+            body: Value::Null,
+            user_agent: user_agent.into(),
+        }
+    }
+}
+
 /// What one in-process call answers.
 pub type Answer = Result<Arc<Object>, Box<Status>>;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::api::{Options, Request, Verb};
+use crate::api::{Request, Verb};
 use crate::controller::definition::DefinitionFinalizer;
 use crate::controller::list;
 use crate::kubelet::{Kubelet, NodeSpec};
@@ -91,16 +91,14 @@ fn create(
     body: Value,
 ) {
     let request = Request {
-        verb: Verb::Create,
-        resource: GroupResource::new(group, resource),
-        version: "v1".into(),
-        namespace: namespace.to_owned(),
-        name: String::new(),
-        subresource: "".into(),
-        patch: None,
-        options: Options::default(),
         body,
-        user_agent: "kube-apiserver".into(),
+        ..Request::new(
+            "kube-apiserver",
+            Verb::Create,
+            GroupResource::new(group, resource),
+            namespace,
+            "",
+        )
     };
     let answer = world.direct(request);
     debug_assert!(answer.is_ok(), "{resource}: {answer:?}");

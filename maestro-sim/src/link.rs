@@ -209,21 +209,12 @@ fn draw(stream: &mut Stream, range: &RangeInclusive<Duration>) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Options, Verb};
+    use crate::api::Verb;
     use crate::object::GroupResource;
 
     fn request() -> Request {
         Request {
-            verb: Verb::Get,
-            resource: GroupResource::new("", "pods"),
-            version: "v1".into(),
-            namespace: "default".into(),
-            name: "a".into(),
-            subresource: "".into(),
-            patch: None,
-            options: Options::default(),
-            body: serde_json::Value::Null,
-            user_agent: "test".into(),
+            ..Request::new("test", Verb::Get, GroupResource::new("", "pods"), "default", "a")
         }
     }
 

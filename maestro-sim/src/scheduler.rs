@@ -17,6 +17,7 @@ mod selector;
 mod spread;
 mod taints;
 mod volumes;
+mod writes;
 
 pub use agent::Scheduler;
 

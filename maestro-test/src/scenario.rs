@@ -106,8 +106,8 @@ impl Default for Cluster {
 pub struct Operator {
     /// Maestro's own operator. The default.
     pub maestro: Option<Maestro>,
-    /// A program that finds the API server through `KUBECONFIG`. Refused for now: the simulated
-    /// cluster does not listen on a port.
+    /// A program that finds the API server through `KUBECONFIG`. Refused: a scenario's time is
+    /// virtual, and a program of its own lives by the wall's.
     pub command: Option<Vec<At<String>>>,
 }
 

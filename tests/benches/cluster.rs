@@ -13,7 +13,7 @@ use futures::TryStreamExt as _;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::Client;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams, WatchParams};
-use maestro_sim::api::{Options as RequestOptions, PatchType, Request, Verb};
+use maestro_sim::api::{PatchType, Request, Verb};
 use maestro_sim::boot::{self, ClusterSpec};
 use maestro_sim::object::GroupResource;
 use maestro_sim::sim::{Cluster, Options, run};
@@ -37,16 +37,8 @@ fn simulate<Fut: Future<Output = ()>>(body: impl FnOnce(Cluster) -> Fut + Send) 
 
 fn request(verb: Verb, resource: &'static str, name: &str, body: Value) -> Request {
     Request {
-        verb,
-        resource: GroupResource::new("", resource),
-        version: "v1".into(),
-        namespace: "default".into(),
-        name: name.to_owned(),
-        subresource: "".into(),
-        patch: None,
-        options: RequestOptions::default(),
         body,
-        user_agent: "bench".into(),
+        ..Request::new("bench", verb, GroupResource::new("", resource), "default", name)
     }
 }
 

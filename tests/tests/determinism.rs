@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use maestro_core::operator::{self, LeaseOptions, OperatorOptions};
-use maestro_sim::api::{Options as RequestOptions, Request, Verb};
+use maestro_sim::api::{Request, Verb};
 use maestro_sim::boot::{self, ClusterSpec};
 use maestro_sim::object::GroupResource;
 use maestro_sim::sim::{Cluster, Options, run};
@@ -15,16 +15,8 @@ use serde_json::{Value, json};
 
 fn request(verb: Verb, resource: &str, namespace: &str, name: &str, body: Value) -> Request {
     Request {
-        verb,
-        resource: GroupResource::owned("", resource),
-        version: "v1".into(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        subresource: "".into(),
-        patch: None,
-        options: RequestOptions::default(),
         body,
-        user_agent: "user".into(),
+        ..Request::new("user", verb, GroupResource::owned("", resource), namespace, name)
     }
 }
 

@@ -20,16 +20,15 @@ fn create(
     cluster
         .with(|w| {
             w.direct(Request {
-                verb: Verb::Create,
-                resource: GroupResource::owned(group, resource),
                 version: version.into(),
-                namespace: namespace.into(),
-                name: String::new(),
-                subresource: "".into(),
-                patch: None,
-                options: Default::default(),
                 body,
-                user_agent: "test".into(),
+                ..Request::new(
+                    "test",
+                    Verb::Create,
+                    GroupResource::owned(group, resource),
+                    namespace,
+                    "",
+                )
             })
         })
         .unwrap();

@@ -21,16 +21,15 @@ fn send(cluster: &Cluster, verb: Verb, group: &str, resource: &str, version: &st
     let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
     let named = verb != Verb::Create;
     let request = Request {
-        verb,
-        resource: GroupResource::owned(group, resource),
         version: version.to_owned().into(),
-        namespace: text("namespace"),
-        name: if named { text("name") } else { String::new() },
-        subresource: "".into(),
-        patch: None,
-        options: Default::default(),
         body: body.clone(),
-        user_agent: "test".into(),
+        ..Request::new(
+            "test",
+            verb,
+            GroupResource::owned(group, resource),
+            &text("namespace"),
+            &if named { text("name") } else { String::new() },
+        )
     };
     cluster.with(|world| world.direct(request)).expect("the server takes it");
 }

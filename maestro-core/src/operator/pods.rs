@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::execution::Moment;
-use crate::template::{CLOCKS, Fact, Facts, POD_FACTS, Threshold};
+use crate::template::{Fact, Facts, POD_FACTS, Threshold};
 
 /// How far ahead a change of a condition is looked for, as a power of two of seconds: 36 hours.
 /// Who waits for longer than that is asked again by then.
@@ -49,11 +49,6 @@ fn fact(pod: &Value, name: &str, now: Moment) -> Option<Fact> {
 /// Whether the present facts of a pod become others while nothing happens.
 pub(super) fn has_clock(pod: &Value) -> bool {
     failed_since(pod).is_some() || due(pod).is_some()
-}
-
-/// Whether an expression may look at what changes with time alone.
-pub(super) fn heeds_clocks(expression: &str) -> bool {
-    CLOCKS.iter().any(|name| expression.contains(name))
 }
 
 /// The first moment after `now` at which a clock of one of the pods reaches a threshold.

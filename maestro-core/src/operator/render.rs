@@ -139,7 +139,7 @@ impl<'a> Subject<'a> {
             return None;
         }
         let mut first: Option<Moment> = None;
-        for text in expressions.iter().filter(|text| pods::heeds_clocks(text)) {
+        for text in expressions {
             let Ok(expression) = cache::expression(text) else { continue };
             let change = match expression.thresholds() {
                 Some(thresholds) => pods::reached(pods_of(objects), thresholds, now),

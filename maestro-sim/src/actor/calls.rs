@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Surroundings;
 use crate::api::server::Response;
-use crate::api::{Answer, Options, PatchType, Request, Status, Verb};
+use crate::api::{Answer, PatchType, Request, Status, Verb};
 use crate::controller::{Context, View};
 use crate::link::Verdict;
 use crate::object::{GroupResource, Key, Object};
@@ -67,16 +67,8 @@ impl Calls<'_, '_> {
     ) -> Request {
         let version = self.around.server.registry.preferred(resource);
         Request {
-            verb,
-            resource: resource.clone(),
             version,
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            subresource: "".into(),
-            patch: None,
-            options: Options::default(),
-            body: Value::Null,
-            user_agent: Arc::clone(self.user_agent),
+            ..Request::new(Arc::clone(self.user_agent), verb, resource.clone(), namespace, name)
         }
     }
 

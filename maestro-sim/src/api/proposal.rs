@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::api::registry::Served;
-use crate::api::{PatchType, Request, Status, Verb};
+use crate::api::{Cause, PatchType, Request, Status, Verb};
 use crate::builtin;
 use crate::object::{Object, at, map_at};
 use crate::typed;
@@ -106,6 +106,16 @@ pub(super) fn preconditions(
         }
         return Err(Box::new(Status::conflict(&served.resource, live.name(), &why)));
     }
+    if request.verb == Verb::Update && version.is_empty() && !served.unconditional_update {
+        let causes = [Cause::new(
+            "FieldValueInvalid",
+            "metadata.resourceVersion",
+            "Invalid value: 0: must be specified for an update",
+        )];
+        // The server names the collection here, where everywhere else it names the kind.
+        let (group, plural) = (&served.resource.group, &served.resource.resource);
+        return Err(Box::new(Status::invalid(group, plural, &request.name, &causes)));
+    }
     Ok(())
 }
 
@@ -184,7 +194,7 @@ fn no_new_finalizers(served: &Served, live: &Object, body: &Value) -> Result<(),
          finalizers []string{{{}}}",
         listed.join(", ")
     );
-    let cause = crate::api::Cause::new("FieldValueForbidden", "metadata.finalizers", message);
+    let cause = Cause::new("FieldValueForbidden", "metadata.finalizers", message);
     let (group, kind) = (&served.resource.group, &served.kind);
     Err(Box::new(Status::invalid(group, kind, live.name(), &[cause])))
 }

@@ -185,18 +185,6 @@ impl Server {
             }
             return Err(Box::new(Status::not_found(&served.resource, &request.name)));
         };
-        preconditions(served, &request, &live, &body)?;
-        let version = at(&body, &["metadata", "resourceVersion"]).and_then(Value::as_str);
-        if version.is_none_or(str::is_empty) && !served.unconditional_update {
-            let causes = [crate::api::Cause::new(
-                "FieldValueInvalid",
-                "metadata.resourceVersion",
-                "Invalid value: 0: must be specified for an update",
-            )];
-            // The server names the collection here, where everywhere else it names the kind.
-            let (group, plural) = (&served.resource.group, &served.resource.resource);
-            return Err(Box::new(Status::invalid(group, plural, &request.name, &causes)));
-        }
         self.replace(served, &request, &live, body, &Origin::Update)
     }
 

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Empty};
 use serde_json::json;
 use tower_service::Service as _;
 
-use crate::api::{Options, Request, Verb};
+use crate::api::{Request, Verb};
 use crate::boot;
 use crate::link::Trouble;
 use crate::object::GroupResource;
@@ -16,16 +16,8 @@ use crate::trace::TraceLevel;
 
 fn create(cluster: &Cluster, name: &str) {
     let request = Request {
-        verb: Verb::Create,
-        resource: GroupResource::new("", "configmaps"),
-        version: "v1".into(),
-        namespace: "default".into(),
-        name: String::new(),
-        subresource: "".into(),
-        patch: None,
-        options: Options::default(),
         body: json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}),
-        user_agent: "test".into(),
+        ..Request::new("test", Verb::Create, GroupResource::new("", "configmaps"), "default", "")
     };
     cluster.with(|world| world.direct(request)).expect("it is created");
 }

@@ -11,16 +11,9 @@ use crate::workload::Selector;
 
 fn request(verb: Verb, name: &str, body: Value) -> Request {
     Request {
-        verb,
-        resource: GroupResource::new("apps", "statefulsets"),
-        version: "v1".into(),
-        namespace: "default".into(),
-        name: name.to_owned(),
-        subresource: "".into(),
         patch: (verb == Verb::Patch).then_some(PatchType::Merge),
-        options: Options::default(),
         body,
-        user_agent: "test".into(),
+        ..Request::new("test", verb, GroupResource::new("apps", "statefulsets"), "default", name)
     }
 }
 

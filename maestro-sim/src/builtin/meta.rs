@@ -122,25 +122,44 @@ pub(super) fn label_selector(selector: &Value, path: &Path<'_>, causes: &mut Vec
     }
     let expressions = path.field("matchExpressions");
     for (index, rule) in field::list(selector, "matchExpressions").iter().enumerate() {
-        let here = expressions.index(index);
-        let (values, place) = (field::list(rule, "values"), here.field("values"));
-        match field::text(rule, "operator") {
-            "In" | "NotIn" if values.is_empty() => {
-                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
+        requirement(rule, &[], true, &expressions.index(index), causes);
+    }
+}
+
+/// What is wrong with one requirement of a selector: its operator, to which those that compare
+/// numbers may belong, its key, and, taken strictly, its values.
+pub(super) fn requirement(
+    rule: &Value,
+    numeric: &[&str],
+    strict: bool,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
+    let (values, place) = (field::list(rule, "values"), path.field("values"));
+    match field::text(rule, "operator") {
+        "In" | "NotIn" if values.is_empty() => {
+            let detail = "must be specified when `operator` is 'In' or 'NotIn'";
+            causes.push(field::required(&place, detail));
+        }
+        "Exists" | "DoesNotExist" if !values.is_empty() => {
+            let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+            causes.push(field::forbidden(&place, detail));
+        }
+        "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+        known if numeric.contains(&known) => {
+            if values.len() != 1 {
+                let detail = "must be specified single value when `operator` is 'Lt' or 'Gt'";
                 causes.push(field::required(&place, detail));
             }
-            "Exists" | "DoesNotExist" if !values.is_empty() => {
-                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-                causes.push(field::forbidden(&place, detail));
-            }
-            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-            other => {
-                let detail = "not a valid selector operator";
-                causes.push(field::invalid(&here.field("operator"), &other.into(), detail));
-            }
         }
-        let key = field::text(rule, "key");
-        field::each(&here.field("key"), key, &text::key(key), causes);
+        other => {
+            let detail = "not a valid selector operator";
+            causes.push(field::invalid(&path.field("operator"), &other.into(), detail));
+        }
+    }
+    let key = field::text(rule, "key");
+    field::each(&path.field("key"), key, &text::key(key), causes);
+    if strict {
         for (index, value) in values.iter().enumerate() {
             let value = value.as_str().unwrap_or("");
             field::each(&place.index(index), value, &text::label_value(value), causes);

@@ -9,7 +9,7 @@ use super::text as form;
 use crate::api::Cause;
 
 /// What a quota can limit besides what is written with a domain.
-const KNOWN: &[&str] = &[
+pub(super) const KNOWN: &[&str] = &[
     "configmaps",
     "cpu",
     "ephemeral-storage",

@@ -263,22 +263,14 @@ fn pods_at(world: &mut crate::world::World, now: u64) -> Vec<String> {
 
 #[test]
 fn a_cluster_brings_pods_up_and_lets_them_go() {
-    use crate::api::{Options, Request, Verb};
+    use crate::api::{Request, Verb};
     let mut world = crate::world::World::new(3, crate::trace::TraceLevel::Digest);
     let spec = crate::boot::ClusterSpec { nodes: 3, workloads: Vec::new() };
     crate::boot::cluster(&mut world, &spec);
     run(&mut world, 5);
     let request = |verb, name: &str, body| Request {
-        verb,
-        resource: GroupResource::new("", "pods"),
-        version: "v1".into(),
-        namespace: "default".into(),
-        name: name.into(),
-        subresource: "".into(),
-        patch: None,
-        options: Options::default(),
         body,
-        user_agent: "test".into(),
+        ..Request::new("test", verb, GroupResource::new("", "pods"), "default", name)
     };
     let pod = |name: &str, cpu: &str| {
         json!({"apiVersion": "v1", "kind": "Pod",

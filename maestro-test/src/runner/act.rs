@@ -169,16 +169,9 @@ fn about(
         })?;
         let namespace = if served.namespaced { namespace.unwrap_or("default") } else { "" };
         Some(Request {
-            verb,
-            resource: served.resource.clone(),
             version: world.server.registry.preferred(&served.resource),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            subresource: "".into(),
-            patch: None,
             options: Options { field_manager: Some(USER.to_owned()), ..Options::default() },
-            body: Value::Null,
-            user_agent: USER.into(),
+            ..Request::new(USER, verb, served.resource.clone(), namespace, name)
         })
     })
 }

@@ -64,7 +64,7 @@ fn cluster(spec: &Spec, problems: &mut Vec<Problem>) {
         let place = command.first().map(|word| word.place).unwrap_or_default();
         problems.push(
             Problem::new(place, "a program cannot reach the simulated cluster", "this").help(
-                "the cluster does not listen on a port: write operator: {maestro: {}}, or run an \
+                "its time is virtual, a program's is not: write operator: {maestro: {}}, or run an \
                  operator on `kube::Client` in process, as a Rust test",
             ),
         );

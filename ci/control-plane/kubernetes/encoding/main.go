@@ -2,14 +2,7 @@
 // serves: which appear although they are empty, and which are pointers. OpenAPI does not say it.
 //
 // The output is one JSON object: type name as in OpenAPI, then field name, then a letter and, but
-// for plain types, the type as Go's error messages name it. The letters:
-//
-//	o  left out when empty
-//	a  a value that always appears
-//	n  a pointer, list, map or time that always appears, as null when unset
-//	p  a pointer, left out when unset: an empty value stays
-//	s  a struct that always appears
-//	z  a struct left out when it is zero
+// for plain types, the type as Go's error messages name it. See the package letters.
 package main
 
 import (
@@ -22,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 	apiregistration "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"maestro.dev/ci/control-plane/kubernetes/letters"
 )
 
 type table map[string]map[string]string
@@ -84,7 +78,7 @@ func (t table) fields(name string, of reflect.Type) {
 			}
 			return false
 		}
-		said := letter(field.Type, has("omitempty"), has("omitzero"))
+		said := letters.Of(field.Type, has("omitempty"), has("omitzero"), nullable(field.Type))
 		if of := plain(field.Type); of.PkgPath() != "" || of.Name() == "" {
 			said += " " + strings.TrimPrefix(of.String(), "*")
 		}
@@ -103,31 +97,10 @@ func plain(of reflect.Type) reflect.Type {
 	return of
 }
 
-func letter(of reflect.Type, omitEmpty, omitZero bool) string {
-	switch of.Kind() {
-	case reflect.Struct:
-		switch {
-		case omitZero:
-			return "z"
-		case encodesItself(of) && of.Name() != "Quantity" && of.Name() != "IntOrString":
-			return "n"
-		}
-		return "s"
-	case reflect.Pointer:
-		if omitEmpty || omitZero {
-			return "p"
-		}
-		return "n"
-	case reflect.Slice, reflect.Map, reflect.Interface:
-		if omitEmpty || omitZero {
-			return "o"
-		}
-		return "n"
-	}
-	if omitEmpty || omitZero {
-		return "o"
-	}
-	return "a"
+// nullable tells structs that are null when unset: those that encode themselves, but for amounts.
+func nullable(of reflect.Type) bool {
+	return of.Kind() == reflect.Struct && encodesItself(of) &&
+		of.Name() != "Quantity" && of.Name() != "IntOrString"
 }
 
 // encodesItself tells times, quantities and the like from structs that are their fields.

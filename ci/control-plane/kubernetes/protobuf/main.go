@@ -11,7 +11,7 @@
 //	K apiVersion kind message
 //	M message number:name:letter:type:Name …
 //
-// The letter says how JSON shows a field that is not set; see the command `encoding`. A field
+// The letter says how JSON shows a field that is not set; see the package letters. A field
 // without a name is a struct whose fields JSON shows as the outer one's. The type is a scalar, a
 // message, or one that JSON writes in a way of its own (`!time`, `!quantity`, …), after `*` for a
 // pointer, `[]` for a list, `{}` for a map by strings. The name in Go follows where it is not the
@@ -37,6 +37,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes/scheme"
 	apiregistration "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"maestro.dev/ci/control-plane/kubernetes/letters"
 )
 
 // special names the types that encode themselves.
@@ -179,7 +180,7 @@ func (t table) field(field reflect.StructField) (int, string) {
 	options := strings.Split(field.Tag.Get("json"), ",")
 	omitEmpty := slices.Contains(options[1:], "omitempty")
 	omitZero := slices.Contains(options[1:], "omitzero")
-	letter := letter(field.Type, omitEmpty, omitZero)
+	letter := letters.Of(field.Type, omitEmpty, omitZero, nullable(field.Type))
 	text := options[0] + ":" + letter + ":" + t.name(field.Type)
 	if name := options[0]; name == "" || strings.ToUpper(name[:1])+name[1:] != field.Name {
 		text += ":" + field.Name
@@ -225,31 +226,8 @@ func isMessage(of reflect.Type) bool {
 	return is
 }
 
-// letter is that of the command encoding.
-func letter(of reflect.Type, omitEmpty, omitZero bool) string {
+// nullable tells structs that are null when unset: those that encode themselves, but for amounts.
+func nullable(of reflect.Type) bool {
 	name, encodesItself := special[of]
-	switch of.Kind() {
-	case reflect.Struct:
-		switch {
-		case omitZero:
-			return "z"
-		case encodesItself && name != "!quantity" && name != "!int-or-string":
-			return "n"
-		}
-		return "s"
-	case reflect.Pointer:
-		if omitEmpty || omitZero {
-			return "p"
-		}
-		return "n"
-	case reflect.Slice, reflect.Map, reflect.Interface:
-		if omitEmpty || omitZero {
-			return "o"
-		}
-		return "n"
-	}
-	if omitEmpty || omitZero {
-		return "o"
-	}
-	return "a"
+	return encodesItself && name != "!quantity" && name != "!int-or-string"
 }

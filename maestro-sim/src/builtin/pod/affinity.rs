@@ -67,36 +67,7 @@ pub(in super::super) fn node_selector(selector: &Value, path: &Path<'_>, causes:
 fn node_term(term: &Value, strict: bool, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let expressions = path.field("matchExpressions");
     for (index, rule) in list(term, "matchExpressions").iter().enumerate() {
-        let here = expressions.index(index);
-        let (values, operator) = (list(rule, "values"), text(rule, "operator"));
-        let place = here.field("values");
-        match operator {
-            "In" | "NotIn" if values.is_empty() => {
-                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
-                causes.push(field::required(&place, detail));
-            }
-            "Exists" | "DoesNotExist" if !values.is_empty() => {
-                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-                causes.push(field::forbidden(&place, detail));
-            }
-            "Gt" | "Lt" if values.len() != 1 => {
-                let detail = "must be specified single value when `operator` is 'Lt' or 'Gt'";
-                causes.push(field::required(&place, detail));
-            }
-            "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt" => {}
-            other => {
-                let detail = "not a valid selector operator";
-                causes.push(field::invalid(&here.field("operator"), &other.into(), detail));
-            }
-        }
-        let key = text(rule, "key");
-        field::each(&here.field("key"), key, &form::key(key), causes);
-        if strict {
-            for (index, value) in values.iter().enumerate() {
-                let value = value.as_str().unwrap_or("");
-                field::each(&place.index(index), value, &form::label_value(value), causes);
-            }
-        }
+        meta::requirement(rule, &["Gt", "Lt"], strict, &expressions.index(index), causes);
     }
     let fields = path.field("matchFields");
     for (index, rule) in list(term, "matchFields").iter().enumerate() {

@@ -3,35 +3,18 @@
 use serde_json::{Map, Value};
 
 use super::super::field::{self, Path};
+use super::super::quota;
 use super::super::text as form;
 use crate::api::Cause;
 use crate::quantity::Quantity;
 
-/// The resources that need no domain.
-const STANDARD: [&str; 20] = [
-    "configmaps",
-    "cpu",
-    "ephemeral-storage",
-    "limits.cpu",
-    "limits.ephemeral-storage",
-    "limits.memory",
-    "memory",
-    "persistentvolumeclaims",
-    "pods",
-    "replicationcontrollers",
-    "requests.cpu",
-    "requests.ephemeral-storage",
-    "requests.memory",
-    "requests.storage",
-    "resourcequotas",
-    "secrets",
-    "services",
-    "services.loadbalancers",
-    "services.nodeports",
-    "storage",
-];
 /// Those that a container may have.
 const OF_CONTAINERS: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
+
+/// Whether the resource needs no domain.
+fn is_standard(name: &str) -> bool {
+    name == "storage" || quota::KNOWN.contains(&name)
+}
 
 fn is_huge_pages(name: &str) -> bool {
     name.starts_with("hugepages-")
@@ -124,7 +107,7 @@ fn resource_name(name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
     if !problems.is_empty() {
         field::each(path, name, &problems, causes);
     } else if !name.contains('/')
-        && !STANDARD.contains(&name)
+        && !is_standard(name)
         && !is_huge_pages(name.trim_start_matches("requests."))
     {
         let detail = "must be a standard resource type or fully qualified";

@@ -1,12 +1,11 @@
 //! What a fault has at hand while it strikes: cluster, links, pods, and its stream of randomness.
 
-use maestro_sim::api::{Options, Request, Verb};
+use maestro_sim::api::{Request, Verb};
 use maestro_sim::link::{LinkId, Trouble};
 use maestro_sim::object::GroupResource;
 use maestro_sim::rng::Stream;
 use maestro_sim::sim::Cluster;
 use maestro_sim::workload::{Wake, WorkloadControl};
-use serde_json::Value;
 
 use crate::event::{FAULT, Happening};
 use crate::runner::Recorder;
@@ -132,18 +131,7 @@ pub fn below(stream: &mut Stream, bound: u32) -> u32 {
 
 /// A fault's request about an object.
 pub fn request(resource: GroupResource, namespace: &str, name: &str, verb: Verb) -> Request {
-    Request {
-        verb,
-        resource,
-        version: "v1".into(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        subresource: "".into(),
-        patch: None,
-        options: Options::default(),
-        body: Value::Null,
-        user_agent: FAULT.into(),
-    }
+    Request { ..Request::new(FAULT, verb, resource, namespace, name) }
 }
 
 /// Whether a fault got what it asked for; a pod that is already gone is no failure.

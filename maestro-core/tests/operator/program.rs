@@ -13,11 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
-#[path = "support/fake.rs"]
-#[allow(dead_code, reason = "each test program uses a part of it")]
-mod fake;
-
-use fake::{FRAMEWORK, Fake, MAIN, condition, framework, instance};
+use crate::fake::{FRAMEWORK, Fake, MAIN, condition, framework, instance};
 
 /// The longest that anything may take; a machine under load is slow, a program that hangs is
 /// slower.

@@ -5,11 +5,7 @@ use std::time::Duration;
 use maestro_core::operator::{LeaseOptions, OperatorOptions, run};
 use serde_json::{Value, json};
 
-#[path = "support/fake.rs"]
-#[allow(dead_code, reason = "each test program uses a part of it")]
-mod fake;
-
-use fake::{FRAMEWORK, Fake, MAIN, SET, condition, framework, instance};
+use crate::fake::{FRAMEWORK, Fake, MAIN, SET, condition, framework, instance};
 
 async fn settle(secs: u64) {
     tokio::time::sleep(Duration::from_secs(secs)).await;

@@ -1,0 +1,91 @@
+//! What the scheduler writes besides bindings: conditions of pods, nodes for claims, evictions.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::api::Status;
+use crate::controller::Context;
+use crate::object::{Key, Object};
+use crate::scheduler::agent::{NAME, PODS};
+use crate::scheduler::pod::PodInfo;
+use crate::scheduler::volumes::{CLAIMS, SELECTED_NODE, claims, is_bound};
+
+/// What an earlier scheduler reported of this pod.
+pub(super) fn reported_before(pod: &Object) -> String {
+    let conditions = pod.items(&["status", "conditions"]);
+    let scheduled = conditions.iter().find(|c| c.get("type").is_some_and(|t| t == "PodScheduled"));
+    let message = scheduled.and_then(|c| c.get("message")).and_then(Value::as_str);
+    message.unwrap_or("").to_owned()
+}
+
+/// The pod's conditions with `PodScheduled` False.
+pub(super) fn conditions(pod: &Object, reason: &str, message: &str, now: &str) -> Vec<Value> {
+    let is_own = |c: &&Value| c.get("type").is_some_and(|t| t == "PodScheduled");
+    let all = pod.items(&["status", "conditions"]);
+    let old = all.iter().find(is_own);
+    let since = old
+        .filter(|c| c.get("status").is_some_and(|s| s == "False"))
+        .and_then(|c| c.get("lastTransitionTime")?.as_str())
+        .unwrap_or(now);
+    let own = json!({
+        "type": "PodScheduled", "status": "False", "reason": reason, "message": message,
+        "lastProbeTime": null, "lastTransitionTime": since,
+        "observedGeneration": pod.generation(),
+    });
+    all.iter().filter(|c| !is_own(c)).cloned().chain([own]).collect()
+}
+
+/// Asks for the volumes of claims that wait for their first consumer. True once all are bound.
+pub(super) fn provision(
+    pod: &PodInfo,
+    node: &str,
+    cx: &mut dyn Context,
+) -> Result<bool, Box<Status>> {
+    let mut bound = true;
+    let unbound: BTreeSet<(Key, bool)> = claims(pod, cx.view())
+        .into_iter()
+        .filter_map(|(_, claim)| claim)
+        .filter(|claim| !is_bound(claim))
+        .map(|claim| (claim.key().clone(), claim.annotation(SELECTED_NODE) == Some(node)))
+        .collect();
+    for (key, told) in unbound {
+        bound = false;
+        if !told {
+            let patch = json!({"metadata": {"annotations": {SELECTED_NODE: node}}});
+            cx.patch(&CLAIMS, &key, patch)?;
+        }
+    }
+    Ok(bound)
+}
+
+/// Makes a pod go: its condition says why, then it is deleted.
+pub(super) fn evict(
+    victim: &PodInfo,
+    preemptor: &PodInfo,
+    node: &str,
+    cx: &mut dyn Context,
+) -> Result<(), Box<Status>> {
+    let object = &victim.object;
+    let message = format!("{NAME}: preempting to accommodate a higher priority pod");
+    let condition = json!({
+        "type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler",
+        "message": message, "lastProbeTime": null, "lastTransitionTime": cx.timestamp(),
+    });
+    let mut all = object.items(&["status", "conditions"]).to_vec();
+    all.retain(|c| c.get("type").is_none_or(|t| t != "DisruptionTarget"));
+    all.push(condition);
+    let gone = |status: &Status| matches!(status.reason, "NotFound" | "Conflict");
+    match cx.patch_status(&PODS, object.key(), json!({"status": {"conditions": all}})) {
+        Err(status) if !gone(&status) => return Err(status),
+        _ => {}
+    }
+    let options = json!({"preconditions": {"uid": object.uid()}});
+    match cx.delete(&PODS, object.key(), options) {
+        Err(status) if !gone(&status) => return Err(status),
+        _ => {}
+    }
+    let message = format!("Preempted by pod {} on node {node}", preemptor.object.uid());
+    cx.event(object, "Normal", "Preempted", &message);
+    Ok(())
+}
