@@ -3,15 +3,19 @@
 //! The shape is client-go's: an informer that lags, a workqueue without duplicates, back-off per
 //! key from 5 ms doubling to 1,000 s.
 
+mod backlog;
 mod calls;
+mod remote;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::backlog::Backlog;
 use self::calls::Calls;
+pub use self::calls::{Wire, lost};
+pub use self::remote::Remote;
 use crate::api::server::Server;
-use crate::controller::{Controller, Next, Queue, View};
+use crate::controller::{Controller, Queue, View};
 use crate::link::{Link, LinkId};
 use crate::object::{GroupResource, Key, Object};
 use crate::pace::{Pace, Spin};
@@ -34,8 +38,7 @@ pub struct Actor {
     cursors: Vec<Cursor>,
     view: View,
     queue: Queue,
-    due: BTreeMap<Key, Duration>,
-    failures: BTreeMap<Key, u32>,
+    backlog: Backlog,
     pace: Pace,
     user_agent: Arc<str>,
     stream: Stream,
@@ -77,8 +80,7 @@ impl Actor {
             cursors: Vec::new(),
             view: View::default(),
             queue: Queue::default(),
-            due: BTreeMap::new(),
-            failures: BTreeMap::new(),
+            backlog: Backlog::default(),
             pace: Pace::default(),
             user_agent,
             stream,
@@ -212,12 +214,7 @@ impl Actor {
         }
         let heard = around.link.hears();
         let mut next = if heard { self.catch_up(around.server, around.now) } else { None };
-        let ready: Vec<Key> =
-            self.due.iter().filter(|(_, at)| **at <= around.now).map(|(k, _)| k.clone()).collect();
-        for key in ready {
-            self.due.remove(&key);
-            self.queue.add(key);
-        }
+        self.queue.extend(self.backlog.ready(around.now));
         while let Some(key) = self.queue.pop() {
             if let Some(spin) = self.pace.pass(&key, around.now) {
                 // Whoever drives the run is told; for the cluster this process has died.
@@ -227,37 +224,21 @@ impl Actor {
             }
             self.reconcile(&key, around);
         }
-        if let Some(at) = self.due.values().min() {
-            next = Some(next.map_or(*at, |n| n.min(*at)));
+        if let Some(at) = self.backlog.next() {
+            next = Some(next.map_or(at, |n| n.min(at)));
         }
         next
     }
 
     fn reconcile(&mut self, key: &Key, around: &mut Surroundings<'_>) {
+        let now = around.now;
         let mut calls = Calls {
             view: &self.view,
-            around,
+            wire: around,
             user_agent: &self.user_agent,
             stream: &mut self.stream,
         };
         let outcome = self.controller.reconcile(key, &mut calls);
-        match outcome {
-            Ok(next) => {
-                self.failures.remove(key);
-                self.due.remove(key);
-                if let Next::After(delay) = next {
-                    // Nothing may be due at the very instant it asks: time has to move.
-                    let delay = delay.max(Duration::from_millis(1));
-                    self.due.insert(key.clone(), around.now + delay);
-                }
-            }
-            Err(_) => {
-                let count = self.failures.entry(key.clone()).or_default();
-                let delay = Duration::from_millis(5 << (*count).min(18));
-                *count += 1;
-                let at = around.now + delay.min(Duration::from_secs(1000));
-                self.due.insert(key.clone(), at);
-            }
-        }
+        self.backlog.passed(key, &outcome, now);
     }
 }

@@ -130,8 +130,8 @@ impl WatchBody {
     /// Follows an accepted watch over a link.
     pub fn new(cluster: Cluster, link: LinkId, mut start: WatchStart) -> Self {
         let (epoch, lag_epoch, lag) = cluster.with(|world| {
-            let lag = world.watch_lag(link);
-            let state = world.link(link);
+            let lag = world.links.used(link).watch_lag();
+            let state = world.links.get(link);
             (state.watch_epoch, state.lag_epoch, lag)
         });
         let now = Instant::now();
@@ -194,12 +194,12 @@ impl WatchBody {
         }
         let now = Instant::now();
         let (hears, fenced, epoch) = self.cluster.with(|world| {
-            world.wake_on_link(self.link, cx.waker());
-            let lag_epoch = world.link(self.link).lag_epoch;
+            world.links.wake_on(self.link, cx.waker());
+            let lag_epoch = world.links.get(self.link).lag_epoch;
             if std::mem::replace(&mut self.lag_epoch, lag_epoch) != lag_epoch {
-                self.lag = world.watch_lag(self.link);
+                self.lag = world.links.used(self.link).watch_lag();
             }
-            let link = world.link(self.link);
+            let link = world.links.get(self.link);
             (link.hears(), link.fenced, link.watch_epoch)
         });
         if fenced {

@@ -21,7 +21,7 @@ const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kub
 
 /// Creates what a fresh API server holds, and what runs in its process.
 pub fn bootstrap(world: &mut World) {
-    let own = world.add_link("kube-apiserver");
+    let own = world.links.add("kube-apiserver");
     world.add_actor(Box::new(DefinitionFinalizer::default()), own);
     for name in NAMESPACES {
         create(
@@ -137,11 +137,11 @@ pub struct PlantNode {
 /// nodes.
 pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     bootstrap(world);
-    let manager = world.add_link("kube-controller-manager");
+    let manager = world.links.add("kube-controller-manager");
     for controller in list::built_in() {
         world.add_actor(controller, manager);
     }
-    let scheduler = world.add_link("kube-scheduler");
+    let scheduler = world.links.add("kube-scheduler");
     world.add_actor(Box::new(Scheduler::new()), scheduler);
     let workloads = Arc::new(Workloads::new(spec.workloads.clone(), world.seed()));
     let control = WorkloadControl::default();
@@ -154,7 +154,7 @@ pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
             let mut node = NodeSpec::new(&name, index, "v1.37.2");
             let zone = format!("zone-{}", (index - 1) % 3 + 1);
             node.labels.insert("topology.kubernetes.io/zone".into(), zone.into());
-            let link = world.add_link(&format!("kubelet/{name}"));
+            let link = world.links.add(&format!("kubelet/{name}"));
             let kubelet = Kubelet::new(node, Arc::clone(&workloads), control.clone());
             let kubelet = world.add_actor(Box::new(kubelet), link);
             PlantNode { name, kubelet, link }

@@ -4,7 +4,7 @@
 //! built-in controllers, the scheduler and the kubelets are ordinary clients of it, woken by
 //! their own lagging watches ([`controller`]).
 
-mod actor;
+pub mod actor;
 pub mod api;
 pub mod body;
 pub mod boot;
@@ -19,6 +19,7 @@ pub mod fields;
 mod go_json;
 pub mod kubelet;
 pub mod link;
+pub mod links;
 pub mod managed;
 pub mod object;
 pub mod observe;
@@ -36,7 +37,7 @@ pub mod service;
 pub mod sim;
 pub mod store;
 pub mod structural;
-mod time;
+pub mod time;
 pub mod trace;
 pub mod typed;
 pub mod workload;

@@ -130,7 +130,7 @@ mod tests {
         let mut world = World::new(1, TraceLevel::Digest);
         let notes = Notes::default();
         world.observe(Box::new(notes.clone()));
-        let link = world.add_link("restless");
+        let link = world.links.add("restless");
         let actor = world.add_actor(Box::new(Restless), link);
         world.enqueue(actor, Key::new("default", "a"));
         let mut steps = 0_u32;

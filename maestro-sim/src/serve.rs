@@ -157,7 +157,7 @@ impl Server {
                 }
             }
             // What a client waits for is its own network.
-            world.add_direct_link("tcp")
+            world.links.add_direct("tcp")
         });
         Ok(Self {
             listener,

@@ -78,7 +78,7 @@ impl Service {
         let bytes = collected.to_bytes();
         let mut wire = media::wanted(&parts.headers);
         let link = self.link;
-        let travel = self.cluster.with(|world| world.travel(link));
+        let travel = self.cluster.with(|world| world.links.used(link).travel());
         if !travel.is_zero() {
             tokio::time::sleep(self.cluster.wait(travel)).await;
         }
@@ -100,7 +100,7 @@ impl Service {
             if crashed {
                 world.crash(link);
             }
-            if world.link(link).fenced { Sent::Dead } else { Sent::Reply(reply) }
+            if world.links.get(link).fenced { Sent::Dead } else { Sent::Reply(reply) }
         });
         let reply = match sent {
             Sent::Reply(reply) => reply,
@@ -149,7 +149,7 @@ impl Service {
     ) -> Result<::http::Response<Body>, ServiceError> {
         let link = self.link;
         let (fenced, cut) = self.cluster.with(|world| {
-            let link = world.link(link);
+            let link = world.links.get(link);
             (link.fenced, link.is_cut(Direction::Both))
         });
         if fenced {

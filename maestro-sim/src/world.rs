@@ -16,7 +16,8 @@ use crate::actor::{Actor, Surroundings};
 use crate::api::Request;
 use crate::api::server::{Handled, Server};
 use crate::controller::Controller;
-use crate::link::{Link, LinkId, Verdict};
+use crate::link::{LinkId, Verdict};
+use crate::links::Links;
 use crate::object::{GroupResource, Key};
 pub use crate::observe::{Observer, RequestSummary, Writer};
 use crate::observe::{outcome, traced};
@@ -38,10 +39,10 @@ pub struct World {
     pub trace: Trace,
     /// Virtual time since the simulation began.
     pub now: Duration,
+    /// What lies between clients and the API server. Whatever waits on a link that is touched
+    /// looks again at the end of the present call.
+    pub links: Links,
     seed: u64,
-    links: Vec<Link>,
-    links_touched: bool,
-    troubles: u64,
     actors: Vec<Actor>,
     subscribers: Vec<(TableId, Vec<usize>)>,
     seen: Vec<(TableId, u64)>,
@@ -59,9 +60,7 @@ impl World {
             trace: Trace::new(level),
             now: Duration::ZERO,
             seed,
-            links: Vec::new(),
-            links_touched: false,
-            troubles: 0,
+            links: Links::new(seed),
             actors: Vec::new(),
             subscribers: Vec::new(),
             seen: Vec::new(),
@@ -94,7 +93,7 @@ impl World {
 
     /// Adds an actor on a link.
     pub fn add_actor(&mut self, controller: Box<dyn Controller>, link: LinkId) -> usize {
-        let lag = self.links[link.0].watch_lag();
+        let lag = self.links.used(link).watch_lag();
         let actor = Actor::new(controller, link, &mut self.server, self.seed, lag);
         let index = self.actors.len();
         let tables: Vec<TableId> = actor
@@ -156,14 +155,14 @@ impl World {
     pub fn request(&mut self, link: LinkId, request: Request) -> (Option<Handled>, bool) {
         self.server.now = self.now;
         let verb = request.verb;
-        let verdict = self.links[link.0].verdict(&request);
+        let verdict = self.links.used(link).verdict(&request);
         let word = match &verdict {
             Verdict::Pass => "pass",
             Verdict::Drop => "drop",
             Verdict::LostReply => "lost-reply",
             Verdict::Error(_) => "error",
         };
-        let name = std::mem::take(&mut self.links[link.0].name);
+        let name = std::mem::take(&mut self.links.used(link).name);
         self.trace.request(self.now, &name, &request, word);
         let summary = (!self.observers.is_empty()).then(|| Request {
             body: Value::Null,
@@ -195,9 +194,9 @@ impl World {
                 observer.requested(self.now, &told);
             }
         }
-        let crashed = verb.writes() && self.count_write(link);
+        let crashed = verb.writes() && self.links.count_write(link);
         self.settle(Writer { client: &name, verb: Some(verb) });
-        self.links[link.0].name = name;
+        self.links.used(link).name = name;
         (reply, crashed)
     }
 
@@ -314,7 +313,7 @@ impl World {
         let seen = self.definitions.and_then(|table| actor.position(table));
         let next = actor.step(&mut Surroundings {
             server: &mut self.server,
-            link: &mut self.links[link.0],
+            link: self.links.used(link),
             trace: &mut self.trace,
             now: self.now,
         });

@@ -5,6 +5,7 @@
 //! [`property`] (what must hold) and reports, which only read.
 
 pub mod cli;
+pub mod cluster;
 pub mod command;
 pub mod event;
 pub mod exit;

@@ -9,11 +9,15 @@ mod operator;
 mod recorder;
 mod setup;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use maestro_sim::sim::{self, Cluster, Options};
+use maestro_sim::sim::{self, Options};
 use maestro_sim::trace::TraceLevel;
+use maestro_sim::workload::WorkloadControl;
 
+use crate::cluster::Shared;
+use crate::cluster::sim::Sim;
 use crate::event::{Happening, Phase};
 use crate::outcome::{Outcome, Verdict};
 use crate::property::{Ending, Reason};
@@ -43,9 +47,12 @@ fn run_once(scenario: &Scenario, seed: u64, trace: TraceLevel) -> Outcome {
     let options = Options { seed, trace };
     let result = sim::run(&options, |cluster| async move {
         let recorder = Recorder::new(scenario, seed);
-        let mut run = Run { scenario, cluster, recorder };
-        let failure = run.drive(seed).await.err();
-        run.close(seed, failure)
+        let control = setup::simulation(&cluster, scenario, &recorder);
+        let shared: Shared = Arc::new(Sim(cluster.clone()));
+        let outcome = Run { scenario, cluster: shared, control, recorder }.through(seed).await;
+        let (digest, trace) =
+            cluster.with(|world| (world.trace.digest(), world.trace.take_lines()));
+        Outcome { digest, trace, ..outcome }
     });
     let mut outcome =
         result.unwrap_or_else(|error| Outcome { seed, harness: Some(error), ..Outcome::default() });
@@ -55,19 +62,26 @@ fn run_once(scenario: &Scenario, seed: u64, trace: TraceLevel) -> Outcome {
 
 struct Run<'a> {
     scenario: &'a Scenario,
-    cluster: Cluster,
+    cluster: Shared,
+    control: WorkloadControl,
     recorder: Recorder,
 }
 
 impl Run<'_> {
+    /// Drives the run to its end and says what became of it.
+    async fn through(mut self, seed: u64) -> Outcome {
+        let harness = self.drive(seed).await.err();
+        let reason = self.recorder.reason();
+        Outcome { seed, harness, ..self.recorder.finish(self.cluster.now(), reason) }
+    }
+
     async fn drive(&mut self, seed: u64) -> Result<(), String> {
-        let control = setup::cluster(&self.cluster, self.scenario, &self.recorder);
-        setup::kinds(&self.cluster)?;
+        setup::kinds(&*self.cluster)?;
         let operators = operator::start(&self.cluster, self.scenario.replicas(), &self.recorder);
         let faults = faults::Faults::start(
             &self.cluster,
             self.scenario,
-            &control,
+            &self.control,
             &operators,
             &self.recorder,
             seed,
@@ -79,7 +93,8 @@ impl Run<'_> {
         self.tell(Happening::Phase(Phase::Liveness));
         if met && self.settle().await {
             self.tell(Happening::Phase(Phase::Stay));
-            let end = self.cluster.now() + crate::property::stay_window(self.scenario);
+            let window = crate::property::stay_window(self.scenario);
+            let end = self.cluster.now() + self.cluster.paced(window);
             while self.cluster.now() < end && !self.recorder.broken() {
                 self.news(end).await;
             }
@@ -127,7 +142,7 @@ impl Run<'_> {
     async fn attempt(&self, index: usize, action: Action<'_>) -> Result<Option<String>, String> {
         let condition = self.scenario.conditions.get(index).and_then(Option::as_ref);
         let name = self.scenario.spec.steps.get(index).map_or("", |step| step.name.as_str());
-        act::attempt(&self.cluster, self.scenario, name, action, condition, &self.recorder).await
+        act::attempt(&*self.cluster, self.scenario, name, action, condition, &self.recorder).await
     }
 
     /// Waits until everything has been settled for a while; false when it does not come to that.
@@ -135,18 +150,19 @@ impl Run<'_> {
         let expect = &self.scenario.spec.expect;
         let within = expect.converges.as_ref().map_or(CONVERGES_WITHIN, |c| c.within.value.0);
         let began = self.cluster.now();
-        let end = began + within + CALM;
+        let calm = self.cluster.paced(CALM);
+        let end = began + within + calm;
         while !self.recorder.broken() {
             let now = self.cluster.now();
             let since = self.recorder.settled_since().map(|since| since.max(began));
-            if let Some(since) = since.filter(|since| now >= *since + CALM) {
+            if let Some(since) = since.filter(|since| now >= *since + calm) {
                 self.recorder.converged(since);
                 return true;
             }
             if now >= end {
                 return false;
             }
-            self.news(since.map_or(end, |since| end.min(since + CALM))).await;
+            self.news(since.map_or(end, |since| end.min(since + calm))).await;
         }
         false
     }
@@ -161,14 +177,6 @@ impl Run<'_> {
         };
         // Either way the driver looks again.
         let _ = tokio::time::timeout(left, changed).await;
-    }
-
-    fn close(&self, seed: u64, harness: Option<String>) -> Outcome {
-        let at = self.cluster.now();
-        let reason = self.recorder.reason();
-        let (digest, trace) =
-            self.cluster.with(|world| (world.trace.digest(), world.trace.take_lines()));
-        Outcome { seed, digest, trace, harness, ..self.recorder.finish(at, reason) }
     }
 }
 

@@ -66,7 +66,7 @@ fn quiet(cluster: &Cluster, pods: usize) {
 }
 
 fn client(cluster: &Cluster, name: &str) -> Client {
-    let link = cluster.with(|world| world.add_link(name));
+    let link = cluster.with(|world| world.links.add(name));
     kube::client::ClientBuilder::new(cluster.service(link), "default").build()
 }
 

@@ -26,7 +26,7 @@ fn act(cluster: &Cluster, request: Request) {
 }
 
 fn client(cluster: &Cluster, name: &str) -> kube::Client {
-    let link = cluster.with(|world| world.add_link(name));
+    let link = cluster.with(|world| world.links.add(name));
     kube::client::ClientBuilder::new(cluster.service(link), "default").build()
 }
 

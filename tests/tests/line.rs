@@ -45,7 +45,7 @@ fn zookeeper() {
     let out = run(&options, |cluster: Cluster| async move {
         let link = cluster.with(|w| {
             boot::cluster(w, &ClusterSpec { nodes: 3, workloads: Vec::new() });
-            w.add_link("operator/0")
+            w.links.add("operator/0")
         });
         create(
             &cluster,
@@ -123,7 +123,7 @@ fn zookeeper() {
             println!(
                 "rv {} requests {} digest {:x}",
                 w.server.store.version(),
-                w.link(link).requests,
+                w.links.get(link).requests,
                 w.trace.digest()
             );
         });

@@ -38,7 +38,7 @@ fn send(cluster: &Cluster, verb: Verb, group: &str, resource: &str, version: &st
 fn start(cluster: &Cluster, framework: &Value, spec: &Value) {
     let link = cluster.with(|world| {
         boot::cluster(world, &ClusterSpec { nodes: 3, workloads: Vec::new() });
-        world.add_link("operator/0")
+        world.links.add("operator/0")
     });
     for crd in maestro_core::package::framework_crds() {
         let crd = serde_json::to_value(crd).expect("a CRD is JSON");
@@ -126,8 +126,8 @@ fn a_server_on_a_lost_node_is_brought_back() {
         let pod = get(&cluster, "", "pods", "main-1");
         let node = pod["spec"]["nodeName"].as_str().expect("a node").to_owned();
         cluster.with(|world| {
-            let link = world.find_link(&format!("kubelet/{node}")).expect("a kubelet");
-            world.trouble(&[link], &Trouble::Cut(Direction::Both));
+            let link = world.links.find(&format!("kubelet/{node}")).expect("a kubelet");
+            world.links.trouble(&[link], &Trouble::Cut(Direction::Both));
         });
         // 50 s until the node is given up, 5 min until its pods are to go, a minute's grace and
         // two more: none of it is an event at the moment when the trigger comes true.
@@ -235,8 +235,8 @@ fn instances_are_run_whatever_becomes_of_their_framework() {
             minutes(1).await;
             // Another process takes over, which has never seen the Framework well.
             let link = cluster.with(|world| {
-                let old = world.find_link("operator/0").expect("the operator's link");
-                world.replace_link(old)
+                let old = world.links.find("operator/0").expect("the operator's link");
+                world.links.replace(old)
             });
             operate(&cluster, link);
             minutes(2).await;

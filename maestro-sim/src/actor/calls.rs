@@ -1,61 +1,100 @@
 //! What an actor may do in one pass: its view, the time, its stream, and calls over its link.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::Surroundings;
-use crate::api::server::Response;
+use crate::api::server::{Handled, Response};
 use crate::api::{Answer, PatchType, Request, Status, Verb};
 use crate::controller::{Context, View};
 use crate::link::Verdict;
 use crate::object::{GroupResource, Key, Object};
 use crate::rng::Stream;
 
-/// The API calls of one pass.
-pub(super) struct Calls<'a, 'b> {
-    pub(super) view: &'a View,
-    pub(super) around: &'a mut Surroundings<'b>,
-    pub(super) user_agent: &'a Arc<str>,
-    pub(super) stream: &'a mut Stream,
+/// The way to an API server: the store of the same simulation, or a server elsewhere.
+pub trait Wire {
+    /// Time since the run began.
+    fn now(&self) -> Duration;
+
+    /// The version in which the collection is asked for.
+    fn version(&self, resource: &GroupResource) -> Cow<'static, str>;
+
+    /// Carries out a request over the client's link. What is lost there is a status with reason
+    /// `Timeout` (504).
+    fn send(&mut self, request: Request) -> Handled;
 }
 
-impl Calls<'_, '_> {
-    fn call(&mut self, request: Request) -> Answer {
-        let Surroundings { server, link, trace, now } = self.around;
+/// What is answered in place of a message that a link lost.
+pub fn lost() -> Box<Status> {
+    Box::new(Status::new(504, "Timeout", "the request was lost on its link"))
+}
+
+impl Wire for Surroundings<'_> {
+    fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn version(&self, resource: &GroupResource) -> Cow<'static, str> {
+        self.server.registry.preferred(resource)
+    }
+
+    fn send(&mut self, request: Request) -> Handled {
+        let Self { server, link, trace, now } = self;
         server.now = *now;
         let verb = request.verb;
         let verdict = link.verdict(&request);
-        let client = self.user_agent.as_ref();
-        let lost =
-            || Err(Box::new(Status::new(504, "Timeout", "the request was lost on its link")));
+        let client = Arc::clone(&request.user_agent);
         let reply = match verdict {
             Verdict::Drop => {
-                trace.request(*now, client, &request, "drop");
-                return lost();
+                trace.request(*now, &client, &request, "drop");
+                return Err(lost());
             }
             Verdict::Error(status) => {
-                trace.request(*now, client, &request, "error");
+                trace.request(*now, &client, &request, "error");
                 return Err(status);
             }
             Verdict::LostReply => {
-                trace.request(*now, client, &request, "lost-reply");
+                trace.request(*now, &client, &request, "lost-reply");
                 let _ = server.handle(request);
-                return lost();
+                return Err(lost());
             }
             Verdict::Pass => {
-                trace.request(*now, client, &request, "pass");
+                trace.request(*now, &client, &request, "pass");
                 server.handle(request)
             }
         };
-        let answer = match reply? {
-            Response::Object { code, object } => (code, object),
-            Response::Value { code, value } => (code, Arc::new(Object::new(value))),
-            _ => return Err(Box::new(Status::method_not_allowed())),
-        };
-        trace.answer(*now, client, verb, Ok((answer.0, answer.1.resource_version())));
-        Ok(answer.1)
+        if let Ok(Response::Object { code, object }) = &reply {
+            trace.answer(*now, &client, verb, Ok((*code, object.resource_version())));
+        } else if let Ok(Response::Value { code, value }) = &reply {
+            let version = Object::new(value.clone()).resource_version();
+            trace.answer(*now, &client, verb, Ok((*code, version)));
+        }
+        reply
+    }
+}
+
+/// The API calls of one pass.
+pub struct Calls<'a, W> {
+    /// The client's cache.
+    pub view: &'a View,
+    /// Its way to the API server.
+    pub wire: &'a mut W,
+    /// The name under which it asks.
+    pub user_agent: &'a Arc<str>,
+    /// Its own stream.
+    pub stream: &'a mut Stream,
+}
+
+impl<W: Wire> Calls<'_, W> {
+    fn call(&mut self, request: Request) -> Answer {
+        match self.wire.send(request)? {
+            Response::Object { object, .. } => Ok(object),
+            Response::Value { value, .. } => Ok(Arc::new(Object::new(value))),
+            _ => Err(Box::new(Status::method_not_allowed())),
+        }
     }
 
     fn request(
@@ -65,7 +104,7 @@ impl Calls<'_, '_> {
         namespace: &str,
         name: &str,
     ) -> Request {
-        let version = self.around.server.registry.preferred(resource);
+        let version = self.wire.version(resource);
         Request {
             version,
             ..Request::new(Arc::clone(self.user_agent), verb, resource.clone(), namespace, name)
@@ -83,17 +122,17 @@ impl Calls<'_, '_> {
     }
 }
 
-impl Context for Calls<'_, '_> {
+impl<W: Wire> Context for Calls<'_, W> {
     fn view(&self) -> &View {
         self.view
     }
 
     fn now(&self) -> Duration {
-        self.around.now
+        self.wire.now()
     }
 
     fn timestamp(&self) -> String {
-        crate::time::rfc3339(self.around.now)
+        crate::time::rfc3339(self.wire.now())
     }
 
     fn unix_seconds(&self, rfc3339: &str) -> Option<i64> {

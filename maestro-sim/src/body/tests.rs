@@ -32,7 +32,7 @@ fn an_open_watch_lags_while_its_link_does() {
     let arrivals = sim::run(&options, |cluster| async move {
         let link = cluster.with(|world| {
             boot::bootstrap(world);
-            world.add_link("client")
+            world.links.add("client")
         });
         let uri = "/api/v1/namespaces/default/configmaps?watch=1";
         let request = http::Request::get(uri).body(Empty::<Bytes>::new()).expect("a request");
@@ -50,9 +50,9 @@ fn an_open_watch_lags_while_its_link_does() {
             ("healthy again", None, true),
         ] {
             cluster.with(|world| {
-                troubles.extend(trouble.map(|trouble| world.trouble(&[link], trouble)));
+                troubles.extend(trouble.map(|trouble| world.links.trouble(&[link], trouble)));
                 if heals && let Some(number) = troubles.pop() {
-                    world.heal(number);
+                    world.links.heal(number);
                 }
             });
             let began = cluster.now();

@@ -53,7 +53,7 @@ impl Door {
 
     /// Ends every open watch, as a server does that goes.
     pub(super) fn close(&self) {
-        self.cluster.with(|world| world.link_mut(self.link).watch_epoch += 1);
+        self.cluster.with(|world| world.links.get_mut(self.link).watch_epoch += 1);
     }
 
     /// Whoever is on a connection with this certificate (DER).

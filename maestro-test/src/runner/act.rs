@@ -1,18 +1,18 @@
 //! What a scenario's steps do to the cluster, as a person with `kubectl` would.
 
-use maestro_sim::api::server::{Handled, Response};
 use maestro_sim::api::{Options, PatchType, Request, Verb};
-use maestro_sim::sim::Cluster;
+use maestro_sim::object::Key;
 use serde_json::{Map, Value, json};
 
 use super::Recorder;
 use super::faults::pods;
+use crate::cluster::{Cluster, Served};
 use crate::event::USER;
 use crate::scenario::{Action, Condition, Scenario};
 
 /// Tries a step once: `None` when it is done, else why not yet. An error ends the run.
 pub async fn attempt(
-    cluster: &Cluster,
+    cluster: &dyn Cluster,
     scenario: &Scenario,
     step: &str,
     action: Action<'_>,
@@ -45,22 +45,19 @@ pub async fn attempt(
         }
         Action::Delete(t) => {
             let request = about(cluster, &t.kind, t.namespace.as_deref(), &t.name, Verb::Delete);
-            let Some(request) = request else { return Ok(Some(no_kind(&t.kind))) };
-            done(send(cluster, request).map(|_| ()))
+            let Some((_, request)) = request else { return Ok(Some(no_kind(&t.kind))) };
+            done(send(cluster, request))
         }
         Action::Await(wait) => {
             let request =
                 about(cluster, &wait.kind, wait.namespace.as_deref(), &wait.name, Verb::Get);
-            let Some(request) = request else { return Ok(Some(no_kind(&wait.kind))) };
-            let found = cluster.with(|world| {
-                let found = world.server.peek(&request.resource, &request.namespace, &request.name);
-                found.map(|object| object.value().clone())
-            });
+            let Some((served, request)) = request else { return Ok(Some(no_kind(&wait.kind))) };
+            let found = cluster.find(&served, &Key::new(&request.namespace, &request.name));
             match (found, condition) {
                 (None, None) => Ok(None),
                 (Some(_), None) => Ok(Some("it is still there".into())),
                 (None, Some(_)) => Ok(Some(format!("there is no {} {}", *wait.kind, *wait.name))),
-                (Some(object), Some(condition)) => match condition.holds(&object) {
+                (Some(object), Some(condition)) => match condition.holds(object.value()) {
                     Ok(true) => Ok(None),
                     Ok(false) => Ok(Some(format!("`{}` is false", condition.source()))),
                     Err(error) => Ok(Some(error)),
@@ -68,13 +65,13 @@ pub async fn attempt(
             }
         }
         Action::Kill(kill) => {
-            let mut stream = cluster.with(|world| world.stream(&format!("kill/{step}")));
+            let mut stream = cluster.stream(&format!("kill/{step}"));
             pods::kill(cluster, kill, "pod-kill", &mut stream, recorder);
             Ok(None)
         }
         Action::Sleep(range) => {
-            let mut stream = cluster.with(|world| world.stream(&format!("sleep/{step}")));
-            tokio::time::sleep(stream.duration(&range.bounds())).await;
+            let mut stream = cluster.stream(&format!("sleep/{step}"));
+            tokio::time::sleep(cluster.paced(stream.duration(&range.bounds()))).await;
             Ok(None)
         }
     }
@@ -114,7 +111,7 @@ fn objects(path: &std::path::Path) -> Result<Vec<Value>, String> {
 }
 
 /// Server-side apply as the user.
-pub fn apply(cluster: &Cluster, object: &Value) -> Result<(), String> {
+pub fn apply(cluster: &dyn Cluster, object: &Value) -> Result<(), String> {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("").to_owned();
     let (kind, api) = (text(object.get("kind")), text(object.get("apiVersion")));
     let group = api.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
@@ -124,15 +121,15 @@ pub fn apply(cluster: &Cluster, object: &Value) -> Result<(), String> {
     let qualified = format!("{kind}.{group}");
     let name = text(meta.get("name"));
     let request = about(cluster, &qualified, namespace.as_deref(), &name, Verb::Patch);
-    let Some(mut request) = request else { return Err(no_kind(&kind)) };
+    let Some((_, mut request)) = request else { return Err(no_kind(&kind)) };
     request.patch = Some(PatchType::Apply);
     request.options.force = Some(true);
     request.body = object.clone();
-    send(cluster, request).map(|_| ())
+    send(cluster, request)
 }
 
 fn merge(
-    cluster: &Cluster,
+    cluster: &dyn Cluster,
     kind: &str,
     namespace: Option<&str>,
     name: &str,
@@ -140,11 +137,11 @@ fn merge(
     body: Value,
 ) -> Result<(), String> {
     let request = about(cluster, kind, namespace, name, Verb::Patch);
-    let Some(mut request) = request else { return Err(no_kind(kind)) };
+    let Some((_, mut request)) = request else { return Err(no_kind(kind)) };
     request.patch = Some(PatchType::Merge);
     request.subresource = subresource.into();
     request.body = body;
-    send(cluster, request).map(|_| ())
+    send(cluster, request)
 }
 
 fn no_kind(kind: &str) -> String {
@@ -153,30 +150,26 @@ fn no_kind(kind: &str) -> String {
 
 /// A request about an object by `Kind` or `Kind.group`; `None` when nothing serves the kind.
 fn about(
-    cluster: &Cluster,
+    cluster: &dyn Cluster,
     kind: &str,
     namespace: Option<&str>,
     name: &str,
     verb: Verb,
-) -> Option<Request> {
+) -> Option<(Served, Request)> {
     let (kind, group) = match kind.split_once('.') {
         Some((kind, group)) => (kind, Some(group)),
         None => (kind, None),
     };
-    cluster.with(|world| {
-        let served = world.server.registry.all().find(|served| {
-            served.kind == kind && group.is_none_or(|group| served.resource.group == group)
-        })?;
-        let namespace = if served.namespaced { namespace.unwrap_or("default") } else { "" };
-        Some(Request {
-            version: world.server.registry.preferred(&served.resource),
-            options: Options { field_manager: Some(USER.to_owned()), ..Options::default() },
-            ..Request::new(USER, verb, served.resource.clone(), namespace, name)
-        })
-    })
+    let served = cluster.served(kind, group)?;
+    let namespace = if served.namespaced { namespace.unwrap_or("default") } else { "" };
+    let request = Request {
+        version: served.version.clone(),
+        options: Options { field_manager: Some(USER.to_owned()), ..Options::default() },
+        ..Request::new(USER, verb, served.resource.clone(), namespace, name)
+    };
+    Some((served, request))
 }
 
-fn send(cluster: &Cluster, request: Request) -> Result<Response, String> {
-    let answer: Handled = cluster.with(|world| world.direct(request));
-    answer.map_err(|status| status.to_string())
+fn send(cluster: &dyn Cluster, request: Request) -> Result<(), String> {
+    cluster.send(request).map_err(|status| status.to_string())
 }

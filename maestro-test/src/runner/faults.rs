@@ -29,7 +29,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use maestro_sim::rng::Stream;
-use maestro_sim::sim::Cluster;
 use maestro_sim::workload::WorkloadControl;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -38,6 +37,7 @@ use tokio::task::JoinHandle;
 use self::strike::{Field, Strike};
 use super::Recorder;
 use super::operator::Operators;
+use crate::cluster::{Need, Shared};
 use crate::event::Happening;
 use crate::scenario::{At, DurationRange, Scenario};
 
@@ -49,6 +49,11 @@ pub trait Kind: std::fmt::Debug + Send + Sync {
     /// Whether it goes on for a time, and heals; the others strike and are over.
     fn lasts(&self) -> bool {
         false
+    }
+
+    /// What it needs of a cluster that not every one has.
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
     }
 
     /// Collects what is wrong with the parameters that their types cannot say.
@@ -148,7 +153,7 @@ pub struct Faults {
 impl Faults {
     /// Starts a task for each fault.
     pub fn start(
-        cluster: &Cluster,
+        cluster: &Shared,
         scenario: &Scenario,
         control: &WorkloadControl,
         operators: &Operators,
@@ -159,14 +164,18 @@ impl Faults {
         let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
         let steps = &scenario.spec.steps;
         let faults = scenario.spec.faults.iter().filter_map(|fault| {
-            let word = fault.kind()?.word;
+            let Given { word, kind, .. } = fault.kind()?;
             let nth = seen.entry(word).or_default();
             let stream = Stream::new(seed, &format!("fault/{word}/{nth}"));
             *nth += 1;
+            if let Some(why) = kind.needs().iter().find_map(|need| cluster.lacks(*need)) {
+                recorder.tell(cluster.now(), Happening::Skipped { kind: word, why });
+                return None;
+            }
             let after = fault.after.as_ref();
             let after = after.and_then(|a| steps.iter().position(|s| s.name.value == a.value));
             let field = Field {
-                cluster: cluster.clone(),
+                cluster: Arc::clone(cluster),
                 control: control.clone(),
                 links: operators.links(),
                 recorder: recorder.clone(),
@@ -200,23 +209,28 @@ impl Run {
         }
         let Some(Given { word, kind, .. }) = fault.kind() else { return };
         if let Some(at) = fault.at {
-            tokio::time::sleep(self.stream.duration(&at.bounds())).await;
+            self.pause(&at).await;
         }
         loop {
             if let Some(every) = fault.every {
-                tokio::time::sleep(self.stream.duration(&every.bounds())).await;
+                self.pause(&every).await;
             }
             let mut strike = Strike { word, field: &self.field, stream: &mut self.stream };
             if let Some(lasting) = kind.strike(&mut strike) {
                 let number = self.keep(lasting);
-                let time = self.stream.duration(&fault.lasts.unwrap_or(USUAL).bounds());
-                tokio::time::sleep(time).await;
+                self.pause(&fault.lasts.unwrap_or(USUAL)).await;
                 self.end(word, number);
             }
             if fault.every.is_none() {
                 return;
             }
         }
+    }
+
+    /// Waits for a time of the range, as it passes on this cluster.
+    async fn pause(&mut self, range: &DurationRange) {
+        let time = self.stream.duration(&range.bounds());
+        tokio::time::sleep(self.field.cluster.paced(time)).await;
     }
 
     /// Keeps what lasts, for whoever heals everything; the number ends it.

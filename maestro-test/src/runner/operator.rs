@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use maestro_core::operator::{self, LeaseOptions, OperatorOptions};
 use maestro_sim::link::LinkId;
-use maestro_sim::sim::Cluster;
 use tokio::task::JoinHandle;
 
 use super::Recorder;
+use crate::cluster::Shared;
 use crate::event::Happening;
 
 /// How long a dead replica stays away.
@@ -45,19 +45,20 @@ impl Links {
 }
 
 /// Starts so many replicas.
-pub fn start(cluster: &Cluster, replicas: u32, recorder: &Recorder) -> Operators {
+pub fn start(cluster: &Shared, replicas: u32, recorder: &Recorder) -> Operators {
     let names: Vec<String> = (0..replicas).map(|index| format!("operator/{index}")).collect();
-    let links = names.iter().map(|name| cluster.with(|world| world.add_link(name))).collect();
+    let links = names.iter().map(|name| cluster.with_links(|links| links.add(name))).collect();
     let links = Arc::new(Mutex::new(links));
     let tasks = names.into_iter().enumerate().map(|(index, name)| {
-        let (cluster, recorder, links) = (cluster.clone(), recorder.clone(), Arc::clone(&links));
+        let (cluster, recorder, links) =
+            (Arc::clone(cluster), recorder.clone(), Arc::clone(&links));
         tokio::spawn(async move {
             loop {
                 let link = Links(Arc::clone(&links)).now().get(index).copied();
                 let Some(link) = link else { return };
                 live(&cluster, link, &name, replicas, &recorder).await;
                 // Whatever the dead process left running must reach nothing any more.
-                let next = cluster.with(|world| world.replace_link(link));
+                let next = cluster.with_links(|links| links.replace(link));
                 if let Some(slot) =
                     links.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index)
                 {
@@ -71,8 +72,8 @@ pub fn start(cluster: &Cluster, replicas: u32, recorder: &Recorder) -> Operators
 }
 
 /// One life of one replica: until it ends, panics or its link is cut for good.
-async fn live(cluster: &Cluster, link: LinkId, name: &str, replicas: u32, recorder: &Recorder) {
-    let client = kube::Client::new(cluster.service(link), "default");
+async fn live(cluster: &Shared, link: LinkId, name: &str, replicas: u32, recorder: &Recorder) {
+    let client = cluster.client(link);
     let lease = (replicas > 1).then(LeaseOptions::default);
     let options =
         OperatorOptions { identity: name.replace('/', "-"), lease, ..OperatorOptions::default() };
@@ -92,7 +93,7 @@ async fn live(cluster: &Cluster, link: LinkId, name: &str, replicas: u32, record
                 return;
             }
             () = tokio::time::sleep(Duration::from_millis(100)) => {
-                if cluster.with(|world| world.link(link).fenced) {
+                if cluster.with_links(|links| links.get(link).fenced) {
                     task.abort();
                     return;
                 }

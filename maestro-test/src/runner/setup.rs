@@ -6,10 +6,11 @@ use maestro_sim::workload::{self, Crash, Rule, Selector, Span, WorkloadControl};
 use serde_json::json;
 
 use super::{Recorder, act};
+use crate::cluster;
 use crate::scenario::{DurationRange, Scenario, Workload};
 
-/// Boots the control plane and the nodes; the control is how faults reach the kubelets.
-pub fn cluster(cluster: &Cluster, scenario: &Scenario, recorder: &Recorder) -> WorkloadControl {
+/// Boots the simulated control plane and its nodes; the control is how faults reach the kubelets.
+pub fn simulation(cluster: &Cluster, scenario: &Scenario, recorder: &Recorder) -> WorkloadControl {
     let spec = ClusterSpec {
         nodes: scenario.spec.cluster.nodes.value,
         workloads: scenario.spec.workloads.iter().map(rule).collect(),
@@ -21,7 +22,7 @@ pub fn cluster(cluster: &Cluster, scenario: &Scenario, recorder: &Recorder) -> W
 }
 
 /// Installs Maestro's kinds, as its manifests do.
-pub fn kinds(cluster: &Cluster) -> Result<(), String> {
+pub fn kinds(cluster: &dyn cluster::Cluster) -> Result<(), String> {
     let namespace =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "maestro-system"}});
     act::apply(cluster, &namespace)?;
@@ -32,7 +33,8 @@ pub fn kinds(cluster: &Cluster) -> Result<(), String> {
     Ok(())
 }
 
-fn rule(workload: &Workload) -> Rule {
+/// How a workload behaves, in the simulator's terms.
+pub fn rule(workload: &Workload) -> Rule {
     let span = |range: Option<DurationRange>| range.map(|r| Span { from: r.low, to: r.high });
     let patterns = |all: &[crate::scenario::At<String>]| {
         // Checked when the scenario was read.

@@ -138,7 +138,7 @@ pub fn simulated(sequences: &[Sequence]) -> Result<Vec<Answers>, String> {
         let link = cluster.with(|world| {
             boot::bootstrap(world);
             remove_default_class(world);
-            world.add_link("conformance")
+            world.links.add("conformance")
         });
         let mut service = cluster.service(link);
         run_all(&mut service, sequences).await

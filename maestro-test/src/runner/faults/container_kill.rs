@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::pods::{self, PodFault};
 use super::{Checking, Kind, Lasting, Strike};
+use crate::cluster::Need;
 
 /// Kills the containers of pods; the pods stay and restart.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -18,6 +19,10 @@ impl Kind for ContainerKill {
             let help = "remove `gracePeriod`, or write pod-kill";
             check.wrong(check.place, "a killed container is given no grace", help);
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Kubelets]
     }
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Lasting> {

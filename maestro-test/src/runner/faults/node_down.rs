@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Checking, Kind, Lasting, Strike};
+use crate::cluster::Need;
 use crate::scenario::{At, Problem};
 
 /// Takes a node away.
@@ -29,11 +30,15 @@ impl Kind for NodeDown {
         }
     }
 
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Kubelets]
+    }
+
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Lasting> {
         let drawn = strike.pick(&strike.links_of("nodes"))?;
         let links = self.node.as_ref().map_or(vec![drawn], |name| strike.links_of(name));
         let first = *links.first()?;
-        let name = strike.field.cluster.with(|world| world.link(first).name.clone());
+        let name = strike.field.cluster.with_links(|links| links.get(first).name.clone());
         Some(strike.trouble(&name, &links, &Trouble::Cut(Direction::Both)))
     }
 }

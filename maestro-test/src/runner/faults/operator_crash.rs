@@ -34,10 +34,13 @@ impl Kind for OperatorCrash {
         let fixed = self.replica.as_ref().and_then(|n| links.get(usize::try_from(n.value).ok()?));
         let link = fixed.copied().unwrap_or(drawn);
         let writes = self.after_writes.map_or(0, |range| strike.between(range));
-        strike.field.cluster.with(|world| match writes {
-            0 => world.crash(link),
-            count => world.link_mut(link).crash_after_writes = Some(u64::from(count)),
-        });
+        let cluster = &strike.field.cluster;
+        match writes {
+            0 => cluster.crash(link),
+            count => cluster.with_links(|links| {
+                links.get_mut(link).crash_after_writes = Some(u64::from(count));
+            }),
+        }
         None
     }
 }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Checking, Kind, Lasting, Strike};
+use crate::cluster::Need;
 use crate::scenario::{At, Problem};
 
 /// A cut between two ends, each `operator`, `operator/N`, `apiserver`, `controllers`, `nodes` or
@@ -53,6 +54,15 @@ impl Kind for Partition {
         } else if between.iter().filter(|end| end.as_str() == "apiserver").count() != 1 {
             let help = "everything talks through it: write between: [operator, apiserver]";
             check.wrong(place, "one end of a partition is the API server", help);
+        }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let far = self.between.iter().find(|end| end.as_str() != "apiserver");
+        match far.map(|end| end.as_str()) {
+            Some("controllers") => vec![Need::Controllers],
+            Some(end) if end != "operator" && !end.starts_with("operator/") => vec![Need::Kubelets],
+            _ => Vec::new(),
         }
     }
 

@@ -18,7 +18,7 @@ impl Kind for PodKill {
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Lasting> {
         let field = strike.field;
-        pods::kill(&field.cluster, &self.0, strike.word, strike.stream, &field.recorder);
+        pods::kill(&*field.cluster, &self.0, strike.word, strike.stream, &field.recorder);
         None
     }
 }

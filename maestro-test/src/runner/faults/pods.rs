@@ -6,12 +6,12 @@ use maestro_core::framework::GoDuration;
 use maestro_sim::api::Verb;
 use maestro_sim::object::{GroupResource, Key};
 use maestro_sim::rng::Stream;
-use maestro_sim::sim::Cluster;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::strike::{below, request, send};
+use crate::cluster::Cluster;
 use crate::event::Happening;
 use crate::runner::Recorder;
 use crate::scenario::At;
@@ -87,7 +87,7 @@ pub fn chosen(fault: &PodFault, stream: &mut Stream, recorder: &Recorder) -> Vec
 
 /// Deletes pods, as Chaos Mesh's `pod-kill` does.
 pub fn kill(
-    cluster: &Cluster,
+    cluster: &dyn Cluster,
     fault: &PodFault,
     word: &'static str,
     stream: &mut Stream,

@@ -1,11 +1,13 @@
 //! `slow-rollout`: everything that pods do takes longer for a time.
 
+use std::sync::Arc;
+
 use maestro_sim::workload::{Selector, control};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::strike::wake;
 use super::{Checking, Kind, Lasting, Strike};
+use crate::cluster::Need;
 use crate::scenario::{At, NumberRange};
 
 /// Makes image pulls, starts and readiness slower.
@@ -28,6 +30,10 @@ impl Kind for SlowRollout {
         }
     }
 
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Kubelets]
+    }
+
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Lasting> {
         let range = self.factor.value;
         let factor = strike.between(range);
@@ -36,10 +42,10 @@ impl Kind for SlowRollout {
         let fault = control::Fault::SlowRollout { percent: factor.saturating_mul(100) };
         let (number, wakes) = strike.field.control.lock().begin(Selector::default(), fault);
         strike.wake(&wakes);
-        let (cluster, control) = (strike.field.cluster.clone(), strike.field.control.clone());
+        let (cluster, control) = (Arc::clone(&strike.field.cluster), strike.field.control.clone());
         Some(Lasting::new(target, move || {
             let wakes = control.lock().end(number);
-            wake(&cluster, &wakes);
+            cluster.wake(&wakes);
         }))
     }
 }

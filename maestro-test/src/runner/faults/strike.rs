@@ -1,12 +1,14 @@
 //! What a fault has at hand while it strikes: cluster, links, pods, and its stream of randomness.
 
+use std::sync::Arc;
+
 use maestro_sim::api::{Request, Verb};
 use maestro_sim::link::{LinkId, Trouble};
 use maestro_sim::object::GroupResource;
 use maestro_sim::rng::Stream;
-use maestro_sim::sim::Cluster;
 use maestro_sim::workload::{Wake, WorkloadControl};
 
+use crate::cluster::{Cluster, Shared};
 use crate::event::{FAULT, Happening};
 use crate::runner::Recorder;
 use crate::runner::operator::Links;
@@ -14,7 +16,7 @@ use crate::scenario::NumberRange;
 
 /// Where faults strike.
 pub struct Field {
-    pub cluster: Cluster,
+    pub cluster: Shared,
     pub control: WorkloadControl,
     pub links: Links,
     pub recorder: Recorder,
@@ -84,44 +86,33 @@ impl Strike<'_> {
         if let Some(index) = end.strip_prefix("operator/").and_then(|n| n.parse::<usize>().ok()) {
             return self.operators().get(index).copied().into_iter().collect();
         }
-        self.field.cluster.with(|world| {
+        self.field.cluster.with_links(|links| {
             let is_meant = |name: &str| match end {
                 "nodes" => name.starts_with("kubelet"),
                 "controllers" => !name.starts_with("kubelet") && !name.starts_with("operator"),
                 node => name.strip_prefix("kubelet").is_some_and(|n| n.get(1..) == Some(node)),
             };
-            world.links().filter(|(_, link)| is_meant(&link.name)).map(|(id, _)| id).collect()
+            links.all().filter(|(_, link)| is_meant(&link.name)).map(|(id, _)| id).collect()
         })
     }
 
     /// Something goes wrong with links until it heals, also with those that replace them.
     pub fn trouble(&self, target: &str, links: &[LinkId], trouble: &Trouble) -> Lasting {
         self.tell(target);
-        let number = self.field.cluster.with(|world| world.trouble(links, trouble));
-        let cluster = self.field.cluster.clone();
-        Lasting::new(target.to_owned(), move || cluster.with(|world| world.heal(number)))
+        let number = self.field.cluster.trouble(links, trouble);
+        let cluster = Arc::clone(&self.field.cluster);
+        Lasting::new(target.to_owned(), move || cluster.heal(number))
     }
 
     /// Lets kubelets feel what was just set on the control.
     pub fn wake(&self, wakes: &[Wake]) {
-        wake(&self.field.cluster, wakes);
+        self.field.cluster.wake(wakes);
     }
 
     /// Makes a request; whether it got what it asked for.
     pub fn send(&self, request: Request) -> bool {
-        send(&self.field.cluster, request)
+        send(&*self.field.cluster, request)
     }
-}
-
-/// Lets kubelets feel what was just set on the control.
-pub fn wake(cluster: &Cluster, wakes: &[Wake]) {
-    cluster.with(|world| {
-        for wake in wakes {
-            if let Some(actor) = world.find_actor(&format!("kubelet-{}", wake.node)) {
-                world.enqueue(actor, wake.pod.clone());
-            }
-        }
-    });
 }
 
 /// A number below `bound`; 0 when that is 0.
@@ -135,6 +126,6 @@ pub fn request(resource: GroupResource, namespace: &str, name: &str, verb: Verb)
 }
 
 /// Whether a fault got what it asked for; a pod that is already gone is no failure.
-pub fn send(cluster: &Cluster, request: Request) -> bool {
-    cluster.with(|world| world.direct(request)).is_ok()
+pub fn send(cluster: &dyn Cluster, request: Request) -> bool {
+    cluster.send(request).is_ok()
 }

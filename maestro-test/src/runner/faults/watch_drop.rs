@@ -14,9 +14,8 @@ impl Kind for WatchDrop {
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Lasting> {
         strike.tell("operator");
         let links = strike.operators();
-        strike.field.cluster.with(|world| {
-            links.iter().for_each(|link| world.link_mut(*link).watch_epoch += 1);
-            world.links_changed();
+        strike.field.cluster.with_links(|all| {
+            links.iter().for_each(|link| all.get_mut(*link).watch_epoch += 1);
         });
         None
     }

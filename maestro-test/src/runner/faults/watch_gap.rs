@@ -13,10 +13,7 @@ pub struct WatchGap {}
 impl Kind for WatchGap {
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Lasting> {
         strike.tell("apiserver");
-        strike.field.cluster.with(|world| {
-            let version = world.server.store.version();
-            world.server.store.compact(version);
-        });
+        strike.field.cluster.compact();
         None
     }
 }

@@ -1,0 +1,110 @@
+//! The clusters that scenarios run on, and what a run needs of any of them.
+//!
+//! [`sim`] is the simulation. The others (feature `clusters`) are real API servers; what stands
+//! before them is the same set of links, so the same faults strike there. What a cluster lacks is
+//! said by [`Cluster::lacks`], and what needs it is reported as skipped, by name.
+
+pub mod sim;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use maestro_sim::api::{Request, Status};
+use maestro_sim::link::{LinkId, Trouble};
+use maestro_sim::links::Links;
+use maestro_sim::object::{GroupResource, Key, Object};
+use maestro_sim::rng::Stream;
+use maestro_sim::workload::Wake;
+
+/// A cluster, shared by everything in a run.
+pub type Shared = Arc<dyn Cluster>;
+
+/// A collection as the API server serves it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Served {
+    /// The collection.
+    pub resource: GroupResource,
+    /// The version to ask for it in.
+    pub version: Cow<'static, str>,
+    /// Whether its objects have a namespace.
+    pub namespaced: bool,
+}
+
+/// What faults may need that not every cluster has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// Nodes whose kubelet is Maestro's own.
+    Kubelets,
+    /// Controllers and scheduler on links of their own.
+    Controllers,
+}
+
+/// What a run needs of a cluster. Requests are answered before these functions return.
+pub trait Cluster: Send + Sync {
+    /// Time since the run began: virtual in a simulation, the wall's elsewhere.
+    fn now(&self) -> Duration;
+
+    /// How long something takes here that the scenario declares to take this long.
+    fn paced(&self, declared: Duration) -> Duration {
+        declared
+    }
+
+    /// The seed's stream of this name.
+    fn stream(&self, name: &str) -> Stream;
+
+    /// Why the cluster lacks something, if it does.
+    fn lacks(&self, _need: Need) -> Option<&'static str> {
+        None
+    }
+
+    /// The collection of a kind, of a group if that is said; `None` when nothing serves it.
+    fn served(&self, kind: &str, group: Option<&str>) -> Option<Served>;
+
+    /// Makes a request that no fault touches.
+    ///
+    /// # Errors
+    /// What the API server answers.
+    fn send(&self, request: Request) -> Result<(), Box<Status>>;
+
+    /// An object as it is stored now; `None` when there is none.
+    fn find(&self, served: &Served, key: &Key) -> Option<Arc<Object>>;
+
+    /// A client on a link.
+    fn client(&self, link: LinkId) -> kube::Client;
+
+    /// Looks at the links, or changes them.
+    fn links(&self, act: &mut dyn FnMut(&mut Links));
+
+    /// Kills the process behind a link.
+    fn crash(&self, link: LinkId);
+
+    /// Lets kubelets feel what was just set on the control of workloads.
+    fn wake(&self, wakes: &[Wake]);
+
+    /// Forgets the events of the past, so that a watch that goes on from there meets 410 Gone.
+    fn compact(&self);
+}
+
+impl dyn Cluster {
+    /// Looks at the links, or changes them, and returns what is found.
+    pub fn with_links<T>(&self, act: impl FnOnce(&mut Links) -> T) -> T {
+        let mut act = Some(act);
+        let mut found = None;
+        self.links(&mut |links| found = act.take().map(|act| act(links)));
+        match found {
+            Some(found) => found,
+            None => unreachable!("a cluster shows its links"),
+        }
+    }
+
+    /// Something goes wrong with links; the number heals it.
+    pub fn trouble(&self, links: &[LinkId], trouble: &Trouble) -> u64 {
+        self.with_links(|all| all.trouble(links, trouble))
+    }
+
+    /// One trouble is over.
+    pub fn heal(&self, number: u64) {
+        self.with_links(|links| links.heal(number));
+    }
+}

@@ -1,0 +1,1 @@
+//! Where scenarios run, as `--cluster` names it.
