@@ -19,6 +19,9 @@ use crate::world::World;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
+/// Who makes volumes: the provisioner of [`storage_class`].
+pub const PROVISIONER: &str = "volume.sim.maestro.dev";
+
 /// Creates what a fresh API server holds, and what runs in its process.
 pub fn bootstrap(world: &mut World) {
     let own = world.links.add("kube-apiserver");
@@ -58,18 +61,7 @@ pub fn bootstrap(world: &mut World) {
             "preemptionPolicy": "PreemptLowerPriority"}),
         );
     }
-    create(
-        world,
-        "storage.k8s.io",
-        "storageclasses",
-        "",
-        json!({
-        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
-        "metadata": {"name": "standard", "annotations": {
-            "storageclass.kubernetes.io/is-default-class": "true"}},
-        "provisioner": "sim.maestro.dev/volume", "reclaimPolicy": "Delete",
-        "volumeBindingMode": "WaitForFirstConsumer", "allowVolumeExpansion": true}),
-    );
+    create(world, "storage.k8s.io", "storageclasses", "", storage_class());
     create(
         world,
         "",
@@ -150,10 +142,8 @@ pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     }
     let nodes = (1..=spec.nodes)
         .map(|index| {
-            let name = format!("node-{index}");
-            let mut node = NodeSpec::new(&name, index, "v1.37.2");
-            let zone = format!("zone-{}", (index - 1) % 3 + 1);
-            node.labels.insert("topology.kubernetes.io/zone".into(), zone.into());
+            let node = node(index);
+            let name = node.name.clone();
             let link = world.links.add(&format!("kubelet/{name}"));
             let kubelet = Kubelet::new(node, Arc::clone(&workloads), control.clone());
             let kubelet = world.add_actor(Box::new(kubelet), link);
@@ -161,6 +151,24 @@ pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
         })
         .collect();
     Plant { control, nodes }
+}
+
+/// The n-th node, counted from 1: `node-N`, in one of three zones.
+pub fn node(number: u32) -> NodeSpec {
+    let mut node = NodeSpec::new(&format!("node-{number}"), number, "v1.37.2");
+    let zone = format!("zone-{}", number.saturating_sub(1) % 3 + 1);
+    node.labels.insert("topology.kubernetes.io/zone".into(), zone.into());
+    node
+}
+
+/// The class of volumes that every cluster has: what a claim takes that names none.
+pub fn storage_class() -> Value {
+    json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+        "metadata": {"name": "standard", "annotations": {
+            "storageclass.kubernetes.io/is-default-class": "true"}},
+        "provisioner": PROVISIONER, "reclaimPolicy": "Delete",
+        "volumeBindingMode": "WaitForFirstConsumer", "allowVolumeExpansion": true})
 }
 
 impl Plant {

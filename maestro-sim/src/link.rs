@@ -196,6 +196,11 @@ impl Link {
         draw(&mut self.stream, lag)
     }
 
+    /// Counts up each time the lag of open watches is to be drawn anew.
+    pub const fn lag_epoch(&self) -> u64 {
+        self.lag_epoch
+    }
+
     /// Whether watch events get through.
     pub fn hears(&self) -> bool {
         !self.fenced && !self.is_cut(Direction::From)

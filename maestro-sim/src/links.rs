@@ -85,6 +85,11 @@ impl Links {
         &mut self.all[id.0]
     }
 
+    /// Draws the lag of an open watch.
+    pub fn draw_lag(&mut self, id: LinkId) -> Duration {
+        self.used(id).watch_lag()
+    }
+
     /// Every link, in order of creation.
     pub fn all(&self) -> impl Iterator<Item = (LinkId, &Link)> {
         self.all.iter().enumerate().map(|(index, link)| (LinkId(index), link))

@@ -97,6 +97,29 @@ pub struct Rule {
     pub quorum: Option<Quorum>,
 }
 
+impl Rule {
+    /// The same, with everything that is declared to take time taking this share of it.
+    #[must_use]
+    pub fn paced(mut self, share: f64) -> Self {
+        let own = &mut self;
+        for span in [
+            &mut own.image_pull,
+            &mut own.start,
+            &mut own.ready,
+            &mut own.run,
+            &mut own.init,
+            &mut own.shutdown,
+            &mut own.unhealthy,
+        ] {
+            *span = span.map(|span| span.paced(share));
+        }
+        if let Some(crash) = &mut self.crash {
+            crash.after = crash.after.paced(share);
+        }
+        self
+    }
+}
+
 /// How many members there are, and who they are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Quorum {

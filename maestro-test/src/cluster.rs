@@ -4,7 +4,12 @@
 //! before them is the same set of links, so the same faults strike there. What a cluster lacks is
 //! said by [`Cluster::lacks`], and what needs it is reported as skipped, by name.
 
+#[cfg(feature = "clusters")]
+pub mod control_plane;
+#[cfg(feature = "clusters")]
+pub mod live;
 pub mod sim;
+pub mod target;
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -11,10 +11,9 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use maestro_sim::trace::TraceLevel;
-
+use crate::cluster::target::Place;
 use crate::outcome::{Outcome, Verdict};
-use crate::runner::run_scenario;
+use crate::runner::run_at;
 use crate::scenario::Scenario;
 
 /// How often the pool looks for runs that are overdue.
@@ -23,6 +22,8 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// Where they run.
+    pub place: Place,
     /// The scenarios.
     pub scenarios: Vec<Scenario>,
     /// The first seed.
@@ -45,7 +46,7 @@ impl Plan {
 }
 
 /// How one run is made; tests put something else in its place.
-type Runner = fn(&Scenario, u64) -> Outcome;
+type Runner = fn(&Place, &Scenario, u64) -> Outcome;
 
 struct Shared {
     plan: Plan,
@@ -81,7 +82,7 @@ impl Shared {
 
     fn work(&self, results: &Sender<(usize, Outcome)>) {
         while let Some((job, scenario, seed)) = self.take() {
-            let outcome = (self.runner)(scenario, seed);
+            let outcome = (self.runner)(&self.plan.place, scenario, seed);
             if outcome.verdict(scenario) != Verdict::Passed {
                 self.failed.fetch_add(1, Ordering::Relaxed);
             }
@@ -113,7 +114,7 @@ impl Shared {
 /// Runs every scenario with every seed and tells of each run that is over; the outcomes by
 /// scenario and seed, whatever thread finished first.
 pub fn run(plan: Plan, ended: impl FnMut(&Scenario, &Outcome)) -> Vec<BTreeMap<u64, Outcome>> {
-    run_with(plan, |scenario, seed| run_scenario(scenario, seed, TraceLevel::Digest), ended)
+    run_with(plan, run_at, ended)
 }
 
 fn run_with(
@@ -185,13 +186,14 @@ mod tests {
     fn plan(seeds: usize, jobs: usize, max_fail: usize) -> Plan {
         let scenarios = vec![scenario(""), scenario("")];
         let patience = Duration::from_millis(300);
-        Plan { scenarios, first: 7, seeds, jobs, max_fail, patience }
+        let place = Place::default();
+        Plan { place, scenarios, first: 7, seeds, jobs, max_fail, patience }
     }
 
     #[test]
     fn every_scenario_runs_with_every_seed() {
         let mut told = 0;
-        let fine = |_: &_, seed| Outcome { seed, ..Outcome::default() };
+        let fine = |_: &_, _: &_, seed| Outcome { seed, ..Outcome::default() };
         let all = run_with(plan(5, 3, usize::MAX), fine, |_, _| told += 1);
         assert_eq!(told, 10);
         for runs in all {
@@ -201,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_run_that_never_ends_is_given_up_by_name_and_the_others_go_on() {
-        let stuck = |_: &_, seed| {
+        let stuck = |_: &_, _: &_, seed| {
             if seed == 8 {
                 loop {
                     std::thread::park();
@@ -221,7 +223,7 @@ mod tests {
     #[test]
     fn enough_failures_are_enough() {
         let failing =
-            |_: &_, seed| Outcome { seed, harness: Some("no".into()), ..Outcome::default() };
+            |_: &_, _: &_, seed| Outcome { seed, harness: Some("no".into()), ..Outcome::default() };
         let all = run_with(plan(50, 1, 2), failing, |_, _| {});
         assert_eq!(all.iter().map(std::collections::BTreeMap::len).sum::<usize>(), 2);
     }

@@ -5,6 +5,8 @@
 
 mod act;
 pub mod faults;
+#[cfg(feature = "clusters")]
+mod live;
 mod operator;
 mod recorder;
 mod setup;
@@ -18,6 +20,7 @@ use maestro_sim::workload::WorkloadControl;
 
 use crate::cluster::Shared;
 use crate::cluster::sim::Sim;
+use crate::cluster::target::{Place, Target};
 use crate::event::{Happening, Phase};
 use crate::outcome::{Outcome, Verdict};
 use crate::property::{Ending, Reason};
@@ -40,6 +43,21 @@ pub fn run_scenario(scenario: &Scenario, seed: u64, trace: TraceLevel) -> Outcom
         outcome.other_digest = (again.digest != outcome.digest).then_some(again.digest);
     }
     outcome
+}
+
+/// Runs a scenario with a seed at a place. A run in the wall's time is not repeated: it would
+/// differ.
+pub fn run_at(place: &Place, scenario: &Scenario, seed: u64) -> Outcome {
+    match place.target {
+        Target::Sim => run_scenario(scenario, seed, TraceLevel::Digest),
+        #[cfg(feature = "clusters")]
+        _ => live::run(place, scenario, seed),
+        #[cfg(not(feature = "clusters"))]
+        _ => {
+            let why = format!("{} is not built in (feature clusters)", place.target);
+            Outcome { seed, harness: Some(why), ..Outcome::default() }
+        }
+    }
 }
 
 fn run_once(scenario: &Scenario, seed: u64, trace: TraceLevel) -> Outcome {

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use maestro_sim::serve::{Limits, Options, Parts, Server, User, Users};
-use maestro_tests::control_plane::ControlPlane;
-use maestro_tests::control_plane::process::resident;
-use maestro_tests::control_plane::programs::Programs;
-use maestro_tests::control_plane::wire::{Connection, Endpoint, Question};
+use maestro_test::cluster::control_plane::ControlPlane;
+use maestro_test::cluster::control_plane::process::resident;
+use maestro_test::cluster::control_plane::programs::Programs;
+use maestro_tests::wire::{Connection, Endpoint, Question};
 use serde_json::{Value, json};
 
 #[global_allocator]
@@ -140,7 +140,7 @@ fn main() {
     let plane = client.block_on(ControlPlane::start(&programs)).expect("it starts");
     // A server that has just started has more to do than to answer.
     client.block_on(async { tokio::time::sleep(Duration::from_secs(5)).await });
-    let real = client.block_on(measure(plane.endpoint()));
+    let real = client.block_on(measure(&Endpoint::of(&plane).expect("a certificate")));
     println!("{:<26}{:>12}{:>12}{:>9}", "a second", "simulated", "real", "ratio");
     for ((name, simulated), (_, real)) in simulated.iter().zip(&real) {
         println!("{name:<26}{simulated:>12.0}{real:>12.0}{:>9.1}", simulated / real);

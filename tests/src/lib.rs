@@ -2,5 +2,5 @@
 //! what compares the simulated API server with it.
 
 pub mod conformance;
-pub mod control_plane;
 pub mod mirror;
+pub mod wire;

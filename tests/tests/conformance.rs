@@ -8,10 +8,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use maestro_test::cluster::control_plane::programs::Programs;
 use maestro_tests::conformance::case::Sequence;
 use maestro_tests::conformance::report::{self, Deliberate, Report};
 use maestro_tests::conformance::{corpus, recorded, side};
-use maestro_tests::control_plane::programs::Programs;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")

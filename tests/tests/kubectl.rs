@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use maestro_sim::serve::{Limits, Options, Parts, Server, Users};
-use maestro_tests::control_plane::ControlPlane;
-use maestro_tests::control_plane::programs::{Programs, kubectl};
+use maestro_test::cluster::control_plane::ControlPlane;
+use maestro_test::cluster::control_plane::programs::{Programs, kubectl};
 use regex::Regex;
 use similar::TextDiff;
 

@@ -117,7 +117,7 @@ fn a_server_on_a_lost_node_is_brought_back() {
         // A volume that any node can mount, unlike those that are bound where a pod first runs.
         let class = json!({
             "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
-            "metadata": {"name": "network"}, "provisioner": "sim.maestro.dev/volume",
+            "metadata": {"name": "network"}, "provisioner": "volume.sim.maestro.dev",
             "volumeBindingMode": "Immediate",
         });
         send(&cluster, Verb::Create, "storage.k8s.io", "storageclasses", "v1", &class);

@@ -2,9 +2,9 @@
 //! it shows in JSON, and is written again as it was.
 
 use maestro_sim::protobuf::{self, watch};
+use maestro_test::cluster::control_plane::programs::Programs;
 use maestro_tests::conformance::{corpus, side};
-use maestro_tests::control_plane::programs::Programs;
-use maestro_tests::control_plane::wire::Answer;
+use maestro_tests::wire::Answer;
 use serde_json::Value;
 
 fn media(answer: &Answer) -> &str {

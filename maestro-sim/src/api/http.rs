@@ -117,6 +117,26 @@ fn merged(mut options: Options, verb: Verb, body: &Value) -> Options {
     options
 }
 
+/// What a request asks, as its path, query and headers say it, whatever the server serves; without
+/// its body. `None` for what is no request about a collection: discovery, health, the version.
+pub fn asked(parts: &Parts) -> Option<Request> {
+    let path = parts.uri.path().trim_matches('/');
+    let segments: Vec<String> = path.split('/').map(|s| percent_decode(s, false)).collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let place = Place::find(&segments)?;
+    let (options, watch) = query::options(&parts.method, parts.uri.query().unwrap_or("")).ok()?;
+    let (verb, patch) = verb(parts, &place, watch).ok()?;
+    let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
+    let resource = GroupResource::owned(place.group, place.resource);
+    Some(Request {
+        version: place.version.to_owned().into(),
+        subresource: place.subresource.to_owned().into(),
+        patch,
+        options,
+        ..Request::new(agent.unwrap_or("unknown"), verb, resource, place.namespace, place.name)
+    })
+}
+
 #[derive(Default)]
 struct Place<'a> {
     group: &'a str,

@@ -6,6 +6,31 @@ use serde_json::{Map, Value, json};
 
 use crate::object::GroupResource;
 
+/// Every reason that an API server gives (`metav1.StatusReason`).
+const REASONS: [&str; 21] = [
+    "Unauthorized",
+    "Forbidden",
+    "NotFound",
+    "AlreadyExists",
+    "Conflict",
+    "Gone",
+    "Invalid",
+    "ServerTimeout",
+    "StoreReadError",
+    "Timeout",
+    "TooManyRequests",
+    "BadRequest",
+    "MethodNotAllowed",
+    "NotAcceptable",
+    "RequestEntityTooLarge",
+    "UnsupportedMediaType",
+    "InternalError",
+    "Expired",
+    "ServiceUnavailable",
+    "Unknown",
+    "FailedDependency",
+];
+
 /// One cause of an `Invalid` or `Conflict` answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
@@ -53,6 +78,24 @@ impl Status {
             has_details: false,
             warnings: Vec::new(),
         }
+    }
+
+    /// A status as a server sent it (a `metav1.Status`). A reason that no API server gives is kept
+    /// as `Unknown`; what is no Status at all is told by its code alone.
+    pub fn from_value(code: u16, body: &Value) -> Self {
+        let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or("");
+        let reason = match text("reason") {
+            "" => "",
+            known => REASONS.into_iter().find(|reason| *reason == known).unwrap_or("Unknown"),
+        };
+        let details = body.get("details").and_then(Value::as_object).cloned();
+        let message = match text("message") {
+            "" => format!("the server answered {code}"),
+            message => message.to_owned(),
+        };
+        let has_details = details.is_some();
+        let details = details.unwrap_or_default();
+        Self { details, has_details, ..Self::new(code, reason, message) }
     }
 
     fn about(mut self, resource: &GroupResource, name: &str) -> Self {

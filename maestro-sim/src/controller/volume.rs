@@ -4,6 +4,7 @@
 //! Source: `pkg/controller/volume/persistentvolume`, `pvcprotection`, `pvprotection`.
 
 pub mod bind;
+pub mod external;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

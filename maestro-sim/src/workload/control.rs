@@ -193,13 +193,19 @@ fn controller(pod: &Value) -> Option<&str> {
 /// StatefulSets want.
 impl Observer for WorkloadControl {
     fn stored(&mut self, table: &Table, event: &Event, _: Writer<'_>) {
-        if table.resource != STATEFUL_SETS {
+        self.saw(&table.resource, &event.object, event.kind != EventType::Deleted);
+    }
+}
+
+impl WorkloadControl {
+    /// Takes note of what a watch told of an object, and whether it still lives.
+    pub fn saw(&self, resource: &GroupResource, object: &Object, lives: bool) {
+        if *resource != STATEFUL_SETS {
             return;
         }
-        let wanted = event.object.int(&["spec", "replicas"]).unwrap_or(1);
-        let lives = event.kind != EventType::Deleted;
+        let wanted = object.int(&["spec", "replicas"]).unwrap_or(1);
         let wanted = lives.then(|| usize::try_from(wanted).unwrap_or(0));
-        self.lock().wants(event.object.uid(), wanted);
+        self.lock().wants(object.uid(), wanted);
     }
 }
 

@@ -30,6 +30,12 @@ impl Span {
         Self { from: length, to: length }
     }
 
+    /// This share of it.
+    #[must_use]
+    pub fn paced(self, share: f64) -> Self {
+        Self { from: self.from.mul_f64(share), to: self.to.mul_f64(share) }
+    }
+
     fn pick(self, number: u64) -> Duration {
         let width = self.to.saturating_sub(self.from).as_millis();
         let width = u64::try_from(width).unwrap_or(u64::MAX - 1);

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use maestro_core::framework::GoDuration;
 
 use crate::cli::{Cli, Selection};
+use crate::cluster::target::{Place, Target, time_scale};
 use crate::exit::Exit;
 use crate::outcome::{Outcome, Summary, Verdict};
 use crate::pool::{self, Plan};
@@ -47,10 +48,16 @@ pub struct Run {
     /// Which.
     #[command(flatten)]
     pub selection: Selection,
-    /// Seeds: N for 0 to N-1, or A..B.
-    #[arg(long, default_value = "10")]
-    pub seeds: Seeds,
-    /// Threads; as many as there are processors when absent.
+    /// Seeds: N for 0 to N-1, or A..B. Default: 10 in the simulation, 1 elsewhere.
+    #[arg(long)]
+    pub seeds: Option<Seeds>,
+    /// Where: sim, control-plane, kubeconfig or kubeconfig=FILE.
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub cluster: Target,
+    /// On a real cluster, the share of their declared time that workloads, faults and sleeps take.
+    #[arg(long, value_name = "SHARE", default_value = "1", value_parser = time_scale)]
+    pub time_scale: f64,
+    /// Runs at once. Default: as many as there are processors in the simulation, 1 elsewhere.
     #[arg(long, short)]
     pub jobs: Option<usize>,
     /// Report files: junit=FILE, json=FILE.
@@ -62,9 +69,25 @@ pub struct Run {
     /// Stop after so many failing runs.
     #[arg(long)]
     pub max_fail: Option<usize>,
-    /// Give a run up that takes longer than this on the wall's clock.
-    #[arg(long, value_name = "TIME", default_value = "5m")]
-    pub patience: GoDuration,
+    /// Give a run up that takes longer than this on the wall's clock. Default: 5m in the
+    /// simulation, 3h elsewhere.
+    #[arg(long, value_name = "TIME")]
+    pub patience: Option<GoDuration>,
+}
+
+impl Run {
+    fn simulates(&self) -> bool {
+        self.cluster == Target::Sim
+    }
+
+    fn seeds(&self) -> Seeds {
+        self.seeds.unwrap_or(Seeds { first: 0, end: if self.simulates() { 10 } else { 1 } })
+    }
+
+    fn patience(&self) -> Duration {
+        let minutes = if self.simulates() { 5 } else { 180 };
+        self.patience.map_or(Duration::from_secs(minutes * 60), |patience| patience.0)
+    }
 }
 
 /// Runs them, prints and writes reports.
@@ -73,7 +96,8 @@ pub fn run(cli: &Cli, run: &Run) -> Exit {
         Ok(selected) => selected,
         Err(error) => return error.print(cli.paints()),
     };
-    let seeds = run.seeds.end - run.seeds.first;
+    let Seeds { first, end } = run.seeds();
+    let seeds = end - first;
     let outcomes = pool(run, &selected.chosen, !cli.quiet);
     let mut summaries: Vec<Summary> = Vec::new();
     for (scenario, outcomes) in selected.chosen.into_iter().zip(outcomes) {
@@ -101,13 +125,15 @@ pub fn run(cli: &Cli, run: &Run) -> Exit {
 
 fn pool(run: &Run, scenarios: &[Scenario], progress: bool) -> Vec<BTreeMap<u64, Outcome>> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let Seeds { first, end } = run.seeds();
     let plan = Plan {
         scenarios: scenarios.to_vec(),
-        first: run.seeds.first,
-        seeds: usize::try_from(run.seeds.end - run.seeds.first).unwrap_or(usize::MAX),
-        jobs: run.jobs.unwrap_or(processors),
+        place: Place { target: run.cluster.clone(), time_scale: run.time_scale },
+        first,
+        seeds: usize::try_from(end - first).unwrap_or(usize::MAX),
+        jobs: run.jobs.unwrap_or(if run.simulates() { processors } else { 1 }),
         max_fail: if run.fail_fast { 1 } else { run.max_fail.unwrap_or(usize::MAX).max(1) },
-        patience: run.patience.0,
+        patience: run.patience(),
     };
     let shows = progress && std::io::stderr().is_terminal();
     let bar = if shows { bar(plan.total() as u64) } else { ProgressBar::hidden() };

@@ -33,6 +33,8 @@ pub struct Coverage {
     pub faults: BTreeMap<&'static str, u64>,
     /// In how many runs each step was met, by the step's name.
     pub steps: BTreeMap<String, u64>,
+    /// The kinds of faults that the cluster cannot inject, and why not.
+    pub skipped: BTreeMap<&'static str, &'static str>,
 }
 
 impl Coverage {
@@ -41,6 +43,7 @@ impl Coverage {
         for (kind, count) in &other.faults {
             *self.faults.entry(kind).or_default() += count;
         }
+        self.skipped.extend(&other.skipped);
         for (step, count) in &other.steps {
             *self.steps.entry(step.clone()).or_default() += count;
         }
@@ -54,7 +57,8 @@ impl Coverage {
         let faults =
             scenario.spec.faults.iter().filter_map(|fault| fault.kind()).filter_map(|given| {
                 let struck = self.faults.get(given.word).is_some_and(|count| *count > 0);
-                (!struck).then(|| format!("fault {} never struck", given.word))
+                let skipped = self.skipped.contains_key(given.word);
+                (!struck && !skipped).then(|| format!("fault {} never struck", given.word))
             });
         let steps = scenario.spec.steps.iter().filter_map(|step| {
             let met = self.steps.get(&step.name.value).is_some_and(|count| *count > 0);

@@ -55,8 +55,11 @@ pub fn scenario(summary: &Summary, paint: Paint, verbose: bool) -> String {
     for what in never {
         let _ = writeln!(out, "     {} {what} in {runs} runs", paint.bad("sometimes"));
     }
+    let coverage = summary.coverage();
+    for (kind, why) in &coverage.skipped {
+        let _ = writeln!(out, "     {}", paint.faint(&format!("fault {kind} skipped: {why}")));
+    }
     if verbose {
-        let coverage = summary.coverage();
         for (kind, count) in &coverage.faults {
             let _ = writeln!(out, "     {}", paint.faint(&format!("fault {kind} × {count}")));
         }

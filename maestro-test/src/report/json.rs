@@ -59,6 +59,7 @@ fn scenario(summary: &Summary) -> Value {
         "requests": counted(sum(|o| o.requests), outcomes.len()),
         "writes": counted(sum(|o| o.writes), outcomes.len()),
         "faults": coverage.faults,
+        "faultsSkipped": coverage.skipped,
         "stepsMet": coverage.steps,
         "digest": format!("{:016x}", summary.digest()),
     })

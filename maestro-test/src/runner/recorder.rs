@@ -192,6 +192,9 @@ impl State {
         }
         match &event.what {
             Happening::Fault { kind, .. } => *self.coverage.faults.entry(kind).or_default() += 1,
+            Happening::Skipped { kind, why } => {
+                self.coverage.skipped.insert(kind, why);
+            }
             Happening::StepMet { index } => {
                 if let Some(name) = self.steps.get(*index) {
                     self.coverage.steps.insert(name.clone(), 1);
@@ -209,10 +212,17 @@ impl State {
     }
 }
 
-impl Observer for Recorder {
-    fn stored(&mut self, table: &Table, event: &store::Event, writer: Writer<'_>) {
+impl Recorder {
+    /// Takes note of a write that changed the store.
+    pub fn wrote(&self, at: Duration, write: Write) {
         let mut state = self.lock();
         state.writes += 1;
+        self.feed(&mut state, Event { at, what: Happening::Write(write) });
+    }
+}
+
+impl Observer for Recorder {
+    fn stored(&mut self, table: &Table, event: &store::Event, writer: Writer<'_>) {
         // What a component wrote in a step of several requests is told by what became of it.
         let verb = writer.verb.unwrap_or(match event.kind {
             EventType::Added => Verb::Create,
@@ -227,7 +237,7 @@ impl Observer for Recorder {
             old: if gone { Some(Arc::clone(&event.object)) } else { event.old.clone() },
             new: (!gone).then(|| Arc::clone(&event.object)),
         };
-        self.feed(&mut state, Event { at: event.at, what: Happening::Write(write) });
+        self.wrote(event.at, write);
     }
 
     fn requested(&mut self, now: Duration, summary: &RequestSummary<'_>) {

@@ -11,7 +11,7 @@ use maestro_sim::protobuf;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::control_plane::wire::Question;
+use crate::wire::Question;
 
 /// After how long without news a watch's answer counts as complete.
 const QUIET: Duration = Duration::from_millis(120);

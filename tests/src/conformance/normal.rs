@@ -10,7 +10,7 @@ use regex::{Captures, Regex};
 use serde_json::{Map, Value};
 
 use crate::conformance::side::Answers;
-use crate::control_plane::wire::Answer;
+use crate::wire::Answer;
 
 /// The headers that are compared; all others are the connection's or the server's own.
 const HEADERS: [&str; 5] = ["allow", "content-type", "location", "retry-after", "warning"];

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::conformance::case::Sequence;
 use crate::conformance::side::{self, Answers};
-use crate::control_plane::programs::Programs;
-use crate::control_plane::wire::Answer;
+use crate::wire::Answer;
+use maestro_test::cluster::control_plane::programs::Programs;
 
 /// The answers to `sequences`, from the file where it has them and from the real server else;
 /// the file has them all afterwards.

@@ -15,9 +15,9 @@ use maestro_sim::trace::TraceLevel;
 use maestro_sim::world::World;
 
 use crate::conformance::case::{Names, Sequence, Step};
-use crate::control_plane::ControlPlane;
-use crate::control_plane::programs::Programs;
-use crate::control_plane::wire::{Answer, Connection, Question};
+use crate::wire::{Answer, Connection, Endpoint, Question};
+use maestro_test::cluster::control_plane::ControlPlane;
+use maestro_test::cluster::control_plane::programs::Programs;
 
 /// The answers to one sequence, in order.
 pub type Answers = Vec<Answer>;
@@ -114,7 +114,8 @@ pub fn real(programs: &Programs, sequences: &[Sequence]) -> Result<Vec<Answers>,
     let runtime = runtime.enable_all().build().map_err(|e| e.to_string())?;
     runtime.block_on(async {
         let plane = ControlPlane::start(programs).await.map_err(|e| e.to_string())?;
-        let mut connection = Connection::open(plane.endpoint()).await.map_err(|e| e.to_string())?;
+        let mut connection =
+            Connection::open(&Endpoint::of(&plane)?).await.map_err(|e| e.to_string())?;
         run_all(&mut connection, sequences).await
     })
 }

@@ -14,7 +14,7 @@ use crate::object::{Key, Object, map_at};
 
 const COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 const BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
-const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
+pub(super) const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
 /// Binds a claim: to the volume it names, to one that fits, or to a new one.
@@ -153,7 +153,7 @@ fn quantity(text: &str) -> i128 {
 }
 
 /// The claim's class; a claim that names none takes the default one.
-fn class_of(cx: &dyn Context, claim: &Object) -> Option<Arc<Object>> {
+pub(super) fn class_of(cx: &dyn Context, claim: &Object) -> Option<Arc<Object>> {
     if let Some(name) = claim.at(&["spec", "storageClassName"]).and_then(Value::as_str) {
         return cx.view().get(&STORAGE_CLASSES, &Key::new("", name)).cloned();
     }
@@ -215,7 +215,11 @@ fn lose(cx: &mut dyn Context, claim: &Object) -> Result<(), Box<Status>> {
 }
 
 /// Makes a volume for the claim, as an external provisioner would.
-fn provision(cx: &mut dyn Context, claim: &Object, class: &Object) -> Result<(), Box<Status>> {
+pub(super) fn provision(
+    cx: &mut dyn Context,
+    claim: &Object,
+    class: &Object,
+) -> Result<(), Box<Status>> {
     let name = format!("pvc-{}", claim.uid());
     let provisioner = class.text(&["provisioner"]);
     let policy = match class.text(&["reclaimPolicy"]) {

@@ -5,7 +5,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 /// The Go module that says which Kubernetes is wanted.
-const MODULE: &str = include_str!("../../../ci/control-plane/kubernetes/go.mod");
+const MODULE: &str = include_str!("../../../../ci/control-plane/kubernetes/go.mod");
 
 /// The programs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,6 +14,15 @@ pub struct Programs {
     pub etcd: PathBuf,
     /// `kube-apiserver`.
     pub api_server: PathBuf,
+}
+
+/// What makes of an API server a cluster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Managers {
+    /// `kube-controller-manager`.
+    pub controllers: PathBuf,
+    /// `kube-scheduler`.
+    pub scheduler: PathBuf,
 }
 
 impl Programs {
@@ -30,15 +39,32 @@ impl Programs {
     }
 }
 
+impl Managers {
+    /// Finds the programs as [`Programs::find`] does.
+    ///
+    /// # Errors
+    /// With what is missing, and how to come by it.
+    pub fn find() -> Result<Self, String> {
+        Ok(Self {
+            controllers: found("kube-controller-manager", "TEST_ASSET_KUBE_CONTROLLER_MANAGER")?,
+            scheduler: found("kube-scheduler", "TEST_ASSET_KUBE_SCHEDULER")?,
+        })
+    }
+}
+
 /// Finds `kubectl` as [`Programs::find`] finds the others.
 ///
 /// # Errors
 /// With how to come by it.
 pub fn kubectl() -> Result<PathBuf, String> {
+    found("kubectl", "TEST_ASSET_KUBECTL")
+}
+
+fn found(name: &str, variable: &str) -> Result<PathBuf, String> {
     let set = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let home = set("HOME").map(|home| home.join(".cache"));
     let cache = set("XDG_CACHE_HOME").or(home);
-    program(&set, cache.as_deref(), &|path| path.is_file(), "kubectl", "TEST_ASSET_KUBECTL")
+    program(&set, cache.as_deref(), &|path| path.is_file(), name, variable)
 }
 
 fn find(

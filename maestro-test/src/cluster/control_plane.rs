@@ -1,12 +1,12 @@
-//! A real Kubernetes control plane for one test: etcd and kube-apiserver on free local ports.
+//! A real Kubernetes control plane of one's own: etcd and kube-apiserver on free local ports, and
+//! where it is to be a cluster, kube-controller-manager and kube-scheduler.
 //!
-//! It is started by the test that needs it and ends with it, also when the test is killed. Which
-//! programs are run says [`programs`].
+//! It ends with whoever started it, also when that is killed. Which programs are run says
+//! [`programs`].
 
-mod credentials;
+pub mod credentials;
 pub mod process;
 pub mod programs;
-pub mod wire;
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -15,12 +15,11 @@ use tempfile::TempDir;
 
 use credentials::Credentials;
 use process::Process;
-use programs::Programs;
-use wire::{Connection, Endpoint, Failure, Question};
+use programs::{Managers, Programs};
 
-/// The user that the test acts as, a member of `system:masters`.
-pub const USER: &str = "conformance";
-const TOKEN: &str = "conformance-token";
+/// The user that its kubeconfig is of, a member of `system:masters`.
+pub const USER: &str = "maestro";
+const TOKEN: &str = "maestro-token";
 
 /// How long a start may take before it counts as failed.
 const START: Duration = Duration::from_secs(60);
@@ -49,9 +48,10 @@ pub enum Error {
 
 /// A running control plane. Dropping it ends its processes and removes its data.
 pub struct ControlPlane {
-    endpoint: Endpoint,
     port: u16,
+    certificate: Vec<u8>,
     // In the order of their end: the API server goes before what it stores in.
+    managers: Vec<Process>,
     server: Process,
     etcd: Process,
     folder: TempDir,
@@ -78,12 +78,52 @@ impl ControlPlane {
         let [client, peer, secure] = free_ports()?;
         let etcd = etcd(programs, &folder, client, peer)?;
         let mut server = api_server(programs, &folder, client, secure)?;
-        let endpoint = Endpoint::new(secure, TOKEN, &credentials.certificate).map_err(prepare)?;
-        match tokio::time::timeout(START, ready(&endpoint, &mut server)).await {
-            Ok(Ok(())) => Ok(Self { endpoint, port: secure, server, etcd, folder }),
+        match tokio::time::timeout(START, ready(secure, &credentials, &mut server)).await {
+            Ok(Ok(())) => {
+                let certificate = credentials.certificate;
+                Ok(Self { port: secure, certificate, managers: Vec::new(), server, etcd, folder })
+            }
             Ok(Err(why)) => Err(not_ready(why, &etcd, &server)),
             Err(_) => Err(not_ready(format!("no answer in {START:?}"), &etcd, &server)),
         }
+    }
+
+    /// Starts kube-controller-manager and kube-scheduler. They wait for nobody: what they do is
+    /// seen in the cluster.
+    ///
+    /// # Errors
+    /// When a program cannot be started.
+    pub fn manage(&mut self, programs: &Managers) -> Result<(), Error> {
+        let file = |name: &str| self.folder.path().join(name);
+        let kubeconfig = file("kubeconfig");
+        std::fs::write(&kubeconfig, self.kubeconfig()).map_err(prepare)?;
+        let usual = || {
+            let kubeconfig = format!("--kubeconfig={}", kubeconfig.display());
+            // They serve nothing: their ports would be everybody's.
+            vec![kubeconfig, "--leader-elect=false".to_owned(), "--secure-port=0".to_owned()]
+        };
+        let mut controllers = usual();
+        let key = file(credentials::KEY);
+        controllers.extend([
+            format!("--service-account-private-key-file={}", key.display()),
+            format!("--root-ca-file={}", file(credentials::CERTIFICATE).display()),
+            "--use-service-account-credentials=true".to_owned(),
+        ]);
+        let start = |program: &std::path::Path, arguments: &[String], log: &str| {
+            Process::start(program, arguments, &file(log)).map_err(prepare)
+        };
+        let controllers = start(&programs.controllers, &controllers, "controllers.log")?;
+        let scheduler = start(&programs.scheduler, &usual(), "scheduler.log")?;
+        self.managers = vec![controllers, scheduler];
+        Ok(())
+    }
+
+    /// The end of what a program printed that has ended though nobody asked it to.
+    pub fn failure(&mut self) -> Option<String> {
+        let mut all = self.managers.iter_mut().chain([&mut self.server, &mut self.etcd]);
+        all.find_map(|process| {
+            process.ended().map(|status| format!("{status}: {}", process.output()))
+        })
     }
 
     /// Bytes of memory that its processes hold (`VmRSS`).
@@ -105,9 +145,19 @@ impl ControlPlane {
         )
     }
 
-    /// Where its API is, and how one gets in.
-    pub const fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+    /// The port of its API on the loopback interface.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The token of [`USER`].
+    pub const fn token(&self) -> &'static str {
+        TOKEN
+    }
+
+    /// The certificate that its API server shows, in DER.
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
     }
 }
 
@@ -177,19 +227,24 @@ fn api_server(
 }
 
 /// Waits until `/readyz` says so, or the server has ended.
-async fn ready(endpoint: &Endpoint, server: &mut Process) -> Result<(), String> {
+async fn ready(port: u16, known: &Credentials, server: &mut Process) -> Result<(), String> {
+    let client = client(port, known).map_err(|error| error.to_string())?;
     loop {
         if let Some(status) = server.ended() {
             return Err(format!("it ended with {status}"));
         }
-        let asked = async {
-            let mut connection = Connection::open(endpoint).await?;
-            connection.ask(&Question::get("/readyz")).await
-        };
-        let answer: Result<wire::Answer, Failure> = asked.await;
-        if answer.is_ok_and(|answer| answer.code == 200) {
+        let asked = http::Request::get("/readyz").body(Vec::new());
+        let asked = asked.map_err(|error| error.to_string())?;
+        if client.request_text(asked).await.is_ok() {
             return Ok(());
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+fn client(port: u16, known: &Credentials) -> Result<kube::Client, Box<dyn std::error::Error>> {
+    let mut config = kube::Config::new(format!("https://127.0.0.1:{port}").parse()?);
+    config.root_cert = Some(vec![known.certificate.clone()]);
+    config.auth_info.token = Some(TOKEN.to_owned().into());
+    Ok(kube::Client::try_from(config)?)
 }

@@ -10,6 +10,7 @@ use http_body_util::Full;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use maestro_sim::protobuf;
+use maestro_test::cluster::control_plane::ControlPlane;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -149,6 +150,14 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// The API of a control plane.
+    ///
+    /// # Errors
+    /// When its certificate is none.
+    pub fn of(plane: &ControlPlane) -> Result<Self, String> {
+        Self::new(plane.port(), plane.token(), plane.certificate())
+    }
+
     /// An endpoint on the loopback interface that shows the certificate given, in DER.
     ///
     /// # Errors

@@ -5,23 +5,23 @@ use std::fs;
 use std::path::Path;
 
 /// The server's certificate, which its clients trust as it is.
-pub(super) const CERTIFICATE: &str = "server.crt";
+pub const CERTIFICATE: &str = "server.crt";
 /// The private key, of the certificate and of the service account tokens.
-pub(super) const KEY: &str = "server.key";
+pub const KEY: &str = "server.key";
 /// The public half of the key, by which the tokens of service accounts are checked.
-pub(super) const PUBLIC_KEY: &str = "server.pub";
+pub const PUBLIC_KEY: &str = "server.pub";
 /// The token file: token, user, uid, groups.
-pub(super) const TOKENS: &str = "tokens.csv";
+pub const TOKENS: &str = "tokens.csv";
 
 /// What clients need of what was written.
-pub(super) struct Credentials {
+pub struct Credentials {
     /// The server's certificate in DER.
-    pub(super) certificate: Vec<u8>,
+    pub certificate: Vec<u8>,
 }
 
 impl Credentials {
     /// Writes fresh credentials into a folder.
-    pub(super) fn write(folder: &Path, user: &str, token: &str) -> Result<Self, String> {
+    pub fn write(folder: &Path, user: &str, token: &str) -> Result<Self, String> {
         let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
         let made = rcgen::generate_simple_self_signed(names).map_err(text)?;
         fs::write(folder.join(CERTIFICATE), made.cert.pem()).map_err(text)?;

@@ -22,7 +22,7 @@ wait "$program"
 const SHOWN: usize = 20;
 
 /// A running program with its output in a file.
-pub(super) struct Process {
+pub struct Process {
     shell: Child,
     lifeline: Option<ChildStdin>,
     log: PathBuf,
@@ -30,7 +30,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts a program in a process group of its own.
-    pub(super) fn start(program: &Path, arguments: &[String], log: &Path) -> io::Result<Self> {
+    pub fn start(program: &Path, arguments: &[String], log: &Path) -> io::Result<Self> {
         let out = File::create(log)?;
         let mut shell = Command::new("sh")
             .args(["-c", SHELL, "sh"])
@@ -46,12 +46,12 @@ impl Process {
     }
 
     /// How the program ended, if it did.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn ended(&mut self) -> Option<ExitStatus> {
         self.shell.try_wait().ok().flatten()
     }
 
     /// Bytes of memory that the program holds, without the shell around it.
-    pub(super) fn resident(&self) -> u64 {
+    pub fn resident(&self) -> u64 {
         let shell = self.shell.id();
         let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
         let children = children.unwrap_or_default();
@@ -59,7 +59,7 @@ impl Process {
     }
 
     /// The end of what it printed.
-    pub(super) fn output(&self) -> String {
+    pub fn output(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();

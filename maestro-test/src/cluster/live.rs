@@ -1,0 +1,330 @@
+//! A real API server, and what Maestro adds to it so that scenarios run there: nodes with its own
+//! kubelet, a provisioner of volumes, links before the operator, and watches on everything.
+
+mod clock;
+mod feed;
+mod follow;
+mod hand;
+mod linked;
+mod order;
+mod part;
+mod stream;
+mod writers;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kube::core::discovery::v2::APIGroupDiscoveryList;
+use maestro_sim::actor::Remote;
+use maestro_sim::api::{Request, Status, Verb};
+use maestro_sim::boot;
+use maestro_sim::controller::Controller;
+use maestro_sim::controller::volume::external::Provisioner;
+use maestro_sim::kubelet::Kubelet;
+use maestro_sim::link::LinkId;
+use maestro_sim::links::Links;
+use maestro_sim::object::{GroupResource, Key, Object};
+use maestro_sim::rng::Stream;
+use maestro_sim::workload::{Rule, Wake, WorkloadControl, Workloads};
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tokio::task::{JoinSet, block_in_place};
+
+use self::clock::Clock;
+use self::feed::{Feed, Message};
+use self::hand::Hand;
+use self::linked::{Linked, Wires};
+use self::part::Way;
+use self::writers::Writers;
+use super::{Cluster, Need, Served};
+use crate::runner::Recorder;
+
+/// How long a fresh cluster may take until everything that Maestro adds to it stands.
+const START: Duration = Duration::from_secs(60);
+/// Between two looks whether it does.
+const LOOK: Duration = Duration::from_millis(50);
+/// The client of what Maestro itself sets up.
+const SETUP: &str = "setup";
+
+/// What a run asks of a real cluster.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// How many nodes of Maestro's own are added.
+    pub nodes: u32,
+    /// How workloads behave, as declared.
+    pub workloads: Vec<Rule>,
+    /// Decides everything that is drawn.
+    pub seed: u64,
+    /// The share of its declared time that everything takes.
+    pub time_scale: f64,
+}
+
+/// A running cluster.
+pub struct Live {
+    wires: Wires,
+    hand: Hand,
+    seed: u64,
+    time_scale: f64,
+    served: Mutex<BTreeMap<String, Vec<Served>>>,
+    kubelets: BTreeMap<String, UnboundedSender<Message>>,
+    version: Arc<AtomicU64>,
+    /// The control of what the kubelets run.
+    pub control: WorkloadControl,
+    // Dropped with the cluster, and with it everything that runs on its behalf.
+    _tasks: JoinSet<()>,
+}
+
+impl Live {
+    /// Joins a cluster whose API server answers this client: follows everything in it, adds the
+    /// nodes and waits until they are ready.
+    ///
+    /// # Errors
+    /// With what is missing, when the API server does not answer or the nodes do not get ready.
+    pub async fn start(
+        client: kube::Client,
+        spec: &Spec,
+        recorder: &Recorder,
+    ) -> Result<Self, String> {
+        let clock = Clock::start();
+        let writers = Writers::default();
+        let control = WorkloadControl::default();
+        let links = Arc::new(Mutex::new(Links::new(spec.seed)));
+        let hand = Hand::new(client.clone(), writers.clone());
+        let wires = Wires {
+            client: client.clone(),
+            clock,
+            links: Arc::clone(&links),
+            recorder: recorder.clone(),
+            writers: writers.clone(),
+            compacted: Arc::default(),
+        };
+        let collections = collections(&discover(&client).await?);
+        let wanted = collections.len();
+        let mut tasks = JoinSet::new();
+        let mut parts = Vec::new();
+        let mut kubelets = BTreeMap::new();
+        let mut add = |link: &str, controller: Box<dyn Controller>| {
+            let (sender, news) = unbounded_channel();
+            let link = lock(&links).add_direct(link);
+            let remote = Remote::new(controller, spec.seed);
+            parts.push((remote.watches(), sender.clone()));
+            let way = Way { hand: hand.clone(), links: Arc::clone(&links), link };
+            (sender, part::run(remote, way, news))
+        };
+        let rules = spec.workloads.iter().map(|rule| rule.clone().paced(spec.time_scale));
+        let workloads = Arc::new(Workloads::new(rules.collect(), spec.seed));
+        for number in 1..=spec.nodes {
+            let node = boot::node(number);
+            let name = node.name.clone();
+            let kubelet = Kubelet::new(node, Arc::clone(&workloads), control.clone());
+            let (sender, running) = add(&format!("kubelet/{name}"), Box::new(kubelet));
+            tasks.spawn(running);
+            kubelets.insert(name, sender);
+        }
+        let provisioner = Provisioner::new(boot::PROVISIONER);
+        tasks.spawn(add("provisioner", Box::new(provisioner)).1);
+        let (listed, mut all_listed) = watch::channel(0);
+        let version: Arc<AtomicU64> = Arc::default();
+        let feed = Feed {
+            client: client.clone(),
+            clock,
+            recorder: recorder.clone(),
+            writers,
+            control: control.clone(),
+            parts,
+            version: Arc::clone(&version),
+            listed,
+            news: unbounded_channel(),
+        };
+        tasks.spawn(feed.run(collections));
+        let live = Self {
+            wires,
+            hand,
+            seed: spec.seed,
+            time_scale: spec.time_scale,
+            served: Mutex::default(),
+            kubelets,
+            version,
+            control,
+            _tasks: tasks,
+        };
+        let listed = all_listed.wait_for(|count| *count >= wanted);
+        let listed = tokio::time::timeout(START, listed).await;
+        if !matches!(listed, Ok(Ok(_))) {
+            return Err(format!("not every collection could be listed within {START:?}"));
+        }
+        live.set_up(spec.nodes).await?;
+        Ok(live)
+    }
+
+    /// Adds what scenarios rely on, and waits until pods can run.
+    async fn set_up(&self, nodes: u32) -> Result<(), String> {
+        let classes = GroupResource::new("storage.k8s.io", "storageclasses");
+        self.create(classes, boot::storage_class()).await?;
+        let driver = json!({
+            "apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver",
+            "metadata": {"name": boot::PROVISIONER}, "spec": {"attachRequired": false}});
+        self.create(GroupResource::new("storage.k8s.io", "csidrivers"), driver).await?;
+        let accounts = GroupResource::new("", "serviceaccounts");
+        let mut needed = vec![Request::new(SETUP, Verb::Get, accounts, "default", "default")];
+        needed.extend((1..=nodes).map(|number| {
+            let resource = GroupResource::new("", "nodes");
+            Request::new(SETUP, Verb::Get, resource, "", &format!("node-{number}"))
+        }));
+        let end = self.now() + START;
+        for request in needed {
+            let what = format!("{} {}", request.resource, request.name);
+            while !self.is_there(&request).await {
+                if self.now() >= end {
+                    return Err(format!("{what} is not there, or not ready, after {START:?}"));
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an object is there, and schedulable if it is a Node.
+    async fn is_there(&self, request: &Request) -> bool {
+        let Ok((_, value)) = self.hand.send(request).await else { return false };
+        let object = Object::new(value);
+        let ready = object.items(&["status", "conditions"]).iter().any(|condition| {
+            condition.get("type").is_some_and(|t| t == "Ready")
+                && condition.get("status").is_some_and(|s| s == "True")
+        });
+        &*request.resource.resource != "nodes"
+            || (ready && object.items(&["spec", "taints"]).is_empty())
+    }
+
+    async fn create(&self, resource: GroupResource, body: Value) -> Result<(), String> {
+        let request = Request { body, ..Request::new(SETUP, Verb::Create, resource, "", "") };
+        match self.hand.send(&request).await {
+            Err(status) if status.reason != "AlreadyExists" => Err(status.to_string()),
+            _ => Ok(()),
+        }
+    }
+
+    fn known(&self, kind: &str, group: Option<&str>) -> Option<Served> {
+        let served = lock(&self.served);
+        let found = served.get(kind)?;
+        found.iter().find(|s| group.is_none_or(|group| s.resource.group == group)).cloned()
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Everything that is served, by kind, in the version that the server prefers.
+async fn discover(client: &kube::Client) -> Result<BTreeMap<String, Vec<Served>>, String> {
+    let plain = |error: kube::Error| format!("the API server cannot be asked: {error}");
+    let core: APIGroupDiscoveryList =
+        client.list_core_api_versions_aggregated().await.map_err(plain)?;
+    let groups = client.list_api_groups_aggregated().await.map_err(plain)?;
+    let mut kinds: BTreeMap<String, Vec<Served>> = BTreeMap::new();
+    for group in core.items.into_iter().chain(groups.items) {
+        let name = group.metadata.and_then(|meta| meta.name).unwrap_or_default();
+        for version in group.versions {
+            for served in version.resources {
+                let can = |verb: &str| served.verbs.iter().any(|v| v == verb);
+                let (Some(kind), Some(resource), true) = (
+                    served.response_kind.as_ref().and_then(|kind| kind.kind.clone()),
+                    served.resource.clone(),
+                    can("list") && can("watch"),
+                ) else {
+                    continue;
+                };
+                let resource = GroupResource::owned(&name, &resource);
+                let all = kinds.entry(kind).or_default();
+                if all.iter().all(|known| known.resource != resource) {
+                    let version = version.version.clone().unwrap_or_default().into();
+                    let namespaced = served.scope.as_deref() == Some("Namespaced");
+                    all.push(Served { resource, version, namespaced });
+                }
+            }
+        }
+    }
+    Ok(kinds)
+}
+
+/// The collections that are followed: all but events, which nobody judges.
+fn collections(kinds: &BTreeMap<String, Vec<Served>>) -> Vec<Served> {
+    let all = kinds.values().flatten();
+    all.filter(|served| served.resource.resource != "events").cloned().collect()
+}
+
+impl Cluster for Live {
+    fn now(&self) -> Duration {
+        self.wires.clock.elapsed()
+    }
+
+    fn paced(&self, declared: Duration) -> Duration {
+        declared.mul_f64(self.time_scale)
+    }
+
+    fn stream(&self, name: &str) -> Stream {
+        Stream::new(self.seed, name)
+    }
+
+    fn lacks(&self, need: Need) -> Option<&'static str> {
+        match need {
+            Need::Kubelets if self.kubelets.is_empty() => {
+                Some("the nodes of this cluster are not Maestro's own")
+            }
+            Need::Kubelets => None,
+            Need::Controllers => Some("its controllers are processes with no link before them"),
+        }
+    }
+
+    fn served(&self, kind: &str, group: Option<&str>) -> Option<Served> {
+        self.known(kind, group).or_else(|| {
+            let kinds = block_in_place(|| Handle::current().block_on(discover(&self.wires.client)));
+            *lock(&self.served) = kinds.ok()?;
+            self.known(kind, group)
+        })
+    }
+
+    fn send(&self, request: Request) -> Result<(), Box<Status>> {
+        block_in_place(|| Handle::current().block_on(self.hand.send(&request))).map(drop)
+    }
+
+    fn find(&self, served: &Served, key: &Key) -> Option<Arc<Object>> {
+        let resource = served.resource.clone();
+        let request = Request {
+            version: served.version.clone(),
+            ..Request::new(SETUP, Verb::Get, resource, &key.namespace, &key.name)
+        };
+        let found = block_in_place(|| Handle::current().block_on(self.hand.send(&request)));
+        found.ok().map(|(_, value)| Arc::new(Object::new(value)))
+    }
+
+    fn client(&self, link: LinkId) -> kube::Client {
+        kube::Client::new(Linked::new(self.wires.clone(), link), "default")
+    }
+
+    fn links(&self, act: &mut dyn FnMut(&mut Links)) {
+        act(&mut self.wires.lock());
+    }
+
+    fn crash(&self, link: LinkId) {
+        self.wires.crash(link);
+    }
+
+    fn wake(&self, wakes: &[Wake]) {
+        for wake in wakes {
+            if let Some(kubelet) = self.kubelets.get(&wake.node) {
+                // A kubelet that has ended feels nothing.
+                let _ = kubelet.send(Message::Enqueue(wake.pod.clone()));
+            }
+        }
+    }
+
+    fn compact(&self) {
+        let version = self.version.load(Ordering::Relaxed);
+        self.wires.compacted.store(version, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,101 @@
+//! One run on a real API server: the same steps, faults and properties, in the wall's time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tokio::runtime::Runtime;
+
+use super::{Recorder, Run, setup};
+use crate::cluster::Shared;
+use crate::cluster::control_plane::ControlPlane;
+use crate::cluster::control_plane::programs::{Managers, Programs};
+use crate::cluster::live::{Live, Spec};
+use crate::cluster::target::{Place, Target};
+use crate::outcome::Outcome;
+use crate::scenario::Scenario;
+
+/// How long what still runs at the end of a run may take to end.
+const END: Duration = Duration::from_secs(5);
+
+/// Runs a scenario on a real cluster. What cannot be started is the kit's own failure.
+pub fn run(place: &Place, scenario: &Scenario, seed: u64) -> Outcome {
+    let began = std::time::Instant::now();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime: std::io::Result<Runtime> = runtime.worker_threads(2).enable_all().build();
+    let result = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
+        let result = runtime.block_on(once(place, scenario, seed));
+        runtime.shutdown_timeout(END);
+        result
+    });
+    let failed = |error| Outcome { seed, harness: Some(error), ..Outcome::default() };
+    Outcome { wall: began.elapsed(), ..result.unwrap_or_else(failed) }
+}
+
+async fn once(place: &Place, scenario: &Scenario, seed: u64) -> Result<Outcome, String> {
+    let mut base = Base::start(&place.target).await?;
+    let recorder = Recorder::new(scenario, seed);
+    let spec = Spec {
+        nodes: scenario.spec.cluster.nodes.value,
+        workloads: scenario.spec.workloads.iter().map(setup::rule).collect(),
+        seed,
+        time_scale: place.time_scale,
+    };
+    let client = kube::Client::try_from(base.config.clone()).map_err(|e| e.to_string())?;
+    let live = Live::start(client, &spec, &recorder).await;
+    let live = live.map_err(|why| base.explain(why))?;
+    let control = live.control.clone();
+    let cluster: Shared = Arc::new(live);
+    let outcome = Run { scenario, cluster, control, recorder }.through(seed).await;
+    match base.failure() {
+        Some(why) => Err(why),
+        None => Ok(outcome),
+    }
+}
+
+/// The API server that a run stands on, and what goes with the run.
+struct Base {
+    config: kube::Config,
+    plane: Option<ControlPlane>,
+}
+
+impl Base {
+    async fn start(target: &Target) -> Result<Self, String> {
+        let options = KubeConfigOptions::default();
+        match target {
+            Target::Sim => Err("the simulation has no API server to connect to".to_owned()),
+            Target::ControlPlane => {
+                let (programs, managers) = (Programs::find()?, Managers::find()?);
+                let plane = ControlPlane::start(&programs).await;
+                let mut plane = plane.map_err(|error| error.to_string())?;
+                plane.manage(&managers).map_err(|error| error.to_string())?;
+                let config =
+                    Kubeconfig::from_yaml(&plane.kubeconfig()).map_err(|e| e.to_string())?;
+                let config = kube::Config::from_custom_kubeconfig(config, &options).await;
+                let config = config.map_err(|error| error.to_string())?;
+                Ok(Self { config, plane: Some(plane) })
+            }
+            Target::Kubeconfig(file) => {
+                let config = match file {
+                    Some(file) => Kubeconfig::read_from(file),
+                    None => Kubeconfig::read(),
+                };
+                let config = config.map_err(|error| error.to_string())?;
+                let config = kube::Config::from_custom_kubeconfig(config, &options).await;
+                Ok(Self { config: config.map_err(|error| error.to_string())?, plane: None })
+            }
+        }
+    }
+
+    /// What a program of the control plane said that has ended though nobody asked it to.
+    fn failure(&mut self) -> Option<String> {
+        self.plane.as_mut().and_then(ControlPlane::failure)
+    }
+
+    fn explain(&mut self, why: String) -> String {
+        match self.failure() {
+            Some(failure) => format!("{why}\n{failure}"),
+            None => why,
+        }
+    }
+}
