@@ -9,6 +9,8 @@ pub mod process;
 pub mod programs;
 
 use std::net::TcpListener;
+use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -19,7 +21,11 @@ use programs::{Managers, Programs};
 
 /// The user that its kubeconfig is of, a member of `system:masters`.
 pub const USER: &str = "maestro";
-const TOKEN: &str = "maestro-token";
+/// Its token.
+pub const TOKEN: &str = "maestro-token";
+
+/// The file of its kubeconfig, beside the [`credentials`].
+pub const KUBECONFIG: &str = "kubeconfig";
 
 /// How long a start may take before it counts as failed.
 const START: Duration = Duration::from_secs(60);
@@ -74,11 +80,18 @@ impl ControlPlane {
 
     async fn start_once(programs: &Programs) -> Result<Self, Error> {
         let folder = TempDir::with_prefix("maestro-control-plane-").map_err(prepare)?;
-        let credentials = Credentials::write(folder.path(), USER, TOKEN).map_err(prepare)?;
+        let credentials =
+            Credentials::write(folder.path(), &NAMES, USER, TOKEN).map_err(prepare)?;
         let [client, peer, secure] = free_ports()?;
-        let etcd = etcd(programs, &folder, client, peer)?;
-        let mut server = api_server(programs, &folder, client, secure)?;
-        match tokio::time::timeout(START, ready(secure, &credentials, &mut server)).await {
+        let etcd_url = format!("http://127.0.0.1:{client}");
+        let peers = format!("http://127.0.0.1:{peer}");
+        let log = |name: &str| folder.path().join(name);
+        let arguments = etcd_arguments(&folder.path().join("etcd"), &etcd_url, &peers);
+        let etcd = Process::start(&programs.etcd, &arguments, &log("etcd.log")).map_err(prepare)?;
+        let arguments = server_arguments(folder.path(), &etcd_url, "127.0.0.1", secure);
+        let server = Process::start(&programs.api_server, &arguments, &log("kube-apiserver.log"));
+        let mut server = server.map_err(prepare)?;
+        match tokio::time::timeout(START, ready(secure, &credentials, || server.ended())).await {
             Ok(Ok(())) => {
                 let certificate = credentials.certificate;
                 Ok(Self { port: secure, certificate, managers: Vec::new(), server, etcd, folder })
@@ -94,26 +107,14 @@ impl ControlPlane {
     /// # Errors
     /// When a program cannot be started.
     pub fn manage(&mut self, programs: &Managers) -> Result<(), Error> {
-        let file = |name: &str| self.folder.path().join(name);
-        let kubeconfig = file("kubeconfig");
-        std::fs::write(&kubeconfig, self.kubeconfig()).map_err(prepare)?;
-        let usual = || {
-            let kubeconfig = format!("--kubeconfig={}", kubeconfig.display());
-            // They serve nothing: their ports would be everybody's.
-            vec![kubeconfig, "--leader-elect=false".to_owned(), "--secure-port=0".to_owned()]
-        };
-        let mut controllers = usual();
-        let key = file(credentials::KEY);
-        controllers.extend([
-            format!("--service-account-private-key-file={}", key.display()),
-            format!("--root-ca-file={}", file(credentials::CERTIFICATE).display()),
-            "--use-service-account-credentials=true".to_owned(),
-        ]);
-        let start = |program: &std::path::Path, arguments: &[String], log: &str| {
-            Process::start(program, arguments, &file(log)).map_err(prepare)
+        let folder = self.folder.path();
+        std::fs::write(folder.join(KUBECONFIG), self.kubeconfig()).map_err(prepare)?;
+        let [controllers, scheduler] = manager_arguments(folder);
+        let start = |program: &Path, arguments: &[String], log: &str| {
+            Process::start(program, arguments, &folder.join(log)).map_err(prepare)
         };
         let controllers = start(&programs.controllers, &controllers, "controllers.log")?;
-        let scheduler = start(&programs.scheduler, &usual(), "scheduler.log")?;
+        let scheduler = start(&programs.scheduler, &scheduler, "scheduler.log")?;
         self.managers = vec![controllers, scheduler];
         Ok(())
     }
@@ -133,16 +134,7 @@ impl ControlPlane {
 
     /// A kubeconfig (v1 Config, as YAML) of a member of `system:masters`.
     pub fn kubeconfig(&self) -> String {
-        let authority = self.folder.path().join(credentials::CERTIFICATE);
-        format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: real\n\
-             clusters: [{{name: real, cluster: {{server: 'https://127.0.0.1:{}', \
-             certificate-authority: '{}'}}}}]\n\
-             users: [{{name: {USER}, user: {{token: {TOKEN}}}}}]\n\
-             contexts: [{{name: real, context: {{cluster: real, user: {USER}}}}}]\n",
-            self.port,
-            authority.display()
-        )
+        kubeconfig(&format!("127.0.0.1:{}", self.port), self.folder.path())
     }
 
     /// The port of its API on the loopback interface.
@@ -170,6 +162,9 @@ fn not_ready(why: String, etcd: &Process, server: &Process) -> Error {
     Error::NotReady { program: "kube-apiserver", why, output }
 }
 
+/// The names by which the server is known.
+const NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
+
 /// Three ports that nobody listens on.
 fn free_ports() -> Result<[u16; 3], Error> {
     let listener = || TcpListener::bind("127.0.0.1:0").map_err(prepare);
@@ -181,33 +176,40 @@ fn free_ports() -> Result<[u16; 3], Error> {
     Ok(ports)
 }
 
-fn etcd(programs: &Programs, folder: &TempDir, client: u16, peer: u16) -> Result<Process, Error> {
-    let client = format!("http://127.0.0.1:{client}");
-    let peer = format!("http://127.0.0.1:{peer}");
-    let arguments = [
-        "--unsafe-no-fsync".to_owned(),
-        format!("--data-dir={}", folder.path().join("etcd").display()),
-        format!("--listen-client-urls={client}"),
-        format!("--advertise-client-urls={client}"),
-        format!("--listen-peer-urls={peer}"),
-        format!("--initial-advertise-peer-urls={peer}"),
-        format!("--initial-cluster=default={peer}"),
-    ];
-    Process::start(&programs.etcd, &arguments, &folder.path().join("etcd.log")).map_err(prepare)
+/// A kubeconfig of [`USER`] for a server whose credentials stand in a folder.
+pub fn kubeconfig(server: &str, folder: &Path) -> String {
+    let authority = folder.join(credentials::CERTIFICATE);
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: real\n\
+         clusters: [{{name: real, cluster: {{server: 'https://{server}', \
+         certificate-authority: '{}'}}}}]\n\
+         users: [{{name: {USER}, user: {{token: {TOKEN}}}}}]\n\
+         contexts: [{{name: real, context: {{cluster: real, user: {USER}}}}}]\n",
+        authority.display()
+    )
 }
 
-fn api_server(
-    programs: &Programs,
-    folder: &TempDir,
-    etcd: u16,
-    secure: u16,
-) -> Result<Process, Error> {
-    let file = |name: &str| folder.path().join(name).display().to_string();
+/// The command line of an etcd of one member.
+pub fn etcd_arguments(data: &Path, clients: &str, peers: &str) -> Vec<String> {
+    vec![
+        "--unsafe-no-fsync".to_owned(),
+        format!("--data-dir={}", data.display()),
+        format!("--listen-client-urls={clients}"),
+        format!("--advertise-client-urls={clients}"),
+        format!("--listen-peer-urls={peers}"),
+        format!("--initial-advertise-peer-urls={peers}"),
+        format!("--initial-cluster=default={peers}"),
+    ]
+}
+
+/// The command line of an API server whose credentials stand in a folder.
+pub fn server_arguments(folder: &Path, etcd: &str, address: &str, port: u16) -> Vec<String> {
+    let file = |name: &str| folder.join(name).display().to_string();
     let key = file(credentials::KEY);
-    let arguments = [
-        format!("--etcd-servers=http://127.0.0.1:{etcd}"),
-        "--bind-address=127.0.0.1".to_owned(),
-        format!("--secure-port={secure}"),
+    vec![
+        format!("--etcd-servers={etcd}"),
+        format!("--bind-address={address}"),
+        format!("--secure-port={port}"),
         format!("--tls-cert-file={}", file(credentials::CERTIFICATE)),
         format!("--tls-private-key-file={key}"),
         format!("--service-account-key-file={}", file(credentials::PUBLIC_KEY)),
@@ -217,20 +219,44 @@ fn api_server(
         "--authorization-mode=RBAC".to_owned(),
         "--allow-privileged=true".to_owned(),
         format!("--token-auth-file={}", file(credentials::TOKENS)),
-        // The test asks as fast as it can: no fair share of a server that it has to itself.
+        // Whoever runs it asks as fast as it can: no fair share of a server of one's own.
         "--enable-priority-and-fairness=false".to_owned(),
         "--max-requests-inflight=0".to_owned(),
         "--max-mutating-requests-inflight=0".to_owned(),
+    ]
+}
+
+/// The command lines of kube-controller-manager and kube-scheduler, whose kubeconfig and
+/// credentials stand in a folder.
+pub fn manager_arguments(folder: &Path) -> [Vec<String>; 2] {
+    let file = |name: &str| folder.join(name).display().to_string();
+    let usual = [
+        format!("--kubeconfig={}", file(KUBECONFIG)),
+        "--leader-elect=false".to_owned(),
+        // They serve nothing: their usual ports would be everybody's.
+        "--secure-port=0".to_owned(),
     ];
-    let log = folder.path().join("kube-apiserver.log");
-    Process::start(&programs.api_server, &arguments, &log).map_err(prepare)
+    let mut controllers = usual.to_vec();
+    controllers.extend([
+        format!("--service-account-private-key-file={}", file(credentials::KEY)),
+        format!("--root-ca-file={}", file(credentials::CERTIFICATE)),
+        "--use-service-account-credentials=true".to_owned(),
+    ]);
+    [controllers, usual.to_vec()]
 }
 
 /// Waits until `/readyz` says so, or the server has ended.
-async fn ready(port: u16, known: &Credentials, server: &mut Process) -> Result<(), String> {
+///
+/// # Errors
+/// With how it ended.
+pub async fn ready(
+    port: u16,
+    known: &Credentials,
+    mut ended: impl FnMut() -> Option<ExitStatus>,
+) -> Result<(), String> {
     let client = client(port, known).map_err(|error| error.to_string())?;
     loop {
-        if let Some(status) = server.ended() {
+        if let Some(status) = ended() {
             return Err(format!("it ended with {status}"));
         }
         let asked = http::Request::get("/readyz").body(Vec::new());

@@ -13,6 +13,8 @@ pub enum Target {
     /// A real control plane of this run's own: etcd, kube-apiserver, kube-controller-manager and
     /// kube-scheduler as processes, with Maestro's kubelets.
     ControlPlane,
+    /// The same in containers of a Docker engine, of an image that is built of those programs.
+    Container,
     /// A cluster that is there: of this kubeconfig, or of `$KUBECONFIG` and `~/.kube/config`.
     Kubeconfig(Option<PathBuf>),
 }
@@ -22,6 +24,7 @@ impl fmt::Display for Target {
         match self {
             Self::Sim => f.write_str("sim"),
             Self::ControlPlane => f.write_str("control-plane"),
+            Self::Container => f.write_str("container"),
             Self::Kubeconfig(None) => f.write_str("kubeconfig"),
             Self::Kubeconfig(Some(file)) => write!(f, "kubeconfig={}", file.display()),
         }
@@ -36,16 +39,25 @@ impl FromStr for Target {
             Some(("kubeconfig", file)) if !file.is_empty() => Self::Kubeconfig(Some(file.into())),
             None if text == "sim" => Self::Sim,
             None if text == "control-plane" => Self::ControlPlane,
+            None if text == "container" => Self::Container,
             None if text == "kubeconfig" => Self::Kubeconfig(None),
-            _ => return Err("write sim, control-plane, kubeconfig or kubeconfig=FILE".to_owned()),
+            _ => {
+                return Err(
+                    "write sim, control-plane, container, kubeconfig or kubeconfig=FILE".to_owned()
+                );
+            }
         };
-        if target != Self::Sim && !cfg!(feature = "clusters") {
-            return Err(format!(
-                "this maestro-test knows the simulation alone; for {target} build it with \
-                 --features clusters"
-            ));
+        let (built_in, feature) = match target {
+            Self::Sim => (true, ""),
+            Self::Container => (cfg!(feature = "containers"), "containers"),
+            _ => (cfg!(feature = "clusters"), "clusters"),
+        };
+        if built_in {
+            return Ok(target);
         }
-        Ok(target)
+        Err(format!(
+            "{target} is not built into this maestro-test; build it with --features {feature}"
+        ))
     }
 }
 

@@ -8,6 +8,8 @@ use tokio::runtime::Runtime;
 
 use super::{Recorder, Run, setup};
 use crate::cluster::Shared;
+#[cfg(feature = "containers")]
+use crate::cluster::container::Containers;
 use crate::cluster::control_plane::ControlPlane;
 use crate::cluster::control_plane::programs::{Managers, Programs};
 use crate::cluster::live::{Live, Spec};
@@ -43,59 +45,70 @@ async fn once(place: &Place, scenario: &Scenario, seed: u64) -> Result<Outcome, 
     };
     let client = kube::Client::try_from(base.config.clone()).map_err(|e| e.to_string())?;
     let live = Live::start(client, &spec, &recorder).await;
-    let live = live.map_err(|why| base.explain(why))?;
+    let live = match (live, base.failure().await) {
+        (Ok(live), _) => live,
+        (Err(why), None) => return Err(why),
+        (Err(why), Some(failure)) => return Err(format!("{why}\n{failure}")),
+    };
     let control = live.control.clone();
     let cluster: Shared = Arc::new(live);
     let outcome = Run { scenario, cluster, control, recorder }.through(seed).await;
-    match base.failure() {
+    match base.failure().await {
         Some(why) => Err(why),
         None => Ok(outcome),
     }
 }
 
-/// The API server that a run stands on, and what goes with the run.
+/// The API server that a run stands on, and what ends with the run.
 struct Base {
     config: kube::Config,
-    plane: Option<ControlPlane>,
+    runs: Runs,
+}
+
+/// What was started for the run.
+enum Runs {
+    Nothing,
+    Processes(ControlPlane),
+    #[cfg(feature = "containers")]
+    Containers(Containers),
 }
 
 impl Base {
     async fn start(target: &Target) -> Result<Self, String> {
-        let options = KubeConfigOptions::default();
-        match target {
-            Target::Sim => Err("the simulation has no API server to connect to".to_owned()),
+        let (kubeconfig, runs) = match target {
+            Target::Sim => return Err("the simulation has no API server to connect to".to_owned()),
             Target::ControlPlane => {
                 let (programs, managers) = (Programs::find()?, Managers::find()?);
                 let plane = ControlPlane::start(&programs).await;
                 let mut plane = plane.map_err(|error| error.to_string())?;
                 plane.manage(&managers).map_err(|error| error.to_string())?;
-                let config =
-                    Kubeconfig::from_yaml(&plane.kubeconfig()).map_err(|e| e.to_string())?;
-                let config = kube::Config::from_custom_kubeconfig(config, &options).await;
-                let config = config.map_err(|error| error.to_string())?;
-                Ok(Self { config, plane: Some(plane) })
+                (Kubeconfig::from_yaml(&plane.kubeconfig()), Runs::Processes(plane))
             }
-            Target::Kubeconfig(file) => {
-                let config = match file {
-                    Some(file) => Kubeconfig::read_from(file),
-                    None => Kubeconfig::read(),
-                };
-                let config = config.map_err(|error| error.to_string())?;
-                let config = kube::Config::from_custom_kubeconfig(config, &options).await;
-                Ok(Self { config: config.map_err(|error| error.to_string())?, plane: None })
+            #[cfg(feature = "containers")]
+            Target::Container => {
+                let containers = Containers::start(&Programs::find()?, &Managers::find()?).await?;
+                (Kubeconfig::from_yaml(containers.kubeconfig()), Runs::Containers(containers))
             }
-        }
+            #[cfg(not(feature = "containers"))]
+            Target::Container => {
+                return Err("containers are not built in (feature containers)".to_owned());
+            }
+            Target::Kubeconfig(Some(file)) => (Kubeconfig::read_from(file), Runs::Nothing),
+            Target::Kubeconfig(None) => (Kubeconfig::read(), Runs::Nothing),
+        };
+        let kubeconfig = kubeconfig.map_err(|error| error.to_string())?;
+        let options = KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
+        Ok(Self { config: config.map_err(|error| error.to_string())?, runs })
     }
 
     /// What a program of the control plane said that has ended though nobody asked it to.
-    fn failure(&mut self) -> Option<String> {
-        self.plane.as_mut().and_then(ControlPlane::failure)
-    }
-
-    fn explain(&mut self, why: String) -> String {
-        match self.failure() {
-            Some(failure) => format!("{why}\n{failure}"),
-            None => why,
+    async fn failure(&mut self) -> Option<String> {
+        match &mut self.runs {
+            Runs::Nothing => None,
+            Runs::Processes(plane) => plane.failure(),
+            #[cfg(feature = "containers")]
+            Runs::Containers(containers) => containers.failure().await,
         }
     }
 }

@@ -13,6 +13,9 @@ pub const PUBLIC_KEY: &str = "server.pub";
 /// The token file: token, user, uid, groups.
 pub const TOKENS: &str = "tokens.csv";
 
+/// Every file of credentials.
+pub const FILES: [&str; 4] = [CERTIFICATE, KEY, PUBLIC_KEY, TOKENS];
+
 /// What clients need of what was written.
 pub struct Credentials {
     /// The server's certificate in DER.
@@ -21,8 +24,11 @@ pub struct Credentials {
 
 impl Credentials {
     /// Writes fresh credentials into a folder.
-    pub fn write(folder: &Path, user: &str, token: &str) -> Result<Self, String> {
-        let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+    ///
+    /// # Errors
+    /// When a name is none, or a file cannot be written.
+    pub fn write(folder: &Path, names: &[&str], user: &str, token: &str) -> Result<Self, String> {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let made = rcgen::generate_simple_self_signed(names).map_err(text)?;
         fs::write(folder.join(CERTIFICATE), made.cert.pem()).map_err(text)?;
         fs::write(folder.join(KEY), made.signing_key.serialize_pem()).map_err(text)?;

@@ -61,10 +61,14 @@ impl Process {
     /// The end of what it printed.
     pub fn output(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(SHOWN)..].join("\n")
+        last_lines(&String::from_utf8_lossy(&text))
     }
+}
+
+/// The end of an output: as much as an error shows.
+pub fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(SHOWN)..].join("\n")
 }
 
 /// Bytes of memory that a process holds (`VmRSS`), 0 when there is none of this number.

@@ -103,7 +103,7 @@ fn program(
 }
 
 /// The version of Kubernetes that the build makes, such as `v1.37.2`.
-fn version() -> &'static str {
+pub fn version() -> &'static str {
     let lines = MODULE.lines().map(|line| line.trim().trim_start_matches("require "));
     let mut required = lines.filter_map(|line| line.strip_prefix("k8s.io/kubernetes "));
     required.next().and_then(|rest| rest.split_whitespace().next()).unwrap_or("")
