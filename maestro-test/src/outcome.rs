@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cluster::target::Place;
 use crate::exit::Exit;
 use crate::property::{Coverage, Violation};
 use crate::scenario::Scenario;
@@ -113,6 +114,8 @@ impl Verdict {
 /// All runs of one scenario.
 #[derive(Clone, Debug)]
 pub struct Summary {
+    /// Where it ran.
+    pub place: Place,
     /// The scenario.
     pub scenario: Scenario,
     /// Its runs, by seed.

@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use maestro_sim::trace::TraceLevel;
 
+use crate::cluster::target::Place;
 use crate::exit::Exit;
 use crate::outcome::Summary;
 use crate::report::human::{self, Paint};
@@ -37,7 +38,9 @@ impl std::error::Error for NotProved {}
 /// # Errors
 /// With the failing run, its reason and how to replay it.
 pub fn prove(scenario: &Scenario, seeds: Range<u64>) -> Result<Summary, NotProved> {
-    let mut summary = Summary { scenario: scenario.clone(), outcomes: Vec::new(), skipped: 0 };
+    let place = Place::default();
+    let mut summary =
+        Summary { place, scenario: scenario.clone(), outcomes: Vec::new(), skipped: 0 };
     for seed in seeds {
         summary.outcomes.push(run_scenario(scenario, seed, TraceLevel::Digest));
         if summary.first_failure().is_some() {

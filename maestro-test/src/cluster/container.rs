@@ -144,3 +144,18 @@ impl Containers {
         None
     }
 }
+
+/// Why no container can be started here, if none can: asked of the engine itself.
+pub fn lacking() -> Option<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return Some(error.to_string()),
+    };
+    let asked = async {
+        let client = testcontainers::core::client::docker_client_instance().await;
+        let client = client.map_err(text)?;
+        client.ping().await.map(drop).map_err(text)
+    };
+    runtime.block_on(asked).err().map(|why| format!("no Docker engine answers: {why}"))
+}

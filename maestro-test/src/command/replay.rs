@@ -8,6 +8,7 @@ use maestro_sim::trace::TraceLevel;
 
 use crate::Scenario;
 use crate::cli::Cli;
+use crate::cluster::target::Place;
 use crate::exit::Exit;
 use crate::outcome::Summary;
 use crate::report::human;
@@ -46,7 +47,8 @@ pub fn run(cli: &Cli, replay: &Replay) -> Exit {
         }
     }
     let digest = outcome.digest;
-    let summary = Summary { scenario, outcomes: vec![outcome], skipped: 0 };
+    let summary =
+        Summary { place: Place::default(), scenario, outcomes: vec![outcome], skipped: 0 };
     let text = human::scenario(&summary, human::Paint { on: cli.paints() }, true);
     let _ = writeln!(std::io::stdout(), "{text}     trace {digest:016x}");
     summary.exit()

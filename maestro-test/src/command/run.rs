@@ -80,6 +80,10 @@ impl Run {
         self.cluster == Target::Sim
     }
 
+    fn place(&self) -> Place {
+        Place { target: self.cluster.clone(), time_scale: self.time_scale }
+    }
+
     fn seeds(&self) -> Seeds {
         self.seeds.unwrap_or(Seeds { first: 0, end: if self.simulates() { 10 } else { 1 } })
     }
@@ -102,7 +106,13 @@ pub fn run(cli: &Cli, run: &Run) -> Exit {
     let mut summaries: Vec<Summary> = Vec::new();
     for (scenario, outcomes) in selected.chosen.into_iter().zip(outcomes) {
         let skipped = seeds - outcomes.len() as u64;
-        summaries.push(Summary { scenario, outcomes: outcomes.into_values().collect(), skipped });
+        let place = run.place();
+        summaries.push(Summary {
+            place,
+            scenario,
+            outcomes: outcomes.into_values().collect(),
+            skipped,
+        });
     }
     let not_run = summaries.iter().filter(|s| s.outcomes.is_empty()).count();
     summaries.retain(|summary| !summary.outcomes.is_empty());
@@ -128,7 +138,7 @@ fn pool(run: &Run, scenarios: &[Scenario], progress: bool) -> Vec<BTreeMap<u64, 
     let Seeds { first, end } = run.seeds();
     let plan = Plan {
         scenarios: scenarios.to_vec(),
-        place: Place { target: run.cluster.clone(), time_scale: run.time_scale },
+        place: run.place(),
         first,
         seeds: usize::try_from(end - first).unwrap_or(usize::MAX),
         jobs: run.jobs.unwrap_or(if run.simulates() { processors } else { 1 }),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use maestro_core::framework::GoDuration;
 
+use crate::cluster::target::Target;
 use crate::outcome::{Outcome, Summary, Verdict};
 use crate::property::Violation;
 
@@ -43,10 +44,11 @@ pub fn scenario(summary: &Summary, paint: Paint, verbose: bool) -> String {
         if failure.is_none() && never.is_empty() { paint.good("PASS") } else { paint.bad("FAIL") };
     let runs = summary.outcomes.len();
     let detail = format!(
-        "{}/{runs} seeds, a run {} ms and {} of virtual time",
+        "{}/{runs} seeds, a run {} ms and {} of {} time",
         summary.passed(),
         summary.wall_quantile(0.5).as_millis(),
         round(summary.virtual_per_run()),
+        if summary.place.target == Target::Sim { "virtual" } else { "the cluster's" },
     );
     let _ = writeln!(out, "{mark} {}  {}", summary.scenario.name, paint.faint(&detail));
     if let Some((outcome, verdict)) = failure {
@@ -116,8 +118,20 @@ fn failure_block(summary: &Summary, outcome: &Outcome, verdict: Verdict, paint: 
         }
     }
     let path = summary.scenario.path.display();
-    let (word, program) = (paint.faint("replay"), program());
-    line(format!("{word} {program} replay {path} --seed {}", outcome.seed));
+    let (program, seed, place) = (program(), outcome.seed, &summary.place);
+    line(match place.target {
+        Target::Sim => {
+            format!("{} {program} replay {path} --seed {seed}", paint.faint("replay"))
+        }
+        // The wall's time does not repeat; the same faults come, as far as they are drawn.
+        _ => format!(
+            "{} {program} run {path} --cluster {} --time-scale {} --seeds {seed}..{}",
+            paint.faint("again"),
+            place.target,
+            place.time_scale,
+            seed + 1,
+        ),
+    });
     out
 }
 

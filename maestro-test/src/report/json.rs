@@ -40,6 +40,7 @@ fn scenario(summary: &Summary) -> Value {
     });
     json!({
         "name": summary.scenario.name,
+        "cluster": summary.place.target.to_string(),
         "file": summary.scenario.path.display().to_string(),
         "seeds": outcomes.len(),
         "passed": summary.passed(),

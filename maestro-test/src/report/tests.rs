@@ -31,7 +31,12 @@ fn failing() -> Summary {
         write(371, "operator/0", "delete PersistentVolumeClaim default/data-zk-1"),
     ];
     let fine = Outcome { seed: 4710, virtual_time: at(900), ..Outcome::default() };
-    Summary { scenario: scenario(""), outcomes: vec![fine, outcome], skipped: 0 }
+    Summary {
+        place: crate::cluster::target::Place::default(),
+        scenario: scenario(""),
+        outcomes: vec![fine, outcome],
+        skipped: 0,
+    }
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! One scenario file on every kind of cluster: the same steps, faults and properties on the
+//! simulation, on a real control plane and on one in containers.
+//!
+//! Where programs or a Docker engine are missing, it says so by name and with the reason.
+
+use std::path::Path;
+use std::time::Duration;
+
+use maestro_test::Scenario;
+use maestro_test::cluster::control_plane::programs::{Managers, Programs};
+use maestro_test::cluster::target::{Place, Target};
+use maestro_test::outcome::Summary;
+use maestro_test::pool::{self, Plan};
+use maestro_test::report::human::{self, Paint};
+
+/// The share of its declared time that everything takes: what is proved is that it converges.
+const PACE: f64 = 0.05;
+/// Real runs wait more than they work.
+const AT_ONCE: usize = 3;
+
+fn scenarios(names: &[&str]) -> Vec<Scenario> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let load = |name: &&str| Scenario::load(&folder.join(format!("{name}.yaml"))).expect(name);
+    names.iter().map(load).collect()
+}
+
+/// Why a kind of cluster cannot be had here, if it cannot.
+fn lacking(target: &Target) -> Option<String> {
+    Programs::find().err().or(Managers::find().err()).or_else(|| match target {
+        Target::Container => maestro_test::cluster::container::lacking(),
+        _ => None,
+    })
+}
+
+fn check(target: Target, names: &[&str]) {
+    if let Some(why) = lacking(&target) {
+        println!("SKIPPED scenarios on {target}: {why}");
+        return;
+    }
+    let place = Place { target, time_scale: PACE };
+    let scenarios = scenarios(names);
+    let plan = Plan {
+        place: place.clone(),
+        scenarios: scenarios.clone(),
+        first: 0,
+        seeds: 1,
+        jobs: AT_ONCE,
+        max_fail: usize::MAX,
+        patience: Duration::from_secs(1800),
+    };
+    let mut failed = String::new();
+    let outcomes = pool::run(plan, |_, _| {});
+    for (scenario, outcomes) in scenarios.into_iter().zip(outcomes) {
+        let outcomes = outcomes.into_values().collect();
+        let summary = Summary { place: place.clone(), scenario, outcomes, skipped: 0 };
+        let text = human::scenario(&summary, Paint { on: false }, true);
+        print!("{} {text}", place.target);
+        if summary.passed() == 0 || !summary.never().is_empty() {
+            failed.push_str(&text);
+        }
+    }
+    assert!(failed.is_empty(), "{failed}");
+}
+
+#[test]
+fn scenarios_hold_on_a_real_control_plane() {
+    check(Target::ControlPlane, &["zookeeper-deploy", "etcd-deploy", "zookeeper-delete"]);
+}
+
+#[test]
+fn scenarios_hold_on_a_control_plane_in_containers() {
+    check(Target::Container, &["zookeeper-deploy", "etcd-deploy"]);
+}
