@@ -14,6 +14,7 @@ pub mod sim;
 pub mod target;
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,10 @@ use maestro_sim::workload::Wake;
 
 /// A cluster, shared by everything in a run.
 pub type Shared = Arc<dyn Cluster>;
+
+/// Why a simulation runs no program.
+pub const NO_PROGRAM: &str = "its operator is a program, which cannot live in virtual time: run it \
+                              on a real cluster, as --cluster control-plane does";
 
 /// A collection as the API server serves it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,6 +50,38 @@ pub enum Need {
     Kubelets,
     /// Controllers and scheduler on links of their own.
     Controllers,
+}
+
+/// An operator that is a program: it finds the API server through `KUBECONFIG`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Program {
+    /// The file, or a name to look for in `PATH`.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+}
+
+/// A running program. Dropping it kills it.
+pub trait Running: Send {
+    /// How it ended, if it did.
+    fn ended(&mut self) -> Option<Ended>;
+}
+
+/// How a program ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ended {
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// The end of what it printed.
+    pub output: String,
+}
+
+impl Ended {
+    /// Whether it ended as a panic does: by a signal, or with the code that Rust (101) or Go (2)
+    /// gives it.
+    pub fn is_panic(&self) -> bool {
+        self.code.is_none_or(|code| matches!(code, 2 | 101 | 128..))
+    }
 }
 
 /// What a run needs of a cluster. Requests are answered before these functions return.
@@ -79,6 +116,14 @@ pub trait Cluster: Send + Sync {
 
     /// A client on a link.
     fn client(&self, link: LinkId) -> kube::Client;
+
+    /// Starts a program whose way to the API server is a link.
+    ///
+    /// # Errors
+    /// When programs cannot live here, or this one cannot be started.
+    fn program(&self, _link: LinkId, _program: &Program) -> Result<Box<dyn Running>, String> {
+        Err(NO_PROGRAM.to_owned())
+    }
 
     /// Looks at the links, or changes them.
     fn links(&self, act: &mut dyn FnMut(&mut Links));

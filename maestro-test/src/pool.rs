@@ -180,6 +180,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{Plan, run_with};
+    use crate::cluster::target::Place;
     use crate::outcome::Outcome;
     use crate::property::testing::scenario;
 

@@ -18,9 +18,9 @@ use maestro_sim::sim::{self, Options};
 use maestro_sim::trace::TraceLevel;
 use maestro_sim::workload::WorkloadControl;
 
-use crate::cluster::Shared;
 use crate::cluster::sim::Sim;
 use crate::cluster::target::{Place, Target};
+use crate::cluster::{NO_PROGRAM, Shared};
 use crate::event::{Happening, Phase};
 use crate::outcome::{Outcome, Verdict};
 use crate::property::{Ending, Reason};
@@ -49,6 +49,9 @@ pub fn run_scenario(scenario: &Scenario, seed: u64, trace: TraceLevel) -> Outcom
 /// differ.
 pub fn run_at(place: &Place, scenario: &Scenario, seed: u64) -> Outcome {
     match place.target {
+        Target::Sim if scenario.program().is_some() => {
+            Outcome { seed, harness: Some(NO_PROGRAM.to_owned()), ..Outcome::default() }
+        }
         Target::Sim => run_scenario(scenario, seed, TraceLevel::Digest),
         #[cfg(feature = "clusters")]
         _ => live::run(place, scenario, seed),
@@ -94,8 +97,10 @@ impl Run<'_> {
     }
 
     async fn drive(&mut self, seed: u64) -> Result<(), String> {
-        setup::kinds(&*self.cluster)?;
-        let operators = operator::start(&self.cluster, self.scenario.replicas(), &self.recorder);
+        if self.scenario.program().is_none() {
+            setup::kinds(&*self.cluster)?;
+        }
+        let operators = operator::start(&self.cluster, self.scenario, &self.recorder);
         let faults = faults::Faults::start(
             &self.cluster,
             self.scenario,

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::cluster::Program;
 use crate::runner::faults;
 
 pub use crate::runner::faults::Fault;
@@ -69,7 +70,7 @@ pub struct Spec {
     pub cluster: Cluster,
     /// The operator under test.
     #[serde(default)]
-    pub operator: Operator,
+    pub operator: At<Operator>,
     /// How pods behave; the first that matches a pod counts.
     #[serde(default)]
     pub workloads: Vec<Workload>,
@@ -106,8 +107,9 @@ impl Default for Cluster {
 pub struct Operator {
     /// Maestro's own operator. The default.
     pub maestro: Option<Maestro>,
-    /// A program that finds the API server through `KUBECONFIG`. Refused: a scenario's time is
-    /// virtual, and a program of its own lives by the wall's.
+    /// A program and its arguments, in any language, that finds the API server through
+    /// `KUBECONFIG`: a name in `PATH`, or a path from the scenario's directory. It lives by the
+    /// wall's clock, so it runs on real clusters alone; in the simulation it is skipped, by name.
     pub command: Option<Vec<At<String>>>,
 }
 
@@ -172,6 +174,15 @@ impl Scenario {
     /// A path written in the scenario, from where the process stands.
     pub fn resolve(&self, written: &str) -> PathBuf {
         self.path.parent().unwrap_or(Path::new("")).join(written)
+    }
+
+    /// The operator's program, when it is one.
+    pub fn program(&self) -> Option<Program> {
+        let words = self.spec.operator.command.as_ref()?;
+        let (first, rest) = words.split_first()?;
+        let is_path = first.value.contains(std::path::MAIN_SEPARATOR);
+        let path = if is_path { self.resolve(first) } else { first.value.clone().into() };
+        Some(Program { path, arguments: rest.iter().map(|word| word.value.clone()).collect() })
     }
 
     /// How many replicas of the operator run.

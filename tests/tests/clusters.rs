@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use maestro_test::Scenario;
-use maestro_test::cluster::control_plane::programs::{Managers, Programs};
+use maestro_test::cluster::control_plane::programs::{Managers, Programs, kubectl};
 use maestro_test::cluster::target::{Place, Target};
 use maestro_test::outcome::Summary;
 use maestro_test::pool::{self, Plan};
@@ -32,13 +32,12 @@ fn lacking(target: &Target) -> Option<String> {
     })
 }
 
-fn check(target: Target, names: &[&str]) {
+fn check(target: Target, scenarios: Vec<Scenario>) {
     if let Some(why) = lacking(&target) {
         println!("SKIPPED scenarios on {target}: {why}");
         return;
     }
     let place = Place { target, time_scale: PACE };
-    let scenarios = scenarios(names);
     let plan = Plan {
         place: place.clone(),
         scenarios: scenarios.clone(),
@@ -64,10 +63,28 @@ fn check(target: Target, names: &[&str]) {
 
 #[test]
 fn scenarios_hold_on_a_real_control_plane() {
-    check(Target::ControlPlane, &["zookeeper-deploy", "etcd-deploy", "zookeeper-delete"]);
+    check(
+        Target::ControlPlane,
+        scenarios(&["zookeeper-deploy", "etcd-deploy", "zookeeper-delete"]),
+    );
 }
 
 #[test]
 fn scenarios_hold_on_a_control_plane_in_containers() {
-    check(Target::Container, &["zookeeper-deploy", "etcd-deploy"]);
+    check(Target::Container, scenarios(&["zookeeper-deploy", "etcd-deploy"]));
+}
+
+#[test]
+fn an_operator_may_be_a_program_in_any_language() {
+    let kubectl = match kubectl() {
+        Ok(kubectl) => kubectl.display().to_string(),
+        Err(why) => {
+            println!("SKIPPED a program as the operator: {why}");
+            return;
+        }
+    };
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("clusters/copy.yaml");
+    let text = std::fs::read_to_string(&file).expect("a scenario");
+    let scenario = Scenario::parse(&file, &text.replace("KUBECTL", &kubectl));
+    check(Target::ControlPlane, vec![scenario.expect("a valid scenario")]);
 }

@@ -2,6 +2,7 @@
 //! kubelet, a provisioner of volumes, links before the operator, and watches on everything.
 
 mod clock;
+pub mod door;
 mod feed;
 mod follow;
 mod hand;
@@ -40,7 +41,8 @@ use self::hand::Hand;
 use self::linked::{Linked, Wires};
 use self::part::Way;
 use self::writers::Writers;
-use super::{Cluster, Need, Served};
+use super::control_plane::process::Process;
+use super::{Cluster, Ended, Need, Program, Running, Served};
 use crate::runner::Recorder;
 
 /// How long a fresh cluster may take until everything that Maestro adds to it stands.
@@ -161,6 +163,14 @@ impl Live {
         Ok(live)
     }
 
+    /// Opens a way over a link for a program.
+    ///
+    /// # Errors
+    /// When no port is free, or the kubeconfig cannot be written.
+    pub async fn door(&self, link: LinkId) -> std::io::Result<door::Door> {
+        door::Door::open(Linked::new(self.wires.clone(), link)).await
+    }
+
     /// Adds what scenarios rely on, and waits until pods can run.
     async fn set_up(&self, nodes: u32) -> Result<(), String> {
         let classes = GroupResource::new("storage.k8s.io", "storageclasses");
@@ -212,6 +222,19 @@ impl Live {
         let served = lock(&self.served);
         let found = served.get(kind)?;
         found.iter().find(|s| group.is_none_or(|group| s.resource.group == group)).cloned()
+    }
+}
+
+/// An operator that is a program of its own.
+struct Operator {
+    process: Process,
+    _door: door::Door,
+}
+
+impl Running for Operator {
+    fn ended(&mut self) -> Option<Ended> {
+        let status = self.process.ended()?;
+        Some(Ended { code: status.code(), output: self.process.output() })
     }
 }
 
@@ -304,6 +327,17 @@ impl Cluster for Live {
 
     fn client(&self, link: LinkId) -> kube::Client {
         kube::Client::new(Linked::new(self.wires.clone(), link), "default")
+    }
+
+    fn program(&self, link: LinkId, program: &Program) -> Result<Box<dyn Running>, String> {
+        let opened = block_in_place(|| Handle::current().block_on(self.door(link)));
+        let started = opened.and_then(|door| {
+            let variables = [("KUBECONFIG", door.kubeconfig())];
+            let log = door.folder().join("log");
+            let process = Process::start_with(&program.path, &program.arguments, &variables, &log)?;
+            Ok(Box::new(Operator { process, _door: door }) as Box<dyn Running>)
+        });
+        started.map_err(|error| format!("{}: {error}", program.path.display()))
     }
 
     fn links(&self, act: &mut dyn FnMut(&mut Links)) {

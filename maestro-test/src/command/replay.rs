@@ -8,6 +8,7 @@ use maestro_sim::trace::TraceLevel;
 
 use crate::Scenario;
 use crate::cli::Cli;
+use crate::cluster::NO_PROGRAM;
 use crate::cluster::target::Place;
 use crate::exit::Exit;
 use crate::outcome::Summary;
@@ -36,6 +37,10 @@ pub fn run(cli: &Cli, replay: &Replay) -> Exit {
             return Exit::Usage;
         }
     };
+    if scenario.program().is_some() {
+        eprintln!("maestro-test: {}: {NO_PROGRAM}", scenario.name);
+        return Exit::Usage;
+    }
     let level = if replay.trace.is_some() { TraceLevel::Full } else { TraceLevel::Digest };
     let outcome = run_scenario(&scenario, replay.seed, level);
     if let Some(path) = &replay.trace {

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use maestro_core::framework::GoDuration;
 
 use crate::cli::{Cli, Selection};
+use crate::cluster::NO_PROGRAM;
 use crate::cluster::target::{Place, Target, time_scale};
 use crate::exit::Exit;
 use crate::outcome::{Outcome, Summary, Verdict};
@@ -102,9 +103,15 @@ pub fn run(cli: &Cli, run: &Run) -> Exit {
     };
     let Seeds { first, end } = run.seeds();
     let seeds = end - first;
-    let outcomes = pool(run, &selected.chosen, !cli.quiet);
+    let (chosen, programs): (Vec<Scenario>, Vec<Scenario>) = { selected.chosen }
+        .into_iter()
+        .partition(|scenario| !run.simulates() || scenario.program().is_none());
+    for scenario in &programs {
+        println!("SKIP {}  {NO_PROGRAM}", scenario.name);
+    }
+    let outcomes = pool(run, &chosen, !cli.quiet);
     let mut summaries: Vec<Summary> = Vec::new();
-    for (scenario, outcomes) in selected.chosen.into_iter().zip(outcomes) {
+    for (scenario, outcomes) in chosen.into_iter().zip(outcomes) {
         let skipped = seeds - outcomes.len() as u64;
         let place = run.place();
         summaries.push(Summary {
@@ -129,7 +136,11 @@ pub fn run(cli: &Cli, run: &Run) -> Exit {
             return Exit::Harness;
         }
     }
-    let _ = writeln!(out, "{}", human::last_line(&summaries, selected.skipped + not_run));
+    let _ = writeln!(
+        out,
+        "{}",
+        human::last_line(&summaries, selected.skipped + not_run + programs.len())
+    );
     summaries.iter().map(Summary::exit).max().unwrap_or(Exit::NothingFound)
 }
 

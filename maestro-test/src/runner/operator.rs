@@ -9,11 +9,15 @@ use maestro_sim::link::LinkId;
 use tokio::task::JoinHandle;
 
 use super::Recorder;
-use crate::cluster::Shared;
+use crate::cluster::{Program, Shared};
 use crate::event::Happening;
+use crate::scenario::Scenario;
 
 /// How long a dead replica stays away.
 const RESTART: Duration = Duration::from_secs(2);
+
+/// How often it is looked at whether a replica still lives.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The running replicas.
 pub struct Operators {
@@ -44,19 +48,41 @@ impl Links {
     }
 }
 
-/// Starts so many replicas.
-pub fn start(cluster: &Shared, replicas: u32, recorder: &Recorder) -> Operators {
+/// What one replica is.
+#[derive(Clone)]
+enum What {
+    /// Maestro's own operator, in process, with or without an election.
+    Maestro(Option<LeaseOptions>),
+    /// A program.
+    Program(Program),
+}
+
+/// Starts the replicas of the scenario's operator.
+pub fn start(cluster: &Shared, scenario: &Scenario, recorder: &Recorder) -> Operators {
+    let replicas = scenario.replicas();
+    let what = match scenario.program() {
+        Some(program) => What::Program(program),
+        None => What::Maestro((replicas > 1).then(LeaseOptions::default)),
+    };
     let names: Vec<String> = (0..replicas).map(|index| format!("operator/{index}")).collect();
     let links = names.iter().map(|name| cluster.with_links(|links| links.add(name))).collect();
     let links = Arc::new(Mutex::new(links));
     let tasks = names.into_iter().enumerate().map(|(index, name)| {
         let (cluster, recorder, links) =
             (Arc::clone(cluster), recorder.clone(), Arc::clone(&links));
+        let what = what.clone();
         tokio::spawn(async move {
             loop {
                 let link = Links(Arc::clone(&links)).now().get(index).copied();
                 let Some(link) = link else { return };
-                live(&cluster, link, &name, replicas, &recorder).await;
+                match &what {
+                    What::Maestro(lease) => {
+                        live(&cluster, link, &name, lease.clone(), &recorder).await;
+                    }
+                    What::Program(program) => {
+                        run(&cluster, link, &name, program, &recorder).await;
+                    }
+                }
                 // Whatever the dead process left running must reach nothing any more.
                 let next = cluster.with_links(|links| links.replace(link));
                 if let Some(slot) =
@@ -72,9 +98,14 @@ pub fn start(cluster: &Shared, replicas: u32, recorder: &Recorder) -> Operators 
 }
 
 /// One life of one replica: until it ends, panics or its link is cut for good.
-async fn live(cluster: &Shared, link: LinkId, name: &str, replicas: u32, recorder: &Recorder) {
+async fn live(
+    cluster: &Shared,
+    link: LinkId,
+    name: &str,
+    lease: Option<LeaseOptions>,
+    recorder: &Recorder,
+) {
     let client = cluster.client(link);
-    let lease = (replicas > 1).then(LeaseOptions::default);
     let options =
         OperatorOptions { identity: name.replace('/', "-"), lease, ..OperatorOptions::default() };
     let mut task = tokio::spawn(operator::run(client, options));
@@ -92,12 +123,33 @@ async fn live(cluster: &Shared, link: LinkId, name: &str, replicas: u32, recorde
                 }
                 return;
             }
-            () = tokio::time::sleep(Duration::from_millis(100)) => {
+            () = tokio::time::sleep(LOOK) => {
                 if cluster.with_links(|links| links.get(link).fenced) {
                     task.abort();
                     return;
                 }
             }
         }
+    }
+}
+
+/// One life of a program: until it ends or its link is cut for good.
+async fn run(cluster: &Shared, link: LinkId, name: &str, program: &Program, recorder: &Recorder) {
+    let panicked = |message: String| {
+        recorder.tell(cluster.now(), Happening::Panicked { actor: name.into(), message });
+    };
+    let mut running = match cluster.program(link, program) {
+        Ok(running) => running,
+        Err(why) => return panicked(why),
+    };
+    while !cluster.with_links(|links| links.get(link).fenced) {
+        if let Some(ended) = running.ended() {
+            // It is started again, as a Deployment would; what is a panic is told.
+            if ended.is_panic() {
+                panicked(ended.output);
+            }
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }

@@ -61,13 +61,15 @@ fn cluster(spec: &Spec, problems: &mut Vec<Problem>) {
         );
     }
     if let Some(command) = &spec.operator.command {
-        let place = command.first().map(|word| word.place).unwrap_or_default();
-        problems.push(
-            Problem::new(place, "a program cannot reach the simulated cluster", "this").help(
-                "its time is virtual, a program's is not: write operator: {maestro: {}}, or run an \
-                 operator on `kube::Client` in process, as a Rust test",
-            ),
-        );
+        let place = command.first().map_or(spec.operator.place, |word| word.place);
+        if command.is_empty() {
+            let help = "write the program and its arguments, as in command: [my-operator, -v]";
+            problems.push(Problem::new(place, "no program is named", "this").help(help));
+        }
+        if spec.operator.maestro.is_some() {
+            let help = "keep one: maestro is the operator in process, command a program";
+            problems.push(Problem::new(place, "two operators are under test", "this").help(help));
+        }
     }
     let Some(maestro) = &spec.operator.maestro else { return };
     if maestro.replicas.value == 0 {

@@ -23,7 +23,7 @@ const CASES: &[&str] = &[
     "  cluster: 3",
     "  operators: {}",
     "  operator: {maestro: {replicas: -1}}",
-    "  operator: {command: [zk-operator, --verbose]}",
+    "  operator: {command: []}",
     "  operator: {maestro: {replicas: 2}, command: [zk-operator]}",
     "  cluster: {version: \"1.29\"}",
     "  workloads: [{selector: {app: zk}, imagepull: 5s}]",

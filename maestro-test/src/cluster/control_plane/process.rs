@@ -30,12 +30,29 @@ pub struct Process {
 
 impl Process {
     /// Starts a program in a process group of its own.
+    ///
+    /// # Errors
+    /// When the file of its output cannot be made, or no shell started.
     pub fn start(program: &Path, arguments: &[String], log: &Path) -> io::Result<Self> {
+        Self::start_with(program, arguments, &[], log)
+    }
+
+    /// Starts a program with these variables in its environment.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub fn start_with(
+        program: &Path,
+        arguments: &[String],
+        variables: &[(&str, &Path)],
+        log: &Path,
+    ) -> io::Result<Self> {
         let out = File::create(log)?;
         let mut shell = Command::new("sh")
             .args(["-c", SHELL, "sh"])
             .arg(program)
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(out.try_clone()?)
             .stderr(out)

@@ -16,6 +16,7 @@ use maestro_sim::api::{self, Request, Status, Verb, watch};
 use maestro_sim::link::{LinkId, Verdict};
 use maestro_sim::links::Links;
 use maestro_sim::observe::{Observer as _, RequestSummary};
+use maestro_sim::protobuf;
 use serde_json::{Value, json};
 
 use super::clock::Clock;
@@ -72,7 +73,11 @@ impl Linked {
         Self { wires, link }
     }
 
-    async fn serve(
+    /// Passes one request, and its answer.
+    ///
+    /// # Errors
+    /// When the link loses the answer, or the API server cannot be asked.
+    pub async fn serve(
         self,
         request: http::Request<Body>,
     ) -> Result<http::Response<Answer>, LinkError> {
@@ -131,7 +136,7 @@ impl Linked {
         let bytes = bytes.to_bytes();
         let mut why = String::new();
         if asked.verb.writes() || code >= 400 {
-            let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+            let value = read(&parts.headers, &bytes);
             if code < 400 {
                 let name = self.wires.lock().get(self.link).name.as_str().into();
                 self.wires.writers.wrote(&name, &value);
@@ -218,6 +223,16 @@ impl http_body::Body for Answer {
             },
         }
     }
+}
+
+/// An answer's object, in JSON or protobuf; `Null` when it is neither.
+fn read(headers: &http::HeaderMap, bytes: &[u8]) -> Value {
+    let media = headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or("");
+    let read = match media.starts_with(protobuf::MEDIA_TYPE) {
+        true => protobuf::decode(bytes, ("", "")).ok(),
+        false => serde_json::from_slice(bytes).ok(),
+    };
+    read.unwrap_or(Value::Null)
 }
 
 type Made = Result<(u16, http::Response<Answer>, String), LinkError>;
