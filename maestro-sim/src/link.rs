@@ -72,6 +72,8 @@ pub struct Link {
     pub name: String,
     /// Time a request travels.
     pub latency: RangeInclusive<Duration>,
+    /// The longest time by which an answer is late, when it is.
+    pub late: Duration,
     /// Time by which a watch lags behind the store while nothing is wrong.
     pub lag: RangeInclusive<Duration>,
     /// Set when the client is dead: nothing passes any more, for ever.
@@ -90,13 +92,15 @@ pub struct Link {
 }
 
 impl Link {
-    /// A healthy link: requests take 1 ms, watches lag 1 to 5 ms.
+    /// A healthy link: requests take 1 ms, watches lag 1 to 5 ms, some answers are up to 20 ms
+    /// late.
     pub fn new(name: &str, seed: u64) -> Self {
         let ms = Duration::from_millis;
         Self {
             name: name.to_owned(),
             latency: ms(1)..=ms(1),
             lag: ms(1)..=ms(5),
+            late: ms(20),
             fenced: false,
             watch_epoch: 0,
             crash_after_writes: None,
@@ -184,6 +188,16 @@ impl Link {
     /// Time this request travels.
     pub fn travel(&mut self) -> Duration {
         draw(&mut self.stream, &self.latency)
+    }
+
+    /// Time its answer travels, beyond the request's own. Most answers are there at once; one in
+    /// eight comes late enough for a watch to tell of the write before.
+    pub fn way_back(&mut self) -> Duration {
+        if self.late.is_zero() || self.stream.below(8) != 0 {
+            return Duration::ZERO;
+        }
+        let most = self.late;
+        self.stream.duration(&(Duration::ZERO..=most))
     }
 
     /// Lag of the next watch event.

@@ -30,7 +30,7 @@ impl Links {
     pub fn add_direct(&mut self, name: &str) -> LinkId {
         let none = Duration::ZERO;
         let mut link = Link::new(name, self.seed);
-        (link.latency, link.lag) = (none..=none, none..=none);
+        (link.latency, link.lag, link.late) = (none..=none, none..=none, none);
         self.push(link)
     }
 

@@ -117,6 +117,10 @@ impl Service {
             tokio::time::sleep(CONNECT_TIMEOUT).await;
             return Err(ServiceError::TimedOut(CONNECT_TIMEOUT));
         };
+        let late = self.cluster.with(|world| world.links.used(link).way_back());
+        if !late.is_zero() {
+            tokio::time::sleep(self.cluster.wait(late)).await;
+        }
         Ok(self.reply(wire, reply))
     }
 

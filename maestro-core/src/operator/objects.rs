@@ -1,6 +1,6 @@
 //! The objects the operator knows, found by key, by UID and by owner.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -17,6 +17,37 @@ pub(super) struct Objects {
     by_owner: BTreeMap<String, BTreeSet<ObjectKey>>,
     /// What was found for a namespace and an owner since anything changed.
     owned: BTreeMap<(String, String), Owned>,
+    gone: Gone,
+}
+
+/// How many of the objects that went last are remembered: more than requests can be under way.
+const GONE: usize = 1024;
+
+/// The UIDs of objects that went lately. The answer to an own write may come after the watch has
+/// told that the object is gone: it must not bring it back.
+#[derive(Default)]
+struct Gone {
+    uids: BTreeSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Gone {
+    fn note(&mut self, object: &Value) {
+        let Some(uid) = object["metadata"]["uid"].as_str() else { return };
+        if !self.uids.insert(uid.to_owned()) {
+            return;
+        }
+        self.order.push_back(uid.to_owned());
+        if self.order.len() > GONE
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.uids.remove(&oldest);
+        }
+    }
+
+    fn holds(&self, object: &Value) -> bool {
+        object["metadata"]["uid"].as_str().is_some_and(|uid| self.uids.contains(uid))
+    }
 }
 
 /// Objects of one owner, in key order.
@@ -66,10 +97,12 @@ impl Objects {
         found
     }
 
-    /// Stores an object unless a newer one is known; whether it was stored.
+    /// Stores an object unless a newer one is known, or that it is gone; whether it was stored.
     pub(super) fn put(&mut self, object: &Arc<Value>) -> bool {
         let Some(key) = ObjectKey::of(object) else { return false };
-        if self.by_key.get(&key).is_some_and(|old| version(old) >= version(object)) {
+        if self.by_key.get(&key).is_some_and(|old| version(old) >= version(object))
+            || self.gone.holds(object)
+        {
             return false;
         }
         self.remove(&key);
@@ -102,6 +135,7 @@ impl Objects {
     /// Forgets a deleted object, unless a later one bears its name.
     pub(super) fn forget(&mut self, object: &Value) {
         let Some(key) = ObjectKey::of(object) else { return };
+        self.gone.note(object);
         if self.by_key.get(&key).is_some_and(|old| version(old) <= version(object)) {
             self.remove(&key);
         }
@@ -124,7 +158,10 @@ impl Objects {
             .collect();
         let mut changed = Vec::new();
         for key in gone {
-            changed.extend(self.get(&key));
+            if let Some(old) = self.get(&key) {
+                self.gone.note(&old);
+                changed.push(old);
+            }
             self.remove(&key);
         }
         changed.extend(listed.into_iter().filter(|object| self.put(object)));
@@ -189,6 +226,18 @@ mod tests {
         Arc::new(json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name,
             "namespace": "ns", "uid": uid, "resourceVersion": version.to_string(),
             "ownerReferences": owners}}))
+    }
+
+    #[test]
+    fn a_late_answer_brings_nothing_back() {
+        let mut objects = Objects::default();
+        assert!(objects.put(&object("Service", "a", "first", 3, "")));
+        // The watch tells of the end before the DELETE is answered with the object as it was.
+        objects.forget(&object("Service", "a", "first", 5, ""));
+        assert!(!objects.put(&object("Service", "a", "first", 4, "")), "it is gone");
+        assert!(objects.put(&object("Service", "a", "second", 6, "")), "another of its name");
+        assert_eq!(objects.replace("v1", "Service", Vec::new()).len(), 1);
+        assert!(!objects.put(&object("Service", "a", "second", 6, "")), "a list has told");
     }
 
     #[test]
