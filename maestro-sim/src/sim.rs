@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -94,6 +95,20 @@ impl Cluster {
     /// A tower service on a link: what a `kube::Client` is built from.
     pub fn service(&self, link: LinkId) -> Service {
         Service::new(self.clone(), link)
+    }
+
+    /// Waits until a link's client is dead.
+    pub async fn fenced(&self, link: LinkId) {
+        std::future::poll_fn(|cx| {
+            self.with(|world| {
+                if world.link(link).fenced {
+                    return Poll::Ready(());
+                }
+                world.wake_on_link(link, cx.waker());
+                Poll::Pending
+            })
+        })
+        .await;
     }
 
     /// When the world's time is this.

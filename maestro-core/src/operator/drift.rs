@@ -95,7 +95,8 @@ async fn wanted(
         }
         let name = run.spec.framework_version.as_deref().unwrap_or_default();
         let Some(version) = snapshot(work.core, framework, name).await? else { continue };
-        let subject = Subject::new(&version, &work.instance, &run.spec.parameters);
+        let subject = Subject::new(&version, &work.instance, &run.spec.parameters)
+            .recalling(&work.memory.recall);
         let uid = run.metadata.uid.clone().unwrap_or_default();
         // Of what a template sees, only the instance changes.
         let seen_as = match subject.looks_at_instance() {

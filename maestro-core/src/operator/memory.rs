@@ -11,6 +11,7 @@ use crate::machine::{EffectId, Outcome};
 use crate::plan::Plan;
 use crate::plan::compile::Error;
 use crate::task::ObjectKey;
+use crate::template::Recall;
 
 /// The objects that something was read from.
 pub(super) type Sources = Vec<Arc<Value>>;
@@ -36,6 +37,8 @@ pub(super) struct Memory {
     /// Repairs of each object that drifted lately: when the last was, and how many came close
     /// upon each other.
     pub(super) repairs: BTreeMap<ObjectKey, (Moment, u32)>,
+    /// What expressions gave last.
+    pub(super) recall: Arc<Recall>,
     /// The status that was written last.
     pub(super) status: Option<Value>,
     /// Reconciles that failed in a row.

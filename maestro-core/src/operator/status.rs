@@ -72,7 +72,9 @@ async fn status(
     };
     let covered = good.or(history.last()).map(|one| one.spec.parameters.clone());
     let covered = covered.unwrap_or_default();
-    let subject = named.as_deref().map(|version| Subject::new(version, &work.instance, &covered));
+    let subject = named.as_deref().map(|version| {
+        Subject::new(version, &work.instance, &covered).recalling(&work.memory.recall)
+    });
     let ready = subject.as_ref().and_then(|one| one.version.spec.health.as_ref());
     let (unready, wake) = match (&subject, ready) {
         (Some(subject), Some(health)) => declared(work, subject, &health.ready).await?,

@@ -111,6 +111,7 @@ impl World {
         if std::mem::replace(&mut link.fenced, true) {
             return;
         }
+        link.wake();
         let details = serde_json::json!({"client": link.name});
         self.note("crash", &details);
     }
