@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::status::Sketch;
 use crate::execution::{Moment, PlanExecution};
 use crate::machine::{EffectId, Outcome};
 use crate::plan::Plan;
@@ -41,6 +42,8 @@ pub(super) struct Memory {
     pub(super) recall: Arc<Recall>,
     /// The status that was written last.
     pub(super) status: Option<Value>,
+    /// What it was made of.
+    pub(super) told: Option<Sketch>,
     /// Reconciles that failed in a row.
     pub(super) failures: u32,
 }

@@ -25,6 +25,41 @@ pub struct EndpointSliceController {
     labels: LabelIndex,
     /// By service, what was written of its slices and not seen yet.
     written: BTreeMap<Key, Written>,
+    /// By service and pod, the endpoint that was made last.
+    built: BTreeMap<Key, BTreeMap<Key, Built>>,
+}
+
+/// An endpoint and what it was made of.
+#[derive(Debug)]
+struct Built {
+    service: Arc<Object>,
+    pod: Arc<Object>,
+    node: Option<Arc<Object>>,
+    ports: Value,
+    /// The ports as text: endpoints are grouped by it.
+    group: String,
+    endpoint: Value,
+}
+
+impl Built {
+    fn new(service: &Arc<Object>, pod: &Arc<Object>, node: Option<&Arc<Object>>) -> Self {
+        let ports = ports_for(service, pod);
+        Self {
+            group: ports.to_string(),
+            ports,
+            endpoint: endpoint(service, pod, node),
+            service: Arc::clone(service),
+            pod: Arc::clone(pod),
+            node: node.cloned(),
+        }
+    }
+
+    /// Whether it was made of just these.
+    fn is_of(&self, service: &Arc<Object>, pod: &Arc<Object>, node: Option<&Arc<Object>>) -> bool {
+        Arc::ptr_eq(&self.service, service)
+            && Arc::ptr_eq(&self.pod, pod)
+            && self.node.as_ref().map(Arc::as_ptr) == node.map(Arc::as_ptr)
+    }
 }
 
 /// The versions of slices that this controller wrote and its watch has not told of.
@@ -89,6 +124,7 @@ impl Controller for EndpointSliceController {
     fn reconcile(&mut self, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
         let Some(service) = cx.view().get(&SERVICES, key).cloned() else {
             self.written.remove(key);
+            self.built.remove(key);
             return Ok(Next::Done);
         };
         let selector = Labels::of_map(service.at(&["spec", "selector"]));
@@ -98,14 +134,19 @@ impl Controller for EndpointSliceController {
         }
         let chosen = self.labels.select(cx.view(), &PODS, service.namespace(), &selector);
         let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+        let mut known = self.built.remove(key).unwrap_or_default();
+        let mut built = BTreeMap::new();
         for pod in chosen.iter().filter(|p| has_address(p)) {
-            let ports = ports_for(&service, pod);
+            let node = cx.view().get(&NODES, &Key::new("", pod.text(&["spec", "nodeName"])));
+            let one = known.remove(pod.key()).filter(|one| one.is_of(&service, pod, node));
+            let one = one.unwrap_or_else(|| Built::new(&service, pod, node));
             let group = groups
-                .entry(ports.to_string())
-                .or_insert_with(|| Group { ports, endpoints: BTreeMap::new() });
-            let endpoint = endpoint(cx, &service, pod);
-            group.endpoints.insert(pod.uid().to_owned(), endpoint);
+                .entry(one.group.clone())
+                .or_insert_with(|| Group { ports: one.ports.clone(), endpoints: BTreeMap::new() });
+            group.endpoints.insert(pod.uid().to_owned(), one.endpoint.clone());
+            built.insert(pod.key().clone(), one);
         }
+        self.built.insert(key.clone(), built);
         let written = self.written.entry(key.clone()).or_default();
         written.unsure = !written.versions.is_empty();
         sync(cx, &service, groups, written)?;
@@ -142,7 +183,7 @@ fn is_true(object: &Object, path: &[&str]) -> bool {
     object.at(path).and_then(Value::as_bool) == Some(true)
 }
 
-fn endpoint(cx: &dyn Context, service: &Object, pod: &Object) -> Value {
+fn endpoint(service: &Object, pod: &Object, node_object: Option<&Arc<Object>>) -> Value {
     let serving = pods::is_ready(pod);
     let publish = is_true(service, &["spec", "publishNotReadyAddresses"]);
     let ready = publish || (serving && !pod.is_deleting());
@@ -156,8 +197,7 @@ fn endpoint(cx: &dyn Context, service: &Object, pod: &Object) -> Value {
     });
     if !node.is_empty() {
         endpoint["nodeName"] = node.into();
-        let zone = cx.view().get(&NODES, &Key::new("", node));
-        if let Some(zone) = zone.and_then(|n| n.label("topology.kubernetes.io/zone")) {
+        if let Some(zone) = node_object.and_then(|n| n.label("topology.kubernetes.io/zone")) {
             endpoint["zone"] = zone.into();
         }
     }
@@ -263,14 +303,19 @@ fn write(
         absent_is_fine(cx.delete(&ENDPOINT_SLICES, slice.key(), Value::Null))?;
         return Ok(None);
     }
+    let labels = labels(service);
+    let endpoints = Value::Array(endpoints);
+    let same = slice.value().get("ports") == Some(&ports)
+        && slice.value().get("endpoints") == Some(&endpoints)
+        && labels.iter().all(|(name, value)| slice.label(name) == value.as_str());
+    if same {
+        return Ok(None);
+    }
     let mut body = slice.value().clone();
     let map = map_at(&mut body, &[]);
     map.insert("ports".into(), ports);
-    map.insert("endpoints".into(), endpoints.into());
-    map_at(&mut body, &["metadata", "labels"]).extend(labels(service));
-    if body == *slice.value() {
-        return Ok(None);
-    }
+    map.insert("endpoints".into(), endpoints);
+    map_at(&mut body, &["metadata", "labels"]).extend(labels);
     cx.update(&ENDPOINT_SLICES, body).map(Some)
 }
 
