@@ -33,6 +33,7 @@ mod journal;
 mod kinds;
 mod lease;
 mod listener;
+mod live;
 mod memory;
 mod metrics;
 mod objects;

@@ -9,12 +9,14 @@ mod cel;
 mod convert;
 mod guard;
 mod node;
+mod recall;
 mod text;
 mod thresholds;
 mod variables;
 mod wanted;
 
 pub use cel::{Ask, CompileError, EvaluateError, Expression, Fact, Facts, MAX_SOURCE_BYTES, Scope};
+pub use recall::Recall;
 pub use text::Text;
 pub use thresholds::{CLOCKS, Threshold};
 pub use variables::{CONDITION_VARIABLES, POD_FACTS, Run, TEMPLATE_VARIABLES, scope};

@@ -8,6 +8,7 @@ pub mod agent;
 mod container;
 mod needs;
 mod node;
+mod outline;
 mod pod;
 mod probe;
 mod spec;
@@ -25,6 +26,7 @@ use crate::workload::Behaviour;
 pub use agent::Kubelet;
 pub use needs::Missing;
 pub use node::NodeSpec;
+pub use outline::Outline;
 pub use spec::Role;
 pub use state::PodState;
 
@@ -41,6 +43,8 @@ pub struct Around {
     pub pod_ip: String,
     /// The node's own address.
     pub host_ip: String,
+    /// How the pod looked when its status, as it is given, was found to say just that.
+    pub settled: Option<Outline>,
 }
 
 /// An event to record about the pod.
@@ -69,6 +73,8 @@ pub struct Step {
     pub events: Vec<Note>,
     /// Images that came onto the node.
     pub pulled: BTreeSet<String>,
+    /// How the pod looks to its status, where that can be said briefly.
+    pub outline: Option<Outline>,
 }
 
 /// One pass over one pod at `now` (since the Unix epoch).
@@ -81,17 +87,24 @@ pub fn step(
 ) -> Step {
     let mut pass = pod::Pass::new(pod, state.clone(), behaviour, around, now);
     pass.run();
-    let status = status::build(&pass);
-    let old = pod.get("status").unwrap_or(&Value::Null);
-    let delete = pass.may_delete();
+    let outline = Outline::of(&pass);
+    let same = outline.is_some() && outline == around.settled;
+    let status = if same { None } else { status_if_new(&pass) };
     Step {
-        status: (status != *old).then_some(status),
-        delete,
+        status,
+        outline,
+        delete: pass.may_delete(),
         wake: pass.wake(),
         events: pass.events,
         pulled: pass.pulled,
         state: pass.state,
     }
+}
+
+fn status_if_new(pass: &pod::Pass<'_>) -> Option<Value> {
+    let status = status::build(pass);
+    let old = pass.pod.get("status").unwrap_or(&Value::Null);
+    (status != *old).then_some(status)
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// A served collection: API group (empty for core) and plural resource name.
@@ -94,25 +94,34 @@ struct Encoded {
 impl Encoded {
     fn of(value: &Value) -> Self {
         let mut types = [0..0, 0..0];
+        let mut out = Vec::with_capacity(1024);
         let Value::Object(fields) = value else {
-            return Self { bytes: Bytes::from(value.to_string()), types };
+            write(&mut out, value);
+            return Self { bytes: Bytes::from(out), types };
         };
-        let mut out = String::from("{");
+        out.push(b'{');
         for (index, (name, field)) in fields.iter().enumerate() {
             if index > 0 {
-                out.push(',');
+                out.push(b',');
             }
             let start = out.len();
-            let _ = write!(out, "{}:{field}", Value::from(name.as_str()));
+            write(&mut out, name);
+            out.push(b':');
+            write(&mut out, field);
             match name.as_str() {
                 "apiVersion" => types[0] = start..out.len(),
                 "kind" => types[1] = start..out.len(),
                 _ => {}
             }
         }
-        out.push('}');
+        out.push(b'}');
         Self { bytes: Bytes::from(out), types }
     }
+}
+
+/// Appends the JSON of a tree or a text, which can always be written.
+fn write(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    let _ = serde_json::to_writer(out, value);
 }
 
 impl Object {

@@ -159,7 +159,8 @@ impl Workloads {
             (Some(index), Some(Quorum::Replicas)) => control.set_has_quorum(index, pod),
             _ => true,
         };
-        Behaviour::new(Arc::clone(rule), self.seed, pod, control.faults(pod), held)
+        let faults = control.faults(pod);
+        Behaviour::new(Arc::clone(rule), self.seed, pod, faults, held).of_rule(index)
     }
 }
 

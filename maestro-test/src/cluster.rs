@@ -16,6 +16,7 @@ pub mod target;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use maestro_sim::api::{Request, Status};
@@ -148,6 +149,20 @@ impl dyn Cluster {
             Some(found) => found,
             None => unreachable!("a cluster shows its links"),
         }
+    }
+
+    /// Waits until a link's client is dead.
+    pub async fn fenced(&self, link: LinkId) {
+        std::future::poll_fn(|cx| {
+            self.with_links(|links| {
+                if links.get(link).fenced {
+                    return Poll::Ready(());
+                }
+                links.wake_on(link, cx.waker());
+                Poll::Pending
+            })
+        })
+        .await;
     }
 
     /// Something goes wrong with links; the number heals it.

@@ -180,7 +180,8 @@ fn observe(
     now: Moment,
 ) -> Observed {
     let owned = work.core.world.owned(work.owner.namespace, work.owner.uid);
-    let subject = Subject::new(version, &work.instance, &run.spec.parameters);
+    let subject =
+        Subject::new(version, &work.instance, &run.spec.parameters).recalling(&work.memory.recall);
     let values = subject.values(expressions, &owned, now);
     let mut observed = Observed { values, ..Observed::default() };
     for key in keys {

@@ -17,6 +17,7 @@ use super::render::{self, Subject};
 use super::{Error, clock, effects};
 use crate::execution::name::fingerprint;
 use crate::execution::{Cause, Moment, PlanExecution, State};
+use crate::plan::{Plan, compile};
 use crate::task::{ObjectKey, TaskKind};
 
 /// The longest rest between two repairs of one object.
@@ -32,10 +33,11 @@ pub(super) async fn repair(
 ) -> Result<Option<Moment>, Error> {
     let Some(wanted) = wanted(work, framework, history).await? else { return Ok(None) };
     let mut wake = None;
-    for (key, desired) in wanted {
+    for (key, wanted) in wanted {
+        let Some(desired) = wanted.object() else { continue };
         work.core.world.ensure(&key.api_version, &key.kind).await?;
         let live = work.core.world.get(&key);
-        if live.as_deref().is_some_and(|live| is_settled(work, &key, &desired, live)) {
+        if live.as_deref().is_some_and(|live| is_settled(work, &key, desired, live)) {
             continue;
         }
         // An object on its way out is applied again once it is gone.
@@ -51,8 +53,8 @@ pub(super) async fn repair(
         }
         work.memory.repairs.insert(key.clone(), (now, count.saturating_add(1)));
         let before = work.core.world.get(&key).map(|live| print(&live));
-        let applied = effects::apply(work.core, &desired).await?;
-        let settled = Settled { desired: fingerprint(&desired), live: print(&applied) };
+        let applied = effects::apply(work.core, desired).await?;
+        let settled = Settled { desired: fingerprint(desired), live: print(&applied) };
         work.memory.settled.insert(key.clone(), settled);
         if before != Some(settled.live) {
             work.core.metrics.count("maestro_drift_repairs_total", &key.kind);
@@ -71,13 +73,33 @@ fn rest(last: Moment, count: u32) -> Option<Moment> {
     Some(last.after(wait))
 }
 
+/// One object of a rendered plan.
+struct Wanted {
+    plan: Arc<Result<Plan, compile::Error>>,
+    phase: usize,
+    step: usize,
+    task: usize,
+    object: usize,
+}
+
+impl Wanted {
+    fn object(&self) -> Option<&Value> {
+        let phase = self.plan.as_ref().as_ref().ok()?.phases.get(self.phase)?;
+        match &phase.steps.get(self.step)?.tasks.get(self.task)?.kind {
+            TaskKind::Apply(apply) => apply.objects.get(self.object),
+            TaskKind::Toggle(toggle) => toggle.objects.get(self.object),
+            _ => None,
+        }
+    }
+}
+
 /// What should be there: of every object, what the latest complete run made of it; none while
 /// the last run that covered a desired state is not complete.
 async fn wanted(
     work: &mut Work<'_>,
     framework: &str,
     history: &[PlanExecution],
-) -> Result<Option<Vec<(ObjectKey, Value)>>, Error> {
+) -> Result<Option<BTreeMap<ObjectKey, Wanted>>, Error> {
     let covering =
         |one: &&PlanExecution| one.spec.cause.is_some() && one.spec.cause != Some(Cause::Deleted);
     let mut runs: Vec<&PlanExecution> = history.iter().filter(covering).collect();
@@ -87,7 +109,7 @@ async fn wanted(
     }
     let mut seen: BTreeSet<ObjectKey> = BTreeSet::new();
     let mut plans: BTreeSet<&str> = BTreeSet::new();
-    let mut wanted: BTreeMap<ObjectKey, Value> = BTreeMap::new();
+    let mut wanted: BTreeMap<ObjectKey, Wanted> = BTreeMap::new();
     let mut rendered = BTreeMap::new();
     for run in runs.into_iter().filter(|one| one.state() == State::Complete) {
         if !plans.insert(&run.spec.plan) {
@@ -95,7 +117,8 @@ async fn wanted(
         }
         let name = run.spec.framework_version.as_deref().unwrap_or_default();
         let Some(version) = snapshot(work.core, framework, name).await? else { continue };
-        let subject = Subject::new(&version, &work.instance, &run.spec.parameters);
+        let subject = Subject::new(&version, &work.instance, &run.spec.parameters)
+            .recalling(&work.memory.recall);
         let uid = run.metadata.uid.clone().unwrap_or_default();
         // Of what a template sees, only the instance changes.
         let seen_as = match subject.looks_at_instance() {
@@ -108,20 +131,19 @@ async fn wanted(
             None => Arc::new(subject.plan(&run.spec.plan)),
         };
         rendered.insert(uid, (seen_as, plan.clone()));
-        let Ok(plan) = &*plan else { continue };
+        let rendered = &plan;
+        let Ok(plan) = &**rendered else { continue };
         let owned = work.core.world.owned(work.owner.namespace, work.owner.uid);
         let values = subject.values(&render::expressions_of(plan), &owned, clock::now());
         let skipped = skipped(run);
-        for (phase, step) in plan
-            .phases
-            .iter()
-            .flat_map(|phase| phase.steps.iter().map(move |step| (phase, step)))
-            .rev()
-        {
+        let steps = plan.phases.iter().enumerate().flat_map(|(at, phase)| {
+            phase.steps.iter().enumerate().map(move |(step_at, step)| (at, phase, step_at, step))
+        });
+        for (phase_at, phase, step_at, step) in steps.rev() {
             if skipped.contains(&format!("{}/{}", phase.name, step.name)) {
                 continue;
             }
-            for task in step.tasks.iter().rev() {
+            for (task_at, task) in step.tasks.iter().enumerate().rev() {
                 let objects = match &task.kind {
                     TaskKind::Apply(apply) => &apply.objects,
                     TaskKind::Toggle(toggle)
@@ -136,18 +158,20 @@ async fn wanted(
                         continue;
                     }
                 };
-                for object in objects {
+                for (object_at, object) in objects.iter().enumerate() {
                     if let Some(key) = ObjectKey::of(object)
                         && seen.insert(key.clone())
                     {
-                        wanted.insert(key, object.clone());
+                        let plan = rendered.clone();
+                        let (phase, step, task, object) = (phase_at, step_at, task_at, object_at);
+                        wanted.insert(key, Wanted { plan, phase, step, task, object });
                     }
                 }
             }
         }
     }
     work.memory.rendered = rendered;
-    Ok(Some(wanted.into_iter().collect()))
+    Ok(Some(wanted))
 }
 
 fn skipped(run: &PlanExecution) -> BTreeSet<String> {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Preconditions;
-use kube::api::{Api, DeleteParams, DynamicObject, EvictParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, EvictParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use super::world::value_of;
+use super::live::Live;
 use super::{Core, Error, FIELD_MANAGER};
 use crate::machine::{Action, Outcome, Seen};
 use crate::task::{ObjectKey, PatchKind};
@@ -72,7 +72,7 @@ pub(super) async fn apply(core: &Core, object: &Value) -> Result<Arc<Value>, Err
 async fn create(core: &Core, object: &Value) -> Result<Option<Arc<Value>>, Error> {
     let key = ObjectKey::of(object).ok_or_else(|| Error::Changed("an object".to_owned()))?;
     let api = core.world.api_of(&key).await?;
-    let body: DynamicObject = serde_json::from_value(object.clone())?;
+    let body = Live::from(object.clone());
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
     match api.create(&params, &body).await {
         Ok(created) => note(core, &key, created).map(Some),
@@ -171,8 +171,8 @@ async fn scale(core: &Core, key: &ObjectKey, replicas: i64) -> Result<Option<Arc
     core.world.read(key).await
 }
 
-fn note(core: &Core, key: &ObjectKey, object: DynamicObject) -> Result<Arc<Value>, Error> {
-    let value = Arc::new(value_of(object, &key.api_version, &key.kind)?);
+fn note(core: &Core, key: &ObjectKey, object: Live) -> Result<Arc<Value>, Error> {
+    let value = Arc::new(object.into_value(&key.api_version, &key.kind));
     core.world.note(&value);
     Ok(value)
 }

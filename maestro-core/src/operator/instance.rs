@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::ResourceExt as _;
+use kube::api::{Patch, PatchParams};
 use kube::runtime::events::EventType;
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::instances::Kind;
 use super::journal::{self, Owner};
+use super::live::Live;
 use super::memory::Memory;
-use super::world::{key_of, value_of};
+use super::world::key_of;
 use super::{CLEANUP_FINALIZER, Core, Error, advance, clock, drift, history, status, triggers};
 use crate::execution::choose::{Decision, Desired, Start, baseline, decide, first_version};
 use crate::execution::history::LIMIT;
@@ -48,17 +50,17 @@ pub(super) struct Outcome {
 /// Reconciles an instance; the wait until it must be looked at again, if any.
 pub(super) async fn reconcile(
     kind: &Kind,
-    object: &DynamicObject,
+    object: &Live,
     memory: &mut Memory,
 ) -> Result<Option<Duration>, Error> {
     let resource = &kind.served.resource;
     let key = key_of(&resource.api_version, &resource.kind, object);
-    let instance = value_of(object.clone(), &resource.api_version, &resource.kind)?;
+    let instance = object.clone().into_value(&resource.api_version, &resource.kind);
     let deleting = instance["metadata"]["deletionTimestamp"].is_string();
     if deleting && !has_finalizer(&instance) {
         return Ok(None);
     }
-    let uid = object.metadata.uid.clone().unwrap_or_default();
+    let uid = object.uid().unwrap_or_default();
     kind.core.world.ensure(&journal::api_version(), "PlanExecution").await?;
     kind.core.world.ensure(&journal::api_version(), "FrameworkVersion").await?;
     if !deleting && !has_finalizer(&instance) {

@@ -8,7 +8,6 @@ use std::time::Duration;
 use futures::future::Shared;
 use futures::{StreamExt, future, stream};
 use kube::ResourceExt;
-use kube::api::DynamicObject;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{self, Action, applier};
 use kube::runtime::reflector::{ObjectRef, store};
@@ -18,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::ending::{until_ended, why};
 use super::kinds::Served;
+use super::live::Live;
 use super::memory::Memory;
 use super::{Core, Error, Shutdown, instance};
 
@@ -111,12 +111,11 @@ async fn work(kind: Arc<Kind>, shutdown: Shared<Shutdown>) {
         routed.recv().await.map(|target| (target, routed))
     });
     let queue = stream::select(own, routed)
-        .map(Ok::<ObjectRef<DynamicObject>, watcher::Error>)
+        .map(Ok::<ObjectRef<Live>, watcher::Error>)
         .take_until(shutdown.clone());
     let config = controller::Config::default().concurrency(core.concurrency);
-    let reconcile = |object: Arc<DynamicObject>, kind: Arc<Kind>| {
-        Box::pin(async move { reconcile(object, kind).await })
-    };
+    let reconcile =
+        |object: Arc<Live>, kind: Arc<Kind>| Box::pin(async move { reconcile(object, kind).await });
     let work = applier(reconcile, backoff, kind.clone(), reader.clone(), Box::pin(queue), config)
         .for_each(|result| {
             if let Err(controller::Error::ReconcilerFailed(error, object)) = result {
@@ -133,7 +132,7 @@ impl Kind {
         &self.served.resource.kind
     }
 
-    fn touched(&self, event: &watcher::Event<DynamicObject>) -> Vec<ObjectRef<DynamicObject>> {
+    fn touched(&self, event: &watcher::Event<Live>) -> Vec<ObjectRef<Live>> {
         match event {
             watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
                 vec![ObjectRef::from_obj_with(object, self.served.resource.clone())]
@@ -151,7 +150,7 @@ impl Kind {
     }
 }
 
-async fn reconcile(object: Arc<DynamicObject>, kind: Arc<Kind>) -> Result<Action, Error> {
+async fn reconcile(object: Arc<Live>, kind: Arc<Kind>) -> Result<Action, Error> {
     let uid = object.uid().unwrap_or_default();
     let mut memory = kind.memories().remove(&uid).unwrap_or_default();
     kind.core.metrics.count("maestro_reconciles_total", kind.name());
@@ -168,7 +167,7 @@ async fn reconcile(object: Arc<DynamicObject>, kind: Arc<Kind>) -> Result<Action
 }
 
 /// Deterministic exponential backoff; what was changed in between is looked at again at once.
-fn backoff(object: Arc<DynamicObject>, error: &Error, kind: Arc<Kind>) -> Action {
+fn backoff(object: Arc<Live>, error: &Error, kind: Arc<Kind>) -> Action {
     let failures = kind
         .memories()
         .get(&object.uid().unwrap_or_default())

@@ -243,6 +243,8 @@ impl Candidate {
 
     async fn write(&mut self, mut lease: Lease) -> Result<(), kube::Error> {
         lease.spec = Some(self.hold(&lease.spec.unwrap_or_default()));
+        // Who manages which field is the server's to know: what is left out, it keeps.
+        lease.metadata.managed_fields = None;
         let written = self.api.replace(&self.name, &PostParams::default(), &lease).await?;
         self.seen = Some((written, Instant::now()));
         Ok(())

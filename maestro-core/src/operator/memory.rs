@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::status::Sketch;
 use crate::execution::{Moment, PlanExecution};
 use crate::machine::{EffectId, Outcome};
 use crate::plan::Plan;
 use crate::plan::compile::Error;
 use crate::task::ObjectKey;
+use crate::template::Recall;
 
 /// The objects that something was read from.
 pub(super) type Sources = Vec<Arc<Value>>;
@@ -36,8 +38,12 @@ pub(super) struct Memory {
     /// Repairs of each object that drifted lately: when the last was, and how many came close
     /// upon each other.
     pub(super) repairs: BTreeMap<ObjectKey, (Moment, u32)>,
+    /// What expressions gave last.
+    pub(super) recall: Arc<Recall>,
     /// The status that was written last.
     pub(super) status: Option<Value>,
+    /// What it was made of.
+    pub(super) told: Option<Sketch>,
     /// Reconciles that failed in a row.
     pub(super) failures: u32,
 }

@@ -15,7 +15,7 @@ use crate::parameters;
 use crate::plan::Plan;
 use crate::plan::compile::{Error, compile};
 use crate::task::ObjectKey;
-use crate::template::{self, Run, Scope, cache};
+use crate::template::{self, Recall, Run, Scope, cache};
 
 /// Values of expressions by their text, or why they have none.
 pub(super) type Values = BTreeMap<String, Result<Value, String>>;
@@ -30,6 +30,8 @@ pub(super) struct Subject<'a> {
     parameters: &'a BTreeMap<String, Value>,
     /// The same with defaults.
     resolved: OnceLock<Result<Value, String>>,
+    /// What its expressions gave last.
+    recall: Option<Arc<Recall>>,
 }
 
 impl<'a> Subject<'a> {
@@ -38,7 +40,13 @@ impl<'a> Subject<'a> {
         instance: &'a Value,
         parameters: &'a BTreeMap<String, Value>,
     ) -> Self {
-        Self { version, instance, parameters, resolved: OnceLock::new() }
+        Self { version, instance, parameters, resolved: OnceLock::new(), recall: None }
+    }
+
+    /// The same, remembering what expressions gave.
+    pub(super) fn recalling(mut self, recall: &Arc<Recall>) -> Self {
+        self.recall = Some(recall.clone());
+        self
     }
 
     fn text(&self, field: &str) -> &str {
@@ -124,7 +132,11 @@ impl<'a> Subject<'a> {
             return Values::new();
         }
         let scope = self.observed(objects, now);
-        expressions.iter().map(|text| (text.clone(), value(&scope, text))).collect()
+        let ask = |text: &str| match (&self.recall, &scope) {
+            (Some(recall), Ok(scope)) => recall.value(scope, text),
+            _ => value(&scope, text),
+        };
+        expressions.iter().map(|text| (text.clone(), ask(text))).collect()
     }
 
     /// The first moment at which one of the expressions may have another value than now although

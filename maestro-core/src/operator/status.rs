@@ -1,5 +1,7 @@
 //! The instance's status: conditions, version, plans, replicas, written only when it changed.
 
+use std::sync::Arc;
+
 use kube::api::{Patch, PatchParams};
 use serde_json::{Map, Value, json};
 
@@ -20,6 +22,29 @@ struct Condition {
     message: String,
 }
 
+/// What a status is made of: the same makes the same.
+#[derive(Debug, PartialEq)]
+pub(super) struct Sketch {
+    history: History,
+    generation: i64,
+    blocked: Option<(String, String)>,
+    unready: Option<String>,
+    ill: Option<(String, bool)>,
+    connection: Option<String>,
+    /// What `/scale` reports: replicas, and the selector where it can be had.
+    scale: Option<(i64, Option<String>)>,
+}
+
+/// All executions; the same only where nothing was read anew.
+#[derive(Debug)]
+struct History(Arc<[PlanExecution]>);
+
+impl PartialEq for History {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// Writes the status of an instance, unless it says the same already; when it will say something
 /// else although nothing happens.
 pub(super) async fn write(
@@ -29,11 +54,17 @@ pub(super) async fn write(
     outcome: &Outcome,
 ) -> Result<Option<Moment>, Error> {
     let history = journal::history(&work.core.world, work.memory, &work.owner).await?;
-    let (next, wake) = status(work, &kind.framework, &history, outcome).await?;
+    let (sketch, wake) = sketch(work, &kind.framework, history, outcome).await?;
     // What this process wrote last is newer than what its cache may hold.
+    if work.memory.status.is_some() && work.memory.told.as_ref() == Some(&sketch) {
+        return Ok(wake);
+    }
+    work.memory.told = None;
+    let next = status(&sketch);
     let old = work.memory.status.clone().unwrap_or_else(|| work.instance["status"].clone());
     let next = with_times(next, &old);
     if old == next {
+        work.memory.told = Some(sketch);
         return Ok(wake);
     }
     let mut body = json!({"status": next});
@@ -50,21 +81,23 @@ pub(super) async fn write(
     }
     let api = work.core.world.api(&kind.served, &key.namespace);
     match api.patch_status(&key.name, &PatchParams::default(), &Patch::Merge(&body)).await {
-        Ok(_) => work.memory.status = Some(next),
+        Ok(_) => {
+            work.memory.status = Some(next);
+            work.memory.told = Some(sketch);
+        }
         Err(kube::Error::Api(status)) if status.code == 404 => {}
         Err(error) => return Err(error.into()),
     }
     Ok(wake)
 }
 
-async fn status(
+async fn sketch(
     work: &Work<'_>,
     framework: &str,
-    history: &[PlanExecution],
+    history: Arc<[PlanExecution]>,
     outcome: &Outcome,
-) -> Result<(Value, Option<Moment>), Error> {
-    let generation = work.instance["metadata"]["generation"].as_i64().unwrap_or_default();
-    let good = baseline(history);
+) -> Result<(Sketch, Option<Moment>), Error> {
+    let good = baseline(&history);
     let running = good.and_then(|one| one.spec.framework_version.clone());
     let named = match &running {
         Some(name) => snapshot(work.core, framework, name).await?,
@@ -72,36 +105,59 @@ async fn status(
     };
     let covered = good.or(history.last()).map(|one| one.spec.parameters.clone());
     let covered = covered.unwrap_or_default();
-    let subject = named.as_deref().map(|version| Subject::new(version, &work.instance, &covered));
+    let subject = named.as_deref().map(|version| {
+        Subject::new(version, &work.instance, &covered).recalling(&work.memory.recall)
+    });
     let ready = subject.as_ref().and_then(|one| one.version.spec.health.as_ref());
+    let ill = ailing(work);
     let (unready, wake) = match (&subject, ready) {
         (Some(subject), Some(health)) => declared(work, subject, &health.ready).await?,
-        _ => (ailing(work).map(|(why, _)| why), None),
+        _ => (ill.clone().map(|(why, _)| why), None),
     };
+    let sketch = Sketch {
+        generation: work.instance["metadata"]["generation"].as_i64().unwrap_or_default(),
+        blocked: outcome.blocked.clone(),
+        unready,
+        ill,
+        connection: subject.as_ref().and_then(|subject| connection(work, subject)),
+        scale: subject.as_ref().and_then(|subject| scale(work, subject)),
+        history: History(history),
+    };
+    Ok((sketch, wake))
+}
+
+fn status(sketch: &Sketch) -> Value {
+    let history = &*sketch.history.0;
     let mut status = json!({
-        "observedGeneration": generation,
-        "conditions": conditions(work, history, outcome, unready)
+        "observedGeneration": sketch.generation,
+        "conditions": conditions(sketch)
             .into_iter()
             .map(|one| json!({
                 "type": one.kind,
                 "status": if one.holds { "True" } else { "False" },
                 "reason": one.reason,
                 "message": one.message,
-                "observedGeneration": generation,
+                "observedGeneration": sketch.generation,
             }))
             .collect::<Vec<_>>(),
         "plans": plans(history),
     });
-    if let Some(version) = &running {
+    if let Some(version) = baseline(history).and_then(|one| one.spec.framework_version.as_ref()) {
         status["version"] = json!(version);
     }
     if let Some(active) = active(history) {
         status["activePlan"] = active_plan(active);
     }
-    if let Some(subject) = &subject {
-        connect(work, subject, &mut status);
+    if let Some(connection) = &sketch.connection {
+        status["connection"] = json!(connection);
     }
-    Ok((status, wake))
+    if let Some((replicas, selector)) = &sketch.scale {
+        status["replicas"] = json!(replicas);
+        if let Some(selector) = selector {
+            status["selector"] = json!(selector);
+        }
+    }
+    status
 }
 
 /// Why the Framework's own condition says that the instance is not ready, if so, and when it will
@@ -128,46 +184,40 @@ async fn declared(
     Ok((why, subject.change(&expressions, &owned, now)))
 }
 
-/// What other tools read: where clients connect, and what `/scale` reports.
-fn connect(work: &Work<'_>, subject: &Subject<'_>, status: &mut Value) {
-    let spec = &subject.version.spec;
+/// Where clients connect.
+fn connection(work: &Work<'_>, subject: &Subject<'_>) -> Option<String> {
+    let connection = subject.version.spec.connection.as_ref()?;
     let owned = work.core.world.owned(work.owner.namespace, work.owner.uid);
-    if let Some(connection) = &spec.connection {
-        let values = subject.values(std::slice::from_ref(connection), &owned, clock::now());
-        if let Some(Ok(Value::String(text))) = values.get(connection) {
-            status["connection"] = json!(text);
-        }
-    }
-    let Some(scale) = &spec.scale else { return };
-    let workloads = owned.iter().filter(|(key, object)| {
-        let direct = object["metadata"]["ownerReferences"]
-            .as_array()
-            .is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == work.owner.uid));
-        direct && key.group() == "apps"
-    });
-    let replicas: i64 =
-        workloads.filter_map(|(_, object)| object["status"]["replicas"].as_i64()).sum();
-    status["replicas"] = json!(replicas);
-    if let Some(selector) = &scale.selector
-        && let Ok(selector) = subject.text_of(selector)
-    {
-        status["selector"] = json!(selector);
+    let values = subject.values(std::slice::from_ref(connection), &owned, clock::now());
+    match values.get(connection) {
+        Some(Ok(Value::String(text))) => Some(text.clone()),
+        _ => None,
     }
 }
 
-fn conditions(
-    work: &Work<'_>,
-    history: &[PlanExecution],
-    outcome: &Outcome,
-    unready: Option<String>,
-) -> Vec<Condition> {
+/// What `/scale` reports.
+fn scale(work: &Work<'_>, subject: &Subject<'_>) -> Option<(i64, Option<String>)> {
+    let scale = subject.version.spec.scale.as_ref()?;
+    let owned = work.core.world.owned(work.owner.namespace, work.owner.uid);
+    let workloads = owned.iter().filter(|(key, object)| {
+        key.group() == "apps"
+            && object["metadata"]["ownerReferences"]
+                .as_array()
+                .is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == work.owner.uid))
+    });
+    let replicas = workloads.filter_map(|(_, object)| object["status"]["replicas"].as_i64()).sum();
+    let selector = scale.selector.as_ref().and_then(|text| subject.text_of(text).ok());
+    Some((replicas, selector))
+}
+
+fn conditions(sketch: &Sketch) -> Vec<Condition> {
+    let (history, ill, blocked) = (&*sketch.history.0, &sketch.ill, &sketch.blocked);
     let condition = |kind, holds, reason: &str, message: String| Condition {
         kind,
         holds,
         reason: reason.to_owned(),
         message,
     };
-    let ill = ailing(work);
     let running = active(history);
     let last = latest(history);
     let failed = last.filter(|one| one.state() == State::Failed);
@@ -183,19 +233,19 @@ fn conditions(
         }
         None => condition("Progressing", false, "NoPlanRuns", String::new()),
     };
-    let degraded = match (&outcome.blocked, failed, &ill) {
+    let degraded = match (blocked, failed, ill) {
         (Some((reason, message)), _, _) => condition("Degraded", true, reason, message.clone()),
         (None, Some(run), _) => condition("Degraded", true, "PlanFailed", text(run)),
         (None, None, Some((why, true))) => condition("Degraded", true, "Unhealthy", why.clone()),
         _ => condition("Degraded", false, "AsExpected", String::new()),
     };
     let deployed = baseline(history).is_some();
-    let ready = match (&outcome.blocked, running, failed, unready) {
+    let ready = match (blocked, running, failed, &sketch.unready) {
         (Some((reason, message)), ..) => condition("Ready", false, reason, message.clone()),
         (_, Some(run), ..) => condition("Ready", false, "PlanRunning", text(run)),
         (_, _, Some(run), _) => condition("Ready", false, "PlanFailed", text(run)),
         _ if !deployed => condition("Ready", false, "NotDeployed", String::new()),
-        (_, _, _, Some(why)) => condition("Ready", false, "Unhealthy", why),
+        (_, _, _, Some(why)) => condition("Ready", false, "Unhealthy", why.clone()),
         _ => condition("Ready", true, "Healthy", String::new()),
     };
     vec![ready, progressing, degraded]

@@ -74,7 +74,8 @@ async fn conditions(
     if render::speaks_of_pods(&expressions) {
         work.core.world.ensure("v1", "Pod").await?;
     }
-    let subject = Subject::new(version, &work.instance, &desired.parameters);
+    let subject =
+        Subject::new(version, &work.instance, &desired.parameters).recalling(&work.memory.recall);
     let objects = work.core.world.owned(work.owner.namespace, work.owner.uid);
     let values = subject.values(&expressions, &objects, now);
     asked.wake = earlier(asked.wake, subject.change(&expressions, &objects, now));

@@ -6,17 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt, pin_mut};
-use kube::api::{Api, DynamicObject};
+use kube::api::Api;
 use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{WatchStreamExt, reflector::ObjectRef};
 use kube::{Client, ResourceExt};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 use super::Error;
 use super::ending::why;
 use super::kinds::{Kinds, Served};
+use super::live::Live;
 use super::objects::{Objects, Owned};
 use crate::task::ObjectKey;
 
@@ -24,7 +25,7 @@ use crate::task::ObjectKey;
 const SYNC: Duration = Duration::from_secs(20);
 
 /// Where changes of an instance's objects are reported to: its kind's controller.
-pub(super) type Route = mpsc::UnboundedSender<ObjectRef<DynamicObject>>;
+pub(super) type Route = mpsc::UnboundedSender<ObjectRef<Live>>;
 
 /// The live objects of every watched kind.
 pub(super) struct World {
@@ -57,7 +58,7 @@ impl World {
     }
 
     /// The API of a kind, over the operator's namespaces or in one of them.
-    pub(super) fn api(&self, served: &Served, namespace: &str) -> Api<DynamicObject> {
+    pub(super) fn api(&self, served: &Served, namespace: &str) -> Api<Live> {
         let client = self.client.clone();
         match (served.namespaced, namespace, &self.namespace) {
             (false, _, _) | (true, "", None) => Api::all_with(client, &served.resource),
@@ -67,7 +68,7 @@ impl World {
     }
 
     /// The API that holds an object.
-    pub(super) async fn api_of(&self, key: &ObjectKey) -> Result<Api<DynamicObject>, Error> {
+    pub(super) async fn api_of(&self, key: &ObjectKey) -> Result<Api<Live>, Error> {
         let served = self.kinds.find(&key.api_version, &key.kind).await?;
         Ok(self.api(&served, &key.namespace))
     }
@@ -148,7 +149,7 @@ impl World {
         let api = self.api_of(key).await?;
         match api.get_opt(&key.name).await? {
             Some(object) => {
-                let value = Arc::new(value_of(object, &key.api_version, &key.kind)?);
+                let value = Arc::new(object.into_value(&key.api_version, &key.kind));
                 self.note(&value);
                 Ok(Some(value))
             }
@@ -159,9 +160,9 @@ impl World {
         }
     }
 
-    fn heed(&self, event: watcher::Event<DynamicObject>, fresh: &mut Fresh) {
+    fn heed(&self, event: watcher::Event<Live>, fresh: &mut Fresh) {
         let (api_version, kind) = (fresh.api_version.clone(), fresh.kind.clone());
-        let value = |object| Arc::new(value_of(object, &api_version, &kind).unwrap_or_default());
+        let value = |object: Live| Arc::new(object.into_value(&api_version, &kind));
         match event {
             watcher::Event::Init => fresh.listed.clear(),
             watcher::Event::InitApply(object) => fresh.listed.push(value(object)),
@@ -239,22 +240,6 @@ fn spawn(world: &Arc<World>, served: &Served, api_version: &str, kind: &str) -> 
         }
     });
     Watch { synced, task: task.abort_handle() }
-}
-
-/// An object as JSON, without its managed fields. What is JSON already is not taken apart.
-pub(super) fn value_of(
-    mut object: DynamicObject,
-    api_version: &str,
-    kind: &str,
-) -> Result<Value, serde_json::Error> {
-    object.metadata.managed_fields = None;
-    let mut value = match object.data {
-        Value::Object(fields) => Value::Object(fields),
-        _ => Value::Object(Map::new()),
-    };
-    value["metadata"] = serde_json::to_value(object.metadata)?;
-    complete(&mut value, api_version, kind);
-    Ok(value)
 }
 
 /// Items of a list carry no apiVersion and kind of their own.

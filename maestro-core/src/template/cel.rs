@@ -2,6 +2,7 @@
 
 use super::convert;
 use super::guard::{self, References};
+use super::recall;
 use super::thresholds::{Threshold, thresholds};
 use super::wanted::{self, Wanted};
 use kube_cel::KubeCelExt;
@@ -163,6 +164,29 @@ impl<'a> Scope<'a> {
         Some(self.variables.borrow().get(name)?.converted.as_ref()?.to_string())
     }
 
+    /// Everything that is wanted of the variables, written down: whoever wants the same and gets
+    /// the same text sees the same.
+    pub(super) fn seen(&self, all: &BTreeMap<String, Wanted>) -> Vec<u8> {
+        let variables = self.variables.borrow();
+        let everything = Wanted::everything();
+        let mut out = Vec::new();
+        for (name, wanted) in all {
+            let Some(variable) = variables.get(name.as_str()) else { continue };
+            out.extend_from_slice(name.as_bytes());
+            let each = match wanted.is_all() {
+                true => &everything,
+                false => wanted.items().unwrap_or(&everything),
+            };
+            match &variable.value {
+                Loan::Own(value) => recall::print(value, wanted, &mut out),
+                Loan::One(value) => recall::print(value, wanted, &mut out),
+                Loan::Many(values) => recall::list(values.iter().copied(), each, &mut out),
+                Loan::Known(values, facts) => recall::known(values, facts, each, &mut out),
+            }
+        }
+        out
+    }
+
     /// Converts what is asked for now and was not before.
     fn fetch(&self, all: &BTreeMap<String, Wanted>) {
         let mut variables = self.variables.borrow_mut();
@@ -258,6 +282,11 @@ impl Expression {
             .iter()
             .filter(move |(owner, _)| owner == variable)
             .map(|(_, field)| field.as_str())
+    }
+
+    /// What it looks at of each variable.
+    pub(super) fn wanted(&self) -> &BTreeMap<String, Wanted> {
+        &self.wanted
     }
 
     /// The readings of the pods' clocks from which it may have another value; `None` when only

@@ -32,6 +32,11 @@ impl Wanted {
         self.fields.get(name)
     }
 
+    /// The fields that are asked for, and what is wanted of each.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&String, &Self)> {
+        self.fields.iter()
+    }
+
     /// Whether all that is asked is whether there is a value.
     pub(super) fn is_presence(&self) -> bool {
         !self.all && self.fields.is_empty() && self.items.is_none()

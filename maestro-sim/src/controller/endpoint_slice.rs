@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::api::Status;
+use crate::api::{Answer, Status};
 use crate::controller::kinds::{ENDPOINT_SLICES, NODES, PODS, SERVICES};
 use crate::controller::label_index::LabelIndex;
 use crate::controller::labels::Labels;
@@ -23,6 +23,62 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 #[derive(Debug, Default)]
 pub struct EndpointSliceController {
     labels: LabelIndex,
+    /// By service, what was written of its slices and not seen yet.
+    written: BTreeMap<Key, Written>,
+    /// By service and pod, the endpoint that was made last.
+    built: BTreeMap<Key, BTreeMap<Key, Built>>,
+}
+
+/// An endpoint and what it was made of.
+#[derive(Debug)]
+struct Built {
+    service: Arc<Object>,
+    pod: Arc<Object>,
+    node: Option<Arc<Object>>,
+    ports: Value,
+    /// The ports as text: endpoints are grouped by it.
+    group: String,
+    endpoint: Value,
+}
+
+impl Built {
+    fn new(service: &Arc<Object>, pod: &Arc<Object>, node: Option<&Arc<Object>>) -> Self {
+        let ports = ports_for(service, pod);
+        Self {
+            group: ports.to_string(),
+            ports,
+            endpoint: endpoint(service, pod, node),
+            service: Arc::clone(service),
+            pod: Arc::clone(pod),
+            node: node.cloned(),
+        }
+    }
+
+    /// Whether it was made of just these.
+    fn is_of(&self, service: &Arc<Object>, pod: &Arc<Object>, node: Option<&Arc<Object>>) -> bool {
+        Arc::ptr_eq(&self.service, service)
+            && Arc::ptr_eq(&self.pod, pod)
+            && self.node.as_ref().map(Arc::as_ptr) == node.map(Arc::as_ptr)
+    }
+}
+
+/// The versions of slices that this controller wrote and its watch has not told of.
+#[derive(Debug, Default)]
+struct Written {
+    versions: BTreeMap<Key, u64>,
+    /// Whether a pass was made that did not know all of them.
+    unsure: bool,
+}
+
+impl Written {
+    /// Whether a version is an own one and tells nothing new: every pass since knew all.
+    fn is_echo(&mut self, slice: &Object) -> bool {
+        if self.versions.get(slice.key()) != Some(&slice.resource_version()) {
+            return false;
+        }
+        self.versions.remove(slice.key());
+        !self.unsure
+    }
 }
 
 impl Controller for EndpointSliceController {
@@ -34,14 +90,27 @@ impl Controller for EndpointSliceController {
         [&SERVICES, &PODS, &ENDPOINT_SLICES, &NODES].map(Clone::clone).to_vec()
     }
 
+    fn heeds(&self, resource: &GroupResource, old: &Object, new: &Object) -> bool {
+        *resource != PODS || is_other_endpoint(old, new)
+    }
+
     fn observe(&mut self, change: &Change, view: &crate::controller::View, queue: &mut Queue) {
         let Some(object) = change.object() else { return };
         if change.resource == SERVICES {
             queue.add(object.key().clone());
         } else if change.resource == ENDPOINT_SLICES {
             let service = object.label(SERVICE_NAME).unwrap_or("");
-            queue.add(Key::new(object.namespace(), service));
+            let service = Key::new(object.namespace(), service);
+            let written = self.written.get_mut(&service);
+            if !change.new.as_ref().zip(written).is_some_and(|(new, w)| w.is_echo(new)) {
+                queue.add(service);
+            }
         } else if change.resource == PODS {
+            if let (Some(old), Some(new)) = (&change.old, &change.new)
+                && !is_other_endpoint(old, new)
+            {
+                return;
+            }
             self.labels.apply(change);
             for pod in change.old.iter().chain(&change.new) {
                 let services = view.list(&SERVICES, pod.namespace());
@@ -53,7 +122,11 @@ impl Controller for EndpointSliceController {
     }
 
     fn reconcile(&mut self, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
-        let Some(service) = cx.view().get(&SERVICES, key).cloned() else { return Ok(Next::Done) };
+        let Some(service) = cx.view().get(&SERVICES, key).cloned() else {
+            self.written.remove(key);
+            self.built.remove(key);
+            return Ok(Next::Done);
+        };
         let selector = Labels::of_map(service.at(&["spec", "selector"]));
         let external = service.text(&["spec", "type"]) == "ExternalName";
         if service.is_deleting() || external || selector == Labels::default() {
@@ -61,17 +134,39 @@ impl Controller for EndpointSliceController {
         }
         let chosen = self.labels.select(cx.view(), &PODS, service.namespace(), &selector);
         let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+        let mut known = self.built.remove(key).unwrap_or_default();
+        let mut built = BTreeMap::new();
         for pod in chosen.iter().filter(|p| has_address(p)) {
-            let ports = ports_for(&service, pod);
+            let node = cx.view().get(&NODES, &Key::new("", pod.text(&["spec", "nodeName"])));
+            let one = known.remove(pod.key()).filter(|one| one.is_of(&service, pod, node));
+            let one = one.unwrap_or_else(|| Built::new(&service, pod, node));
             let group = groups
-                .entry(ports.to_string())
-                .or_insert_with(|| Group { ports, endpoints: BTreeMap::new() });
-            let endpoint = endpoint(cx, &service, pod);
-            group.endpoints.insert(pod.uid().to_owned(), endpoint);
+                .entry(one.group.clone())
+                .or_insert_with(|| Group { ports: one.ports.clone(), endpoints: BTreeMap::new() });
+            group.endpoints.insert(pod.uid().to_owned(), one.endpoint.clone());
+            built.insert(pod.key().clone(), one);
         }
-        sync(cx, &service, groups)?;
+        self.built.insert(key.clone(), built);
+        let written = self.written.entry(key.clone()).or_default();
+        written.unsure = !written.versions.is_empty();
+        sync(cx, &service, groups, written)?;
         Ok(Next::Done)
     }
+}
+
+/// Whether an update of a pod changes its endpoint, or which services it belongs to
+/// (`k8s.io/endpointslice/util`, `podEndpointsChanged`).
+fn is_other_endpoint(old: &Object, new: &Object) -> bool {
+    let text = |path: &[&str]| old.text(path) != new.text(path);
+    old.uid() != new.uid()
+        || pods::is_ready(old) != pods::is_ready(new)
+        || old.is_deleting() != new.is_deleting()
+        || pods::is_terminated(old) != pods::is_terminated(new)
+        || text(&["status", "podIP"])
+        || text(&["spec", "nodeName"])
+        || text(&["spec", "hostname"])
+        || text(&["spec", "subdomain"])
+        || old.labels() != new.labels()
 }
 
 /// Endpoints that share their resolved ports.
@@ -88,7 +183,7 @@ fn is_true(object: &Object, path: &[&str]) -> bool {
     object.at(path).and_then(Value::as_bool) == Some(true)
 }
 
-fn endpoint(cx: &dyn Context, service: &Object, pod: &Object) -> Value {
+fn endpoint(service: &Object, pod: &Object, node_object: Option<&Arc<Object>>) -> Value {
     let serving = pods::is_ready(pod);
     let publish = is_true(service, &["spec", "publishNotReadyAddresses"]);
     let ready = publish || (serving && !pod.is_deleting());
@@ -102,8 +197,7 @@ fn endpoint(cx: &dyn Context, service: &Object, pod: &Object) -> Value {
     });
     if !node.is_empty() {
         endpoint["nodeName"] = node.into();
-        let zone = cx.view().get(&NODES, &Key::new("", node));
-        if let Some(zone) = zone.and_then(|n| n.label("topology.kubernetes.io/zone")) {
+        if let Some(zone) = node_object.and_then(|n| n.label("topology.kubernetes.io/zone")) {
             endpoint["zone"] = zone.into();
         }
     }
@@ -145,6 +239,7 @@ fn sync(
     cx: &mut dyn Context,
     service: &Object,
     mut groups: BTreeMap<String, Group>,
+    written: &mut Written,
 ) -> Result<(), Box<Status>> {
     if groups.is_empty() {
         // A service without pods keeps one empty slice.
@@ -187,7 +282,9 @@ fn sync(
     let mut spare = usize::from(filled == 0);
     for (slice, ports, endpoints) in plans {
         let keep = !endpoints.is_empty() || std::mem::take(&mut spare) == 1;
-        write(cx, service, slice.as_deref(), (ports, endpoints), keep)?;
+        if let Some(slice) = write(cx, service, slice.as_deref(), (ports, endpoints), keep)? {
+            written.versions.insert(slice.key().clone(), slice.resource_version());
+        }
     }
     Ok(())
 }
@@ -198,30 +295,31 @@ fn write(
     slice: Option<&Object>,
     (ports, endpoints): (Value, Vec<Value>),
     keep: bool,
-) -> Result<(), Box<Status>> {
+) -> Result<Option<Arc<Object>>, Box<Status>> {
     let Some(slice) = slice else {
-        return if keep { create(cx, service, &ports, &endpoints) } else { Ok(()) };
+        return keep.then(|| create(cx, service, &ports, &endpoints)).transpose();
     };
     if !keep {
-        return absent_is_fine(cx.delete(&ENDPOINT_SLICES, slice.key(), Value::Null)).map(drop);
+        absent_is_fine(cx.delete(&ENDPOINT_SLICES, slice.key(), Value::Null))?;
+        return Ok(None);
+    }
+    let labels = labels(service);
+    let endpoints = Value::Array(endpoints);
+    let same = slice.value().get("ports") == Some(&ports)
+        && slice.value().get("endpoints") == Some(&endpoints)
+        && labels.iter().all(|(name, value)| slice.label(name) == value.as_str());
+    if same {
+        return Ok(None);
     }
     let mut body = slice.value().clone();
     let map = map_at(&mut body, &[]);
     map.insert("ports".into(), ports);
-    map.insert("endpoints".into(), endpoints.into());
-    map_at(&mut body, &["metadata", "labels"]).extend(labels(service));
-    if body == *slice.value() {
-        return Ok(());
-    }
-    cx.update(&ENDPOINT_SLICES, body).map(drop)
+    map.insert("endpoints".into(), endpoints);
+    map_at(&mut body, &["metadata", "labels"]).extend(labels);
+    cx.update(&ENDPOINT_SLICES, body).map(Some)
 }
 
-fn create(
-    cx: &mut dyn Context,
-    service: &Object,
-    ports: &Value,
-    endpoints: &[Value],
-) -> Result<(), Box<Status>> {
+fn create(cx: &mut dyn Context, service: &Object, ports: &Value, endpoints: &[Value]) -> Answer {
     let family = service.items(&["spec", "ipFamilies"]).first().and_then(Value::as_str);
     let body = json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
@@ -232,7 +330,7 @@ fn create(
         },
         "addressType": family.unwrap_or("IPv4"), "ports": ports, "endpoints": endpoints,
     });
-    cx.create(&ENDPOINT_SLICES, body).map(drop)
+    cx.create(&ENDPOINT_SLICES, body)
 }
 
 fn labels(service: &Object) -> serde_json::Map<String, Value> {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::api::Status;
 use crate::controller::kinds::CONTROLLER_REVISIONS;
@@ -35,9 +35,8 @@ pub fn sync(
     let mut all = claim.run(cx, &CONTROLLER_REVISIONS, |_| true)?;
     order(&mut all);
     let mut collisions = owner.int(&["status", "collisionCount"]).unwrap_or(0);
-    let data = data_of(owner);
     let next = all.last().map_or(1, |r| number(r) + 1);
-    let same = all.iter().rposition(|r| r.value().get("data") == Some(&data));
+    let same = all.iter().rposition(|r| holds(r, owner));
     let update = match same {
         Some(index) if index + 1 == all.len() => Arc::clone(&all[index]),
         Some(index) => {
@@ -48,6 +47,7 @@ pub fn sync(
             moved
         }
         None => {
+            let data = data_of(owner);
             let made = create(cx, resource, owner, &data, next, &mut collisions)?;
             all.push(Arc::clone(&made));
             made
@@ -99,6 +99,24 @@ fn data_of(owner: &Object) -> Value {
         map.insert("$patch".into(), "replace".into());
     }
     json!({"spec": {"template": template}})
+}
+
+/// Whether a revision's data is what [`data_of`] makes of the owner, without making it.
+fn holds(revision: &Object, owner: &Object) -> bool {
+    let Some(data) = revision.value().get("data").and_then(Value::as_object) else { return false };
+    let spec = data.get("spec").and_then(Value::as_object);
+    let stored = spec.and_then(|spec| spec.get("template")).and_then(Value::as_object);
+    let alone = data.len() == 1 && spec.is_some_and(|spec| spec.len() == 1);
+    let (Some(stored), true) = (stored, alone) else { return false };
+    let none = Map::new();
+    let template = match owner.at(&["spec", "template"]) {
+        Some(Value::Object(template)) => template,
+        Some(_) => return revision.value().get("data") == Some(&data_of(owner)),
+        None => &none,
+    };
+    let others = stored.iter().filter(|(field, _)| *field != "$patch");
+    stored.get("$patch").is_some_and(|patch| patch == "replace")
+        && others.eq(template.iter().filter(|(field, _)| *field != "$patch"))
 }
 
 /// Creates the revision; a name that another template holds makes `collisions` grow.

@@ -102,10 +102,11 @@ impl View {
             Some(object) => collection.objects.insert(key.clone(), Arc::clone(object)),
             None => collection.objects.remove(key),
         };
-        if let Some(old) = &old {
+        let same = matches!((&old, &new), (Some(old), Some(new)) if places_alike(old, new));
+        if let Some(old) = old.as_ref().filter(|_| !same) {
             collection.unindex(old);
         }
-        if let Some(new) = &new {
+        if let Some(new) = new.as_ref().filter(|_| !same) {
             collection.index(new);
         }
         Change { resource: resource.clone(), old, new }
@@ -133,6 +134,12 @@ impl Collection {
         self.uncontrolled.remove(object.key());
         remove(&mut self.by_node, object.text(&["spec", "nodeName"]), object.key());
     }
+}
+
+/// Whether two versions of an object stand at the same places of every index.
+fn places_alike(old: &Object, new: &Object) -> bool {
+    old.owners() == new.owners()
+        && old.text(&["spec", "nodeName"]) == new.text(&["spec", "nodeName"])
 }
 
 fn owner_uids(object: &Object) -> impl Iterator<Item = &str> {

@@ -12,7 +12,7 @@ use crate::api::Status;
 use crate::controller::{Change, Context, Controller, Next, Queue, View};
 use crate::kubelet::needs::{Missing, missing};
 use crate::kubelet::node::{LEASE_NAMESPACE, LEASES, NODES, NodeSpec};
-use crate::kubelet::{Around, PodState, Step, step};
+use crate::kubelet::{Around, Outline, PodState, Step, step};
 use crate::object::{GroupResource, Key, Object};
 use crate::workload::{WorkloadControl, Workloads};
 
@@ -41,6 +41,8 @@ struct Held {
     /// The number of its address.
     address: u32,
     missing: Option<Missing>,
+    /// How it looked when a version of it said just that.
+    settled: Option<(u64, Outline)>,
     /// Failed passes in a row.
     failures: u32,
 }
@@ -148,6 +150,7 @@ impl Kubelet {
             latest: Arc::clone(&seen),
             address: NodeSpec::address_number(seen.text(&["status", "podIP"])).unwrap_or(free),
             missing: None,
+            settled: None,
             failures: 0,
         });
         if seen.resource_version() > held.latest.resource_version() {
@@ -176,6 +179,8 @@ impl Kubelet {
         let Some(held) = self.pods.get_mut(key) else { return Ok(Next::Done) };
         held.state = decided.state;
         let latest = Arc::clone(&held.latest);
+        let outline = decided.outline.filter(|_| decided.status.is_none());
+        held.settled = outline.map(|outline| (latest.resource_version(), outline));
         for note in &decided.events {
             let kind = if note.warning { "Warning" } else { "Normal" };
             cx.event(&latest, kind, note.reason, &note.message);
@@ -215,7 +220,10 @@ impl Kubelet {
         let pod = held.latest.value();
         let mut control = self.control.lock();
         let behaviour = self.workloads.behaviour(pod, &control);
+        let version = held.latest.resource_version();
+        let settled = held.settled.as_ref().filter(|(at, _)| *at == version);
         let around = Around {
+            settled: settled.map(|(_, outline)| outline.clone()),
             missing: held.missing.clone().unwrap_or_default(),
             images: Arc::clone(&self.images),
             kills: control.take_kills(key),
@@ -223,8 +231,7 @@ impl Kubelet {
             host_ip: self.node.address(),
         };
         let decided = step(pod, &held.state, &behaviour, &around, now);
-        let (rule, _) = self.workloads.rule(pod);
-        let member = rule.map(|index| (index, decided.state.runs()));
+        let member = behaviour.rule_index().map(|index| (index, decided.state.runs()));
         control.placed(&held.latest, &self.node.name, member);
         Some(decided)
     }
@@ -295,8 +302,8 @@ fn is_ready(node: &Object) -> bool {
 
 /// Virtual time since the Unix epoch, finer than the seconds of a timestamp.
 fn unix_now(cx: &dyn Context) -> Duration {
-    let seconds = cx.unix_seconds(&cx.timestamp()).and_then(|s| u64::try_from(s).ok());
-    Duration::new(seconds.unwrap_or(0), cx.now().subsec_nanos())
+    let seconds = u64::try_from(crate::time::unix(cx.now())).unwrap_or(0);
+    Duration::new(seconds, cx.now().subsec_nanos())
 }
 
 /// Writes what differs; the pod's UID and version are preconditions. `None` when it is gone.

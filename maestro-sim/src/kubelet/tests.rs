@@ -41,8 +41,13 @@ fn check(spec: &str, rule: Rule, script: &[(u64, Act)], until: u64) -> String {
         while let Some((_, act)) = script.first().copied().filter(|(at, _)| *at <= now) {
             script.remove(0);
             apply(act, &mut pod, &mut around, &mut state, now);
+            // It is another version of the pod.
+            around.settled = None;
         }
         let done = step(&pod, &state, &behaviour, &around, Duration::from_secs(EPOCH) + now);
+        let unsettled = Around { settled: None, ..around.clone() };
+        let full = step(&pod, &state, &behaviour, &unsettled, Duration::from_secs(EPOCH) + now);
+        assert_eq!(done.status, full.status, "what looks settled is settled");
         around.kills.clear();
         Arc::make_mut(&mut around.images).extend(done.pulled.clone());
         state = done.state.clone();
@@ -50,6 +55,9 @@ fn check(spec: &str, rule: Rule, script: &[(u64, Act)], until: u64) -> String {
             lines.push(line(now, &status));
             pod["status"] = status;
         }
+        around.settled = None;
+        let again = step(&pod, &state, &behaviour, &around, Duration::from_secs(EPOCH) + now);
+        around.settled = again.outline.filter(|_| again.status.is_none());
         if done.delete {
             lines.push(format!("{:>7} gone", now.as_millis()));
             break;

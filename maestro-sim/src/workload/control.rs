@@ -77,6 +77,8 @@ pub struct Control {
 struct Placed {
     node: String,
     pod: Arc<Object>,
+    /// The UID of its controller.
+    set: Option<String>,
 }
 
 impl Control {
@@ -148,7 +150,7 @@ impl Control {
         let Some(wanted) = self.wanted.get(set) else { return true };
         let running = self.running.get(&rule).into_iter().flatten();
         let of_set = |key: &&Key| {
-            self.pods.get(*key).is_some_and(|placed| controller(placed.pod.value()) == Some(set))
+            self.pods.get(*key).is_some_and(|placed| placed.set.as_deref() == Some(set))
         };
         running.filter(of_set).count() * 2 > *wanted
     }
@@ -164,7 +166,11 @@ impl Control {
                 members.remove(&key);
             }
         }
-        self.pods.insert(key, Placed { node: node.to_owned(), pod: Arc::clone(pod) });
+        let known = self.pods.get(&key);
+        if known.is_none_or(|placed| placed.node != node || !Arc::ptr_eq(&placed.pod, pod)) {
+            let (node, set) = (node.to_owned(), controller(pod.value()).map(str::to_owned));
+            self.pods.insert(key, Placed { node, pod: Arc::clone(pod), set });
+        }
     }
 
     /// A kubelet tells that a pod is gone.

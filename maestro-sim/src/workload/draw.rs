@@ -60,6 +60,7 @@ pub struct Behaviour {
     is_job: bool,
     faults: PodFaults,
     quorum_held: bool,
+    rule_index: Option<usize>,
 }
 
 impl Behaviour {
@@ -73,7 +74,19 @@ impl Behaviour {
     ) -> Self {
         let text = |field| at(pod, &["metadata", field]).and_then(Value::as_str).unwrap_or("");
         let seed = mix(mix(seed, text("namespace")), text("name"));
-        Self { rule, seed, is_job: is_job_pod(pod), faults, quorum_held }
+        Self { rule, seed, is_job: is_job_pod(pod), faults, quorum_held, rule_index: None }
+    }
+
+    /// The same, knowing which rule it is.
+    #[must_use]
+    pub const fn of_rule(mut self, index: Option<usize>) -> Self {
+        self.rule_index = index;
+        self
+    }
+
+    /// Which rule it is; `None` for the defaults.
+    pub const fn rule_index(&self) -> Option<usize> {
+        self.rule_index
     }
 
     /// How long the image takes to come.

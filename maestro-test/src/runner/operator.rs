@@ -109,27 +109,19 @@ async fn live(
     let options =
         OperatorOptions { identity: name.replace('/', "-"), lease, ..OperatorOptions::default() };
     let mut task = tokio::spawn(operator::run(client, options));
-    loop {
-        tokio::select! {
-            biased;
-            ended = &mut task => {
-                if let Err(error) = ended && error.is_panic() {
-                    let panic = error.into_panic();
-                    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-                    let message = text
-                        .or_else(|| panic.downcast_ref::<String>().cloned())
-                        .unwrap_or_default();
-                    recorder.tell(cluster.now(), Happening::Panicked { actor: name.into(), message });
-                }
-                return;
-            }
-            () = tokio::time::sleep(LOOK) => {
-                if cluster.with_links(|links| links.get(link).fenced) {
-                    task.abort();
-                    return;
-                }
+    tokio::select! {
+        biased;
+        ended = &mut task => {
+            if let Err(error) = ended && error.is_panic() {
+                let panic = error.into_panic();
+                let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+                let message = text
+                    .or_else(|| panic.downcast_ref::<String>().cloned())
+                    .unwrap_or_default();
+                recorder.tell(cluster.now(), Happening::Panicked { actor: name.into(), message });
             }
         }
+        () = cluster.fenced(link) => task.abort(),
     }
 }
 

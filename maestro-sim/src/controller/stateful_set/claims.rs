@@ -90,12 +90,9 @@ pub fn apply_retention(
 }
 
 fn existing(cx: &dyn Context, set: &Object, ordinal: i64) -> Vec<std::sync::Arc<Object>> {
-    let claims = pod::claims(set, ordinal).into_iter();
-    claims
-        .filter_map(|(_, claim)| {
-            let key = Key::new(set.namespace(), shape::text(&claim, &["metadata", "name"]));
-            cx.view().get(&CLAIMS, &key).cloned()
-        })
+    let names = pod::claim_names(set, ordinal);
+    names
+        .filter_map(|name| cx.view().get(&CLAIMS, &Key::new(set.namespace(), &name)).cloned())
         .collect()
 }
 

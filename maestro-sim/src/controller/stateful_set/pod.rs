@@ -56,6 +56,16 @@ pub fn claims(set: &Object, ordinal: i64) -> Vec<(String, Value)> {
     templates.iter().map(|template| claim(set, template, ordinal)).collect()
 }
 
+/// The names of an ordinal's claims.
+pub fn claim_names(set: &Object, ordinal: i64) -> impl Iterator<Item = String> {
+    let templates = set.items(&["spec", "volumeClaimTemplates"]).iter();
+    templates.map(move |one| claim_name(set, shape::text(one, &["metadata", "name"]), ordinal))
+}
+
+fn claim_name(set: &Object, volume: &str, ordinal: i64) -> String {
+    format!("{volume}-{}-{ordinal}", set.name())
+}
+
 fn claim(set: &Object, template: &Value, ordinal: i64) -> (String, Value) {
     let volume = shape::text(template, &["metadata", "name"]).to_owned();
     let mut claim = template.clone();
@@ -65,8 +75,7 @@ fn claim(set: &Object, template: &Value, ordinal: i64) -> (String, Value) {
     root.remove("status");
     let metadata = map_at(&mut claim, &["metadata"]);
     metadata.remove("creationTimestamp");
-    let name = format!("{volume}-{}-{ordinal}", set.name());
-    metadata.insert("name".into(), name.into());
+    metadata.insert("name".into(), claim_name(set, &volume, ordinal).into());
     metadata.insert("namespace".into(), set.namespace().into());
     if let Some(selected) = set.at(&["spec", "selector", "matchLabels"]).and_then(Value::as_object)
     {
