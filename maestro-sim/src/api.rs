@@ -7,12 +7,14 @@ mod accept;
 mod account;
 mod addresses;
 mod admission;
+pub mod authorization;
 mod decode;
 mod delete;
 pub mod discovery;
 mod failure;
 pub(crate) mod form;
 pub mod http;
+pub mod identity;
 mod json;
 pub mod openapi;
 mod prepare;
@@ -185,6 +187,8 @@ pub struct Request {
     pub body: Value,
     /// Who asks: names the field manager when the options do not, and stands in traces.
     pub user_agent: Arc<str>,
+    /// As whom; nobody in particular may do everything.
+    pub user: Option<Arc<identity::Identity>>,
 }
 
 impl Request {
@@ -208,6 +212,7 @@ impl Request {
             options: Options::default(),
             body: Value::Null,
             user_agent: user_agent.into(),
+            user: None,
         }
     }
 }

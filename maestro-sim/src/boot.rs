@@ -22,6 +22,7 @@ const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kub
 /// Creates what a fresh API server holds, and what runs in its process.
 pub fn bootstrap(world: &mut World) {
     let own = world.add_link("kube-apiserver");
+    world.server.expect_roles(world.seed(), false);
     world.add_actor(Box::new(DefinitionFinalizer::default()), own);
     for name in NAMESPACES {
         create(
@@ -138,6 +139,7 @@ pub struct PlantNode {
 pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     bootstrap(world);
     let manager = world.add_link("kube-controller-manager");
+    world.server.expect_roles(world.seed(), true);
     for controller in list::built_in() {
         world.add_actor(controller, manager);
     }

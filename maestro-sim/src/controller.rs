@@ -29,6 +29,7 @@ pub mod pod_gc;
 pub mod pods;
 pub mod replica_set;
 pub mod revision;
+pub mod role_aggregation;
 pub mod shape;
 pub mod stateful_set;
 pub mod view;

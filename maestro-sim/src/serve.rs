@@ -2,8 +2,8 @@
 //!
 //! The same API server, controllers, scheduler and kubelets as in a simulation, whose time is the
 //! wall's or runs faster by a factor. Clients are known by a certificate of the cluster's own
-//! authority or by a bearer token; nobody else is answered. Whoever is known may do everything:
-//! roles are stored, and not enforced.
+//! authority or by a bearer token; nobody else is answered. What they may do is what the roles in
+//! the cluster say; members of `system:masters`, as its administrator, may do everything.
 //!
 //! Nothing a client does may take the server from others: bodies, headers, connections and open
 //! watches are bounded ([`Limits`]), and whoever neither sends nor reads is cut off.

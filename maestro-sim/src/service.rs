@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
+use crate::api::authorization::enter::enter;
 use crate::api::form::Shape;
 use crate::api::http::{self, Routed};
 use crate::api::openapi;
@@ -83,11 +84,15 @@ impl Service {
             tokio::time::sleep(self.cluster.wait(travel)).await;
         }
         let sent = self.cluster.with(|world| {
+            let user = match enter(&mut world.server, &parts) {
+                Ok(user) => user,
+                Err(status) => return Sent::Plain(http::refusal(&status)),
+            };
             if let Some(answer) = openapi::answer(&world.server, parts.uri.path()) {
                 return Sent::Plain(answer);
             }
             let request = match http::route(&world.server.registry, &parts, &bytes) {
-                Routed::Request(request) => *request,
+                Routed::Request(request) => Request { user, ..*request },
                 Routed::Answer(answer) => return Sent::Plain(answer),
             };
             let plain = wire != Wire::Json && is_json_only(&world.server.registry, &request);

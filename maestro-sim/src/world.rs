@@ -174,6 +174,7 @@ impl World {
             subresource: request.subresource.clone(),
             options: crate::api::Options::default(),
             user_agent: Arc::clone(&request.user_agent),
+            user: None,
             ..request
         });
         let reply = match verdict {

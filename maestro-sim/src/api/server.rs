@@ -7,12 +7,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::api::addresses::Addresses;
+use crate::api::authorization::bootstrap::Roles;
 use crate::api::form::shaped;
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
 use crate::api::review;
 use crate::api::watch::WatchStart;
-use crate::api::{Form, Request, Status, Verb};
+use crate::api::{Form, Request, Status, Verb, authorization};
 use crate::object::{GroupResource, Key, Object};
 use crate::rng::Stream;
 use crate::store::Store;
@@ -83,6 +84,7 @@ pub struct Server {
     /// is stored even if it changes nothing.
     pub(super) unsettled: BTreeSet<u64>,
     clock: (u64, String),
+    pub(super) roles: Roles,
 }
 
 impl Server {
@@ -99,6 +101,7 @@ impl Server {
             noticed: Noticed::default(),
             unsettled: BTreeSet::new(),
             clock: (0, rfc3339(Duration::ZERO)),
+            roles: Roles::default(),
         }
     }
 
@@ -131,6 +134,10 @@ impl Server {
     }
 
     fn dispatch(&mut self, request: Request) -> Handled {
+        self.admit_sender(&request)?;
+        if request.resource.group == authorization::GROUP {
+            self.hold_roles();
+        }
         let served = self.served(&request)?;
         if !request.subresource.is_empty() && request.subresource != "status" {
             return self.subresource(&served, request);

@@ -118,9 +118,11 @@ impl Server {
         if matches!(origin, Origin::Update) {
             self.own(served, request, None, &mut body);
         }
+        self.admit_creation(request)?;
         let name = at(&body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
         self.check_namespace(served, request, name)?;
         self.admit_create(served, &mut body)?;
+        self.check_escalation(served, request, None, &body)?;
         self.name(served, request, &mut body)?;
         let unsettled = self.prepare_create(served, request, &mut body)?;
         if served.generation != Generation::None {
@@ -308,6 +310,7 @@ impl Server {
             self.own(served, request, Some(live.value()), &mut body);
         }
         self.admit_update(served, request, live, &mut body)?;
+        self.check_escalation(served, request, Some(live), &body)?;
         let generation = match &*request.subresource {
             "" | "scale" => served.next_generation(live.value(), &body, &self.noticed.dropped),
             _ => at(live.value(), &["metadata", "generation"]).and_then(Value::as_i64),

@@ -95,9 +95,9 @@ impl Caller {
         let Some(user) = known.or_else(named) else {
             return Err(Box::new(Status::new(401, "Unauthorized", "Unauthorized")));
         };
-        parts.extensions.insert(user.info());
+        parts.extensions.insert(user.identity());
         let users = door.users.clone();
-        let of_token = move |token: &str| users.of_token(token).map(User::info);
+        let of_token = move |token: &str| users.of_token(token).map(User::identity);
         parts.extensions.insert(Tokens(Arc::new(of_token)));
         let limit = door.limits.body;
         let collected = Limited::new(body, limit).collect();

@@ -46,6 +46,10 @@ pub struct Step {
     /// The name under which later requests refer to the answer.
     #[serde(default)]
     pub keep: String,
+    /// Milliseconds until what was written is heeded: the real server's authorizers and admission
+    /// read from caches that lag.
+    #[serde(default)]
+    pub pause: u64,
 }
 
 impl Step {
@@ -82,7 +86,8 @@ impl Step {
             .split_once(' ')
             .ok_or_else(|| format!("{:?}: expected METHOD PATH", self.ask))?;
         let path = names.fill(&absolute(path));
-        let mut headers: Vec<(String, String)> = self.headers.clone().into_iter().collect();
+        let filled = self.headers.iter().map(|(name, value)| (name.clone(), names.fill(value)));
+        let mut headers: Vec<(String, String)> = filled.collect();
         let mut body = self.body.clone();
         names.fill_in(&mut body);
         let body = match body {

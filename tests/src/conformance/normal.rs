@@ -203,6 +203,12 @@ impl Drawn {
         }
         sort_schema_errors(map);
         for (name, field) in map.iter_mut() {
+            // *Rules* of a user come from bindings in the order of a Go map.
+            if let ("resourceRules" | "nonResourceRules", Value::Array(list)) =
+                (name.as_str(), &mut *field)
+            {
+                list.sort_by_cached_key(Value::to_string);
+            }
             if let ("managedFields" | "causes", Value::Array(list)) = (name.as_str(), field) {
                 sort_by_manager(list);
             }

@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = &[
     ("custom", include_str!("../../../conformance/custom.yaml")),
     ("proto", include_str!("../../../conformance/proto.yaml")),
     ("tables", include_str!("../../../conformance/tables.yaml")),
+    ("rbac", include_str!("../../../conformance/rbac.yaml")),
     ("status", include_str!("../../../conformance/status.yaml")),
 ];
 
