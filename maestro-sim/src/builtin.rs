@@ -9,6 +9,7 @@ mod core;
 mod cron;
 pub mod field;
 mod go_json;
+mod limits;
 pub(crate) mod meta;
 mod pod;
 mod policy;
@@ -52,6 +53,7 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
         ("", "configmaps") => core::config_map(object, old, found),
         ("", "secrets") => core::secret(object, old, found),
         ("", "resourcequotas") => quota::quota(object, old, found),
+        ("", "limitranges") => limits::range(object, found),
         ("", "persistentvolumeclaims") => storage::claim(object, old, found),
         ("apps", "deployments") => workload::deployment(object, old, found),
         ("apps", "replicasets") => workload::replica_set(object, old, found),

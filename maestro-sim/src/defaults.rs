@@ -11,6 +11,7 @@ mod pod;
 mod volume;
 mod workload;
 
+pub(crate) use pod::whole_requests;
 use serde_json::Value;
 
 pub use batch::tie_job;

@@ -4,6 +4,9 @@
 //! StorageObjectInUseProtection, and the allocation of Service cluster IPs.
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>.
 
+mod limits;
+mod quota;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -51,10 +54,14 @@ impl Server {
     pub(super) fn admit_create(
         &mut self,
         served: &Served,
+        request: &Request,
         body: &mut Value,
     ) -> Result<(), Box<Status>> {
         match (&*served.resource.group, &*served.resource.resource) {
-            ("", "pods") => self.admit_pod(body),
+            ("", "pods") => {
+                self.fill_limits(request, body);
+                self.admit_pod(body)
+            }
             ("", "persistentvolumeclaims") => {
                 self.default_class(body);
                 add_finalizer(body, "kubernetes.io/pvc-protection");
@@ -95,6 +102,18 @@ impl Server {
             Self::prepare_update(served, live, body);
         }
         Ok(())
+    }
+
+    /// What validating plugins say of a proposed object, after it was found valid.
+    pub(super) fn judge(
+        &mut self,
+        served: &Served,
+        request: &Request,
+        old: Option<&Object>,
+        body: &Value,
+    ) -> Result<(), Box<Status>> {
+        self.check_limits(served, request, old, body)?;
+        self.admit_quota(served, request, old, body)
     }
 
     fn admit_pod(&mut self, body: &mut Value) -> Result<(), Box<Status>> {

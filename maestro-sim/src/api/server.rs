@@ -133,7 +133,7 @@ impl Server {
         }
     }
 
-    fn dispatch(&mut self, request: Request) -> Handled {
+    pub(super) fn dispatch(&mut self, request: Request) -> Handled {
         self.admit_sender(&request)?;
         if request.resource.group == authorization::GROUP {
             self.hold_roles();

@@ -17,6 +17,8 @@ const FILES: &[(&str, &str)] = &[
     ("proto", include_str!("../../../conformance/proto.yaml")),
     ("tables", include_str!("../../../conformance/tables.yaml")),
     ("rbac", include_str!("../../../conformance/rbac.yaml")),
+    ("quota", include_str!("../../../conformance/quota.yaml")),
+    ("limits", include_str!("../../../conformance/limits.yaml")),
     ("status", include_str!("../../../conformance/status.yaml")),
 ];
 
