@@ -35,21 +35,21 @@ fn a_quota_is_counted() {
             json!({"metadata": {"name": name}, "spec": {"containers": [
                 {"name": "a", "image": "a", "resources": {"requests": {"cpu": "400m"}}}]}})
         };
-        assert_eq!(ask(&cluster, Verb::Create, "configmaps", "", named("a")), 200);
+        assert_eq!(ask(&cluster, Verb::Create, "secrets", "", named("a")), 200);
         assert_eq!(ask(&cluster, Verb::Create, "serviceaccounts", "", named("default")), 200);
         let quota = json!({"metadata": {"name": "q"}, "spec": {"hard":
-            {"configmaps": "2", "requests.cpu": "500m"}}});
+            {"secrets": "2", "requests.cpu": "500m"}}});
         assert_eq!(ask(&cluster, Verb::Create, "resourcequotas", "", quota), 200);
-        assert_eq!(used(&cluster).await, json!({"configmaps": "1", "requests.cpu": "0"}));
+        assert_eq!(used(&cluster).await, json!({"secrets": "1", "requests.cpu": "0"}));
         assert_eq!(ask(&cluster, Verb::Create, "pods", "", pod("a")), 200);
         assert_eq!(ask(&cluster, Verb::Create, "pods", "", pod("b")), 403);
-        assert_eq!(ask(&cluster, Verb::Create, "configmaps", "", named("b")), 200);
-        assert_eq!(ask(&cluster, Verb::Create, "configmaps", "", named("c")), 403);
-        assert_eq!(used(&cluster).await, json!({"configmaps": "2", "requests.cpu": "400m"}));
-        assert_eq!(ask(&cluster, Verb::Delete, "configmaps", "a", Value::Null), 200);
+        assert_eq!(ask(&cluster, Verb::Create, "secrets", "", named("b")), 200);
+        assert_eq!(ask(&cluster, Verb::Create, "secrets", "", named("c")), 403);
+        assert_eq!(used(&cluster).await, json!({"secrets": "2", "requests.cpu": "400m"}));
+        assert_eq!(ask(&cluster, Verb::Delete, "secrets", "a", Value::Null), 200);
         let now = json!({"gracePeriodSeconds": 0});
         assert_eq!(ask(&cluster, Verb::Delete, "pods", "a", now), 200);
-        assert_eq!(used(&cluster).await, json!({"configmaps": "1", "requests.cpu": "0"}));
+        assert_eq!(used(&cluster).await, json!({"secrets": "1", "requests.cpu": "0"}));
         assert_eq!(ask(&cluster, Verb::Create, "pods", "", pod("b")), 200);
     })
     .expect("the run ends");
