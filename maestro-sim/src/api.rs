@@ -30,6 +30,7 @@ pub mod status;
 mod strategy;
 mod subresource;
 pub(crate) mod table;
+pub mod token;
 mod uneven;
 mod warnings;
 pub mod watch;

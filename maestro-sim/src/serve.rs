@@ -23,6 +23,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 
+use crate::api::token::Secret;
 use crate::boot::{self, ClusterSpec};
 use crate::entropy::EPOCH_SECS;
 use crate::link::LinkId;
@@ -149,7 +150,9 @@ impl Server {
         users.admit(tls.admin_certificate(), User::admin());
         let world = sim::Options { seed: options.seed, trace: TraceLevel::Digest };
         let cluster = Cluster::new(&world, since_epoch(), options.speed);
+        let secret = Secret::new(tls.admin_key_pem().as_bytes());
         let link = cluster.with(|world| {
+            world.server.tokens = secret;
             match options.parts {
                 Parts::ApiServer => boot::bootstrap(world),
                 Parts::Cluster { nodes, workloads } => {

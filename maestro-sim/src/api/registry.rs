@@ -81,6 +81,11 @@ pub struct Served {
 }
 
 impl Served {
+    /// A built-in kind as an entry of the table of facts describes it.
+    pub(crate) fn described(entry: &Value) -> Self {
+        rules::built_in(entry)
+    }
+
     /// `apiVersion` of its objects.
     pub fn api_version(&self) -> &str {
         &self.api_version

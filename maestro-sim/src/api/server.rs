@@ -12,6 +12,7 @@ use crate::api::form::shaped;
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
 use crate::api::review;
+use crate::api::token::Secret;
 use crate::api::watch::WatchStart;
 use crate::api::{Form, Request, Status, Verb, authorization};
 use crate::object::{GroupResource, Key, Object};
@@ -85,6 +86,8 @@ pub struct Server {
     pub(super) unsettled: BTreeSet<u64>,
     clock: (u64, String),
     pub(super) roles: Roles,
+    /// What the tokens of service accounts are signed with.
+    pub tokens: Secret,
 }
 
 impl Server {
@@ -102,6 +105,7 @@ impl Server {
             unsettled: BTreeSet::new(),
             clock: (0, rfc3339(Duration::ZERO)),
             roles: Roles::default(),
+            tokens: Secret::new(&seed.to_le_bytes()),
         }
     }
 

@@ -21,6 +21,8 @@ static TIME: LazyLock<Regex> =
     LazyLock::new(|| regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z"));
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| regex(r"^10\.\d+\.\d+\.\d+$"));
 static NODE_PORT: LazyLock<Regex> = LazyLock::new(|| regex(":(3[0-2][0-9]{3})/(TCP|UDP|SCTP)"));
+static TOKEN: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"eyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"));
 static TOKEN_VOLUME: LazyLock<Regex> = LazyLock::new(|| regex("kube-api-access-[a-z0-9]{5}"));
 static PATCHED_OBJECT: LazyLock<Regex> = LazyLock::new(|| regex(r#"Invalid value: "\{\\".*\}": "#));
 static GO_VALUE: LazyLock<Regex> =
@@ -250,6 +252,8 @@ impl Drawn {
         let text = NODE_PORT.replace_all(&text, |found: &Captures<'_>| {
             format!(":{}/{}", self.ordered("port", &found[1]), &found[2])
         });
+        // *Tokens* are signed with another key.
+        let text = TOKEN.replace_all(&text, "<token>");
         let text = TOKEN_VOLUME.replace_all(&text, "kube-api-access-<random>");
         // *Patched objects* are quoted whole, in an order that says nothing.
         let text = PATCHED_OBJECT.replace_all(&text, "Invalid value: <object>: ");

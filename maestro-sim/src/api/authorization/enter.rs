@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::Method;
 use http::request::Parts;
+use http::{Method, header};
 
 use super::{Attributes, exact_name, impersonate};
 use crate::api::http::percent_decode;
@@ -37,8 +37,19 @@ pub fn enter(server: &mut Server, parts: &Parts) -> Result<Option<Arc<Identity>>
 }
 
 /// Whom the shell knows the sender as.
-fn sender(_server: &mut Server, parts: &Parts) -> Result<Option<Arc<Identity>>, Box<Status>> {
-    Ok(parts.extensions.get::<Arc<Identity>>().cloned())
+/// A service account shows its own token.
+fn sender(server: &mut Server, parts: &Parts) -> Result<Option<Arc<Identity>>, Box<Status>> {
+    if let Some(known) = parts.extensions.get::<Arc<Identity>>() {
+        return Ok(Some(Arc::clone(known)));
+    }
+    let Some(shown) = parts.headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let shown = shown.to_str().unwrap_or("").split_once(' ');
+    let token = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let token = token.map_or("", |(_, token)| token.trim());
+    match server.authenticate(token, &[]) {
+        Ok((user, _)) => Ok(Some(Arc::new(user))),
+        Err(_) => Err(Box::new(Status::new(401, "Unauthorized", "Unauthorized"))),
+    }
 }
 
 /// What a request asks for, by its path alone: nothing of it need exist.

@@ -19,6 +19,7 @@ const FILES: &[(&str, &str)] = &[
     ("rbac", include_str!("../../../conformance/rbac.yaml")),
     ("quota", include_str!("../../../conformance/quota.yaml")),
     ("limits", include_str!("../../../conformance/limits.yaml")),
+    ("tokens", include_str!("../../../conformance/tokens.yaml")),
     ("status", include_str!("../../../conformance/status.yaml")),
 ];
 
