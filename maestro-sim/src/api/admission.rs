@@ -4,13 +4,18 @@
 //! StorageObjectInUseProtection, and the allocation of Service cluster IPs.
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>.
 
+pub(in crate::api) mod call;
+mod expression;
 mod limits;
+mod matching;
+mod policy;
 mod quota;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use self::call::Call;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
@@ -113,7 +118,23 @@ impl Server {
         body: &Value,
     ) -> Result<(), Box<Status>> {
         self.check_limits(served, request, old, body)?;
+        if let Some(call) = Call::of(served, request, old.map(Object::value), Some(body)) {
+            self.check_policies(&call)?;
+        }
         self.admit_quota(served, request, old, body)
+    }
+
+    /// What validating plugins say of a deletion.
+    pub(super) fn judge_deletion(
+        &mut self,
+        served: &Served,
+        request: &Request,
+        live: &Object,
+    ) -> Result<(), Box<Status>> {
+        match Call::of(served, request, Some(live.value()), None) {
+            Some(call) => self.check_policies(&call),
+            None => Ok(()),
+        }
     }
 
     fn admit_pod(&mut self, body: &mut Value) -> Result<(), Box<Status>> {

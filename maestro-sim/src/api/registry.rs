@@ -169,6 +169,11 @@ impl Registry {
         built_in().get(resource).or_else(|| self.custom.get(resource)).map_or(&[], Vec::as_slice)
     }
 
+    /// Every served version of a collection.
+    pub(crate) fn served_versions(&self, resource: &GroupResource) -> &[Arc<Served>] {
+        self.versions(resource)
+    }
+
     /// The kind behind a collection and version.
     pub fn find(&self, resource: &GroupResource, version: &str) -> Option<Arc<Served>> {
         self.versions(resource).iter().find(|s| s.version == version).cloned()

@@ -20,6 +20,7 @@ const FILES: &[(&str, &str)] = &[
     ("quota", include_str!("../../../conformance/quota.yaml")),
     ("limits", include_str!("../../../conformance/limits.yaml")),
     ("tokens", include_str!("../../../conformance/tokens.yaml")),
+    ("policy", include_str!("../../../conformance/policy.yaml")),
     ("status", include_str!("../../../conformance/status.yaml")),
 ];
 
