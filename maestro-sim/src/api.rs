@@ -34,6 +34,7 @@ pub mod token;
 mod uneven;
 mod warnings;
 pub mod watch;
+pub mod webhook;
 mod write;
 mod writer;
 mod yaml;

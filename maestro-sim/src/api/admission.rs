@@ -10,6 +10,7 @@ mod limits;
 mod matching;
 mod policy;
 mod quota;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -120,6 +121,7 @@ impl Server {
         self.check_limits(served, request, old, body)?;
         if let Some(call) = Call::of(served, request, old.map(Object::value), Some(body)) {
             self.check_policies(&call)?;
+            self.ask_validating(&call)?;
         }
         self.admit_quota(served, request, old, body)
     }
@@ -132,7 +134,11 @@ impl Server {
         live: &Object,
     ) -> Result<(), Box<Status>> {
         match Call::of(served, request, Some(live.value()), None) {
-            Some(call) => self.check_policies(&call),
+            Some(call) => {
+                self.ask_of_deletion(&call)?;
+                self.check_policies(&call)?;
+                self.ask_validating(&call)
+            }
             None => Ok(()),
         }
     }

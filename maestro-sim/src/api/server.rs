@@ -14,6 +14,7 @@ use crate::api::registry::{Registry, Served};
 use crate::api::review;
 use crate::api::token::Secret;
 use crate::api::watch::WatchStart;
+use crate::api::webhook::Webhooks;
 use crate::api::{Form, Request, Status, Verb, authorization};
 use crate::object::{GroupResource, Key, Object};
 use crate::rng::Stream;
@@ -86,6 +87,9 @@ pub struct Server {
     pub(super) unsettled: BTreeSet<u64>,
     clock: (u64, String),
     pub(super) roles: Roles,
+    /// Who answers for admission webhooks.
+    pub webhooks: Webhooks,
+    pub(super) review_uids: Stream,
     /// What the tokens of service accounts are signed with.
     pub tokens: Secret,
 }
@@ -105,6 +109,8 @@ impl Server {
             unsettled: BTreeSet::new(),
             clock: (0, rfc3339(Duration::ZERO)),
             roles: Roles::default(),
+            webhooks: Webhooks::default(),
+            review_uids: Stream::new(seed, "reviews"),
             tokens: Secret::new(&seed.to_le_bytes()),
         }
     }

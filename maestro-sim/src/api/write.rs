@@ -122,6 +122,9 @@ impl Server {
         let name = at(&body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
         self.check_namespace(served, request, name)?;
         self.admit_create(served, request, &mut body)?;
+        self.mutate(served, request, None, &mut body, |server, body| {
+            server.admit_create(served, request, body)
+        })?;
         self.check_escalation(served, request, None, &body)?;
         self.name(served, request, &mut body)?;
         let unsettled = self.prepare_create(served, request, &mut body)?;
@@ -313,6 +316,9 @@ impl Server {
             self.own(served, request, Some(live.value()), &mut body);
         }
         self.admit_update(served, request, live, &mut body)?;
+        self.mutate(served, request, Some(live.value()), &mut body, |server, body| {
+            server.admit_update(served, request, live, body)
+        })?;
         self.check_escalation(served, request, Some(live), &body)?;
         let generation = match &*request.subresource {
             "" | "scale" => served.next_generation(live.value(), &body, &self.noticed.dropped),

@@ -11,6 +11,7 @@ use maestro_sim::protobuf;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::conformance::hooks::hooks;
 use crate::control_plane::wire::Question;
 
 /// After how long without news a watch's answer counts as complete.
@@ -182,7 +183,11 @@ impl Names {
     }
 
     fn fill(&self, text: &str) -> String {
-        let text = text.replace("$NS", &self.namespace);
+        let mut text = text.replace("$NS", &self.namespace);
+        if text.contains("$HOOKS") || text.contains("$CA") {
+            let hooks = hooks();
+            text = text.replace("$HOOKS", &hooks.url).replace("$CA", &hooks.authority);
+        }
         let mut out = String::new();
         let mut rest = text.as_str();
         while let Some((before, after)) = rest.split_once("${") {

@@ -21,6 +21,7 @@ static TIME: LazyLock<Regex> =
     LazyLock::new(|| regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z"));
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| regex(r"^10\.\d+\.\d+\.\d+$"));
 static NODE_PORT: LazyLock<Regex> = LazyLock::new(|| regex(":(3[0-2][0-9]{3})/(TCP|UDP|SCTP)"));
+static HOOKS: LazyLock<Regex> = LazyLock::new(|| regex(r"https://127\.0\.0\.1:\d{4,5}"));
 static TOKEN: LazyLock<Regex> =
     LazyLock::new(|| regex(r"eyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"));
 static TOKEN_VOLUME: LazyLock<Regex> = LazyLock::new(|| regex("kube-api-access-[a-z0-9]{5}"));
@@ -190,6 +191,7 @@ impl Drawn {
                 }
                 // *Continue tokens* hold the resource version of the list.
                 ("continue", Value::String(text)) if !text.is_empty() => *text = "<token>".into(),
+                ("caBundle", field) => *field = "<certificate>".into(),
                 ("nodePort" | "healthCheckNodePort", Value::Number(port)) => {
                     *field = self.ordered("port", &port.to_string()).into();
                 }
@@ -252,6 +254,8 @@ impl Drawn {
         let text = NODE_PORT.replace_all(&text, |found: &Captures<'_>| {
             format!(":{}/{}", self.ordered("port", &found[1]), &found[2])
         });
+        // *Webhooks* listen on some port, with a certificate of the day.
+        let text = HOOKS.replace_all(&text, "https://<hooks>");
         // *Tokens* are signed with another key.
         let text = TOKEN.replace_all(&text, "<token>");
         let text = TOKEN_VOLUME.replace_all(&text, "kube-api-access-<random>");

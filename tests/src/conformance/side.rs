@@ -15,6 +15,7 @@ use maestro_sim::trace::TraceLevel;
 use maestro_sim::world::World;
 
 use crate::conformance::case::{Names, Sequence, Step};
+use crate::conformance::hooks;
 use crate::control_plane::ControlPlane;
 use crate::control_plane::programs::Programs;
 use crate::control_plane::wire::{Answer, Connection, Question};
@@ -139,6 +140,7 @@ pub fn simulated(sequences: &[Sequence]) -> Result<Vec<Answers>, String> {
         let link = cluster.with(|world| {
             boot::bootstrap(world);
             remove_default_class(world);
+            hooks::register(&mut world.server.webhooks);
             world.add_link("conformance")
         });
         let mut service = cluster.service(link);

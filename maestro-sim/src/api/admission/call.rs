@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::api::identity::Identity;
-use crate::api::registry::Served;
+use crate::api::registry::{ScalePaths, Served};
 use crate::api::{Request, Verb};
 use crate::object::at;
 
@@ -82,6 +82,11 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Where the replicas are, if it is about nothing else.
+    pub(super) fn scale(&self) -> Option<&'a ScalePaths> {
+        self.served.scale.as_ref().filter(|_| self.request.subresource == "scale")
+    }
+
     /// The name by which it is refused.
     pub(super) fn told_name(&self) -> &'a str {
         if self.name().is_empty() { "Unknown" } else { self.name() }
@@ -98,11 +103,11 @@ impl<'a> Call<'a> {
     }
 
     fn options(&self) -> Value {
-        let kind = match (self.operation, self.request.verb) {
-            (Operation::Delete, _) => "DeleteOptions",
-            (Operation::Create, _) => "CreateOptions",
-            (_, Verb::Patch) => "PatchOptions",
-            _ => "UpdateOptions",
+        let kind = match self.operation {
+            Operation::Delete => "DeleteOptions",
+            Operation::Create => "CreateOptions",
+            // A patch is told as the update that it is.
+            Operation::Update => "UpdateOptions",
         };
         let mut options = json!({"kind": kind, "apiVersion": "meta.k8s.io/v1"});
         let own = &self.request.options;
@@ -127,7 +132,11 @@ impl<'a> Call<'a> {
     /// The `request` of expressions; with objects and an identifier it is that of a review.
     pub(super) fn describe(&self, version: &str) -> Map<String, Value> {
         let served = self.served;
-        let kind = |version: &str| json!({"group": served.resource.group, "version": version, "kind": served.kind});
+        let kind = |version: &str| match self.scale() {
+            Some(_) => json!({"group": "autoscaling", "version": "v1", "kind": "Scale"}),
+            None => json!({"group": served.resource.group, "version": version,
+                           "kind": served.kind}),
+        };
         let resource = |version: &str| {
             json!({"group": served.resource.group, "version": version,
                    "resource": served.resource.resource})

@@ -10,6 +10,8 @@ use kube_cel::cel::{Context, Value as CelValue};
 use serde_json::Value;
 
 use super::call::Call;
+use crate::api::scale::scale_of;
+use crate::object::Object;
 use crate::structural::cel::{base, compile, evaluate};
 
 /// What expressions see.
@@ -101,6 +103,9 @@ impl Scope<'_> {
 
 /// An object as it is shown in a version of its kind.
 pub(super) fn shown(call: &Call<'_>, value: &Value, version: &str) -> Value {
+    if let Some(paths) = call.scale() {
+        return scale_of(call.served, &Object::new(value.clone()), paths);
+    }
     let mut value = value.clone();
     if let Some(fields) = value.as_object_mut() {
         let api_version = match &*call.served.resource.group {

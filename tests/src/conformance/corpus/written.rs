@@ -21,6 +21,7 @@ const FILES: &[(&str, &str)] = &[
     ("limits", include_str!("../../../conformance/limits.yaml")),
     ("tokens", include_str!("../../../conformance/tokens.yaml")),
     ("policy", include_str!("../../../conformance/policy.yaml")),
+    ("webhooks", include_str!("../../../conformance/webhooks.yaml")),
     ("status", include_str!("../../../conformance/status.yaml")),
 ];
 
