@@ -3,6 +3,7 @@
 //! Source: <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules>.
 
 mod convert;
+pub(crate) mod types;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
@@ -91,17 +92,8 @@ pub(crate) fn undeclared(source: &str, known: &[&str]) -> Option<String> {
         .collect();
     unknown.sort_unstable();
     let (at, name) = unknown.first()?;
-    let before = &source[..*at];
-    let line = before.matches('\n').count();
-    let column = before.rsplit('\n').next().unwrap_or("").chars().count();
-    let shown = source.lines().nth(line).unwrap_or("");
-    Some(format!(
-        "ERROR: <input>:{}:{}: undeclared reference to '{name}' (in container '')\n | {shown}\n | \
-         {}^",
-        line + 1,
-        column + 1,
-        ".".repeat(column)
-    ))
+    let what = format!("undeclared reference to '{name}' (in container '')");
+    Some(types::placed(source, *at, &what))
 }
 
 /// Where a name stands as a word of its own, not as a field.
