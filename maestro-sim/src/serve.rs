@@ -12,6 +12,7 @@ mod access;
 mod connection;
 mod identity;
 mod kubeconfig;
+mod outside;
 mod patience;
 mod tls;
 
@@ -153,6 +154,7 @@ impl Server {
         let secret = Secret::new(tls.admin_key_pem().as_bytes());
         let link = cluster.with(|world| {
             world.server.tokens = secret;
+            world.server.webhooks.outside = true;
             match options.parts {
                 Parts::ApiServer => boot::bootstrap(world),
                 Parts::Cluster { nodes, workloads } => {
@@ -205,9 +207,11 @@ impl Server {
     /// Serves until `shutdown`; then open requests may end, and the rest is cut.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let engine = tokio::spawn(self.cluster.clone().drive());
+        let hooks = tokio::spawn(outside::ask_for_controllers(self.cluster.clone()));
         let door = access::Door::new(&self.cluster, self.link, &self.users, &self.limits);
         connection::accept(self.listener, &self.tls, door, &self.limits, shutdown).await;
         engine.abort();
+        hooks.abort();
     }
 }
 
@@ -217,5 +221,7 @@ fn since_epoch() -> Duration {
     SystemTime::now().duration_since(epoch).unwrap_or_default()
 }
 
+#[cfg(test)]
+mod hook_tests;
 #[cfg(test)]
 mod tests;

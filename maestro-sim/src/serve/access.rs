@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service as _;
 
+use super::outside::Https;
 use super::{Limits, User, Users};
 use crate::api::Status;
 use crate::api::http::json_answer;
@@ -44,7 +45,7 @@ impl Door {
         Self {
             cluster: cluster.clone(),
             link,
-            service: cluster.service(link),
+            service: cluster.service(link).asking(Arc::new(Https)),
             users: users.clone(),
             limits: limits.clone(),
             watches: Arc::new(Semaphore::new(limits.watches)),

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 use super::*;
 
 /// A served cluster of one node.
-struct Served {
+pub(super) struct Served {
     address: SocketAddr,
     authority: String,
     admin: (String, String),
@@ -23,7 +23,7 @@ struct Served {
     task: JoinHandle<()>,
 }
 
-async fn start(limits: Limits) -> Served {
+pub(super) async fn start(limits: Limits) -> Served {
     let mut users = Users::default();
     let user = |name: &str, groups: &[&str]| User {
         name: name.into(),
@@ -71,7 +71,7 @@ impl Served {
     }
 
     /// The whole answer to one request.
-    async fn ask(&self, as_admin: bool, head: &str, body: &[u8]) -> String {
+    pub(super) async fn ask(&self, as_admin: bool, head: &str, body: &[u8]) -> String {
         let mut stream = self.connect(as_admin).await;
         let length = body.len();
         let head =

@@ -158,8 +158,9 @@ impl Server {
         let bundle = text(hook, &["clientConfig", "caBundle"]);
         let authorities = STANDARD.decode(bundle).unwrap_or_default();
         let asked = Asked { url, authorities, timeout_secs: seconds, review };
+        let is_service = text(hook, &["clientConfig", "url"]).is_empty();
         let (url, review) = (asked.url.clone(), asked.review.clone());
-        let answer = match self.webhooks.send(asked, unreachable) {
+        let answer = match self.webhooks.send(asked, unreachable, is_service, self.now) {
             // The request is handled again when the answer is there.
             Outcome::Later => return Err(internal("a webhook is still to be asked")),
             Outcome::Told(answer) => answer,
