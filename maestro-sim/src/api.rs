@@ -7,12 +7,14 @@ mod accept;
 mod account;
 mod addresses;
 mod admission;
+pub mod authorization;
 mod decode;
 mod delete;
 pub mod discovery;
 mod failure;
 pub(crate) mod form;
 pub mod http;
+pub mod identity;
 mod json;
 pub mod openapi;
 mod prepare;
@@ -28,9 +30,11 @@ pub mod status;
 mod strategy;
 mod subresource;
 pub(crate) mod table;
+pub mod token;
 mod uneven;
 mod warnings;
 pub mod watch;
+pub mod webhook;
 mod write;
 mod writer;
 mod yaml;
@@ -185,6 +189,8 @@ pub struct Request {
     pub body: Value,
     /// Who asks: names the field manager when the options do not, and stands in traces.
     pub user_agent: Arc<str>,
+    /// As whom; nobody in particular may do everything.
+    pub user: Option<Arc<identity::Identity>>,
 }
 
 impl Request {
@@ -208,6 +214,7 @@ impl Request {
             options: Options::default(),
             body: Value::Null,
             user_agent: user_agent.into(),
+            user: None,
         }
     }
 }

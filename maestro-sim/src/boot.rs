@@ -25,6 +25,7 @@ pub const PROVISIONER: &str = "volume.sim.maestro.dev";
 /// Creates what a fresh API server holds, and what runs in its process.
 pub fn bootstrap(world: &mut World) {
     let own = world.links.add("kube-apiserver");
+    world.server.expect_roles(world.seed(), false);
     world.add_actor(Box::new(DefinitionFinalizer::default()), own);
     for name in NAMESPACES {
         create(
@@ -130,6 +131,7 @@ pub struct PlantNode {
 pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     bootstrap(world);
     let manager = world.links.add("kube-controller-manager");
+    world.server.expect_roles(world.seed(), true);
     for controller in list::built_in() {
         world.add_actor(controller, manager);
     }

@@ -3,12 +3,14 @@
 //! One file per group of kinds; [`validate`] is the list that registers them.
 //! Source: `k8s.io/kubernetes/pkg/apis/*/validation` and `k8s.io/apimachinery/pkg/api/validation`.
 
+mod admission;
 mod batch;
 mod cluster;
 mod core;
 mod cron;
 pub mod field;
 mod go_json;
+mod limits;
 pub(crate) mod meta;
 mod pod;
 mod policy;
@@ -52,6 +54,7 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
         ("", "configmaps") => core::config_map(object, old, found),
         ("", "secrets") => core::secret(object, old, found),
         ("", "resourcequotas") => quota::quota(object, old, found),
+        ("", "limitranges") => limits::range(object, found),
         ("", "persistentvolumeclaims") => storage::claim(object, old, found),
         ("apps", "deployments") => workload::deployment(object, old, found),
         ("apps", "replicasets") => workload::replica_set(object, old, found),
@@ -59,6 +62,12 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
         ("apps", "statefulsets") => workload::stateful_set(object, old, found),
         ("batch", "jobs") => batch::job(object, old, found),
         ("batch", "cronjobs") => batch::cron_job(object, old, found),
+        ("admissionregistration.k8s.io", "validatingadmissionpolicies") => {
+            admission::policy(object, found);
+        }
+        ("admissionregistration.k8s.io", "validatingadmissionpolicybindings") => {
+            admission::binding(object, found);
+        }
         ("policy", "poddisruptionbudgets") => policy::budget(object, found),
         ("autoscaling", "horizontalpodautoscalers") => policy::autoscaler(object, found),
         ("apiregistration.k8s.io", "apiservices") => cluster::api_service(object, found),

@@ -28,7 +28,9 @@ pub mod own;
 pub mod pod_gc;
 pub mod pods;
 pub mod replica_set;
+pub mod resource_quota;
 pub mod revision;
+pub mod role_aggregation;
 pub mod shape;
 pub mod stateful_set;
 pub mod view;
@@ -36,6 +38,8 @@ pub mod volume;
 
 #[cfg(test)]
 mod disruption_tests;
+#[cfg(test)]
+mod quota_tests;
 #[cfg(test)]
 mod rest_tests;
 #[cfg(test)]
@@ -128,6 +132,11 @@ pub trait Controller: Send {
 
     /// Tells which custom collections are served now; asked for its watches again afterwards.
     fn served(&mut self, _custom: &[GroupResource]) {}
+
+    /// Whether it watches more than when this was last asked.
+    fn grew(&mut self) -> bool {
+        false
+    }
 
     /// Maps a change to the keys to reconcile. The view already holds the change.
     fn observe(&mut self, change: &Change, view: &View, queue: &mut Queue);

@@ -3,6 +3,7 @@
 //! Source: the `SetDefaults_*` functions of `k8s.io/kubernetes/pkg/apis/*/v1` and the creation
 //! strategies of `pkg/registry`, as the API reference documents their results.
 
+mod admission;
 mod batch;
 mod core;
 mod fill;
@@ -11,6 +12,7 @@ mod pod;
 mod volume;
 mod workload;
 
+pub(crate) use pod::whole_requests;
 use serde_json::Value;
 
 pub use batch::tie_job;
@@ -32,6 +34,12 @@ const ALL: &[(&str, &str, Defaulter)] = &[
     ("", "replicationcontrollers", workload::replication_controller),
     ("", "secrets", core::secret),
     ("", "services", network::service),
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicies", admission::policy),
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings", admission::binding),
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", admission::webhooks),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicies", admission::policy),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicybindings", admission::binding),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", admission::webhooks),
     ("apps", "daemonsets", workload::daemon_set),
     ("apps", "deployments", workload::deployment),
     ("apps", "replicasets", workload::replica_set),

@@ -6,7 +6,7 @@
 
 pub mod agent;
 mod container;
-mod needs;
+pub(crate) mod needs;
 mod node;
 mod outline;
 mod pod;

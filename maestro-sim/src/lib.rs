@@ -27,6 +27,7 @@ pub mod pace;
 pub mod patch;
 pub mod protobuf;
 pub mod quantity;
+pub mod quota;
 pub mod rng;
 pub mod scheduler;
 pub mod schema;

@@ -8,7 +8,7 @@ mod agent;
 mod cluster;
 mod node_affinity;
 mod pick;
-mod pod;
+pub(crate) mod pod;
 mod pod_affinity;
 mod ports;
 mod preempt;

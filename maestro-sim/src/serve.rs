@@ -2,8 +2,8 @@
 //!
 //! The same API server, controllers, scheduler and kubelets as in a simulation, whose time is the
 //! wall's or runs faster by a factor. Clients are known by a certificate of the cluster's own
-//! authority or by a bearer token; nobody else is answered. Whoever is known may do everything:
-//! roles are stored, and not enforced.
+//! authority or by a bearer token; nobody else is answered. What they may do is what the roles in
+//! the cluster say; members of `system:masters`, as its administrator, may do everything.
 //!
 //! Nothing a client does may take the server from others: bodies, headers, connections and open
 //! watches are bounded ([`Limits`]), and whoever neither sends nor reads is cut off.
@@ -12,6 +12,7 @@ mod access;
 mod connection;
 mod identity;
 mod kubeconfig;
+mod outside;
 mod patience;
 mod tls;
 
@@ -23,6 +24,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 
+use crate::api::token::Secret;
 use crate::boot::{self, ClusterSpec};
 use crate::entropy::EPOCH_SECS;
 use crate::link::LinkId;
@@ -149,7 +151,10 @@ impl Server {
         users.admit(tls.admin_certificate(), User::admin());
         let world = sim::Options { seed: options.seed, trace: TraceLevel::Digest };
         let cluster = Cluster::new(&world, since_epoch(), options.speed);
+        let secret = Secret::new(tls.admin_key_pem().as_bytes());
         let link = cluster.with(|world| {
+            world.server.tokens = secret;
+            world.server.webhooks.outside = true;
             match options.parts {
                 Parts::ApiServer => boot::bootstrap(world),
                 Parts::Cluster { nodes, workloads } => {
@@ -202,9 +207,11 @@ impl Server {
     /// Serves until `shutdown`; then open requests may end, and the rest is cut.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let engine = tokio::spawn(self.cluster.clone().drive());
+        let hooks = tokio::spawn(outside::ask_for_controllers(self.cluster.clone()));
         let door = access::Door::new(&self.cluster, self.link, &self.users, &self.limits);
         connection::accept(self.listener, &self.tls, door, &self.limits, shutdown).await;
         engine.abort();
+        hooks.abort();
     }
 }
 
@@ -214,5 +221,7 @@ fn since_epoch() -> Duration {
     SystemTime::now().duration_since(epoch).unwrap_or_default()
 }
 
+#[cfg(test)]
+mod hook_tests;
 #[cfg(test)]
 mod tests;

@@ -2,24 +2,28 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
+use crate::api::authorization::enter::enter;
 use crate::api::form::Shape;
 use crate::api::http::{self, Routed};
 use crate::api::openapi;
 use crate::api::registry::Registry;
 use crate::api::server::{Handled, Response};
-use crate::api::{Form, Request};
+use crate::api::webhook::{Answer, Asked};
+use crate::api::{Form, Request, Status};
 use crate::body::{Body, WatchBody};
 use crate::link::{Direction, LinkId};
 use crate::protobuf::answer::{answer, recoded, watch_answer};
 use crate::protobuf::media::{self, Wire};
 use crate::protobuf::message_of;
 use crate::sim::Cluster;
+use crate::world::World;
 
 /// Why a message did not come through, as a client's connection reports it.
 #[derive(Debug, thiserror::Error)]
@@ -35,11 +39,18 @@ pub enum ServiceError {
 /// kube's default connect timeout: how long a request into a partition hangs.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Who asks webhooks that are outside of the simulation.
+pub trait Outside: Send + Sync {
+    /// Sends one review.
+    fn ask(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+}
+
 /// One client's way to the API server.
 #[derive(Clone)]
 pub struct Service {
     cluster: Cluster,
     link: LinkId,
+    outside: Option<Arc<dyn Outside>>,
 }
 
 /// Whether what a request succeeds in is told in JSON alone, as custom objects are.
@@ -49,6 +60,9 @@ fn is_json_only(registry: &Registry, request: &Request) -> bool {
             .find(&request.resource, &request.version)
             .is_some_and(|served| served.is_custom())
 }
+
+/// The most reviews that one request may need.
+const MOST_ASKED: usize = 100;
 
 /// What became of a request.
 enum Sent {
@@ -62,7 +76,13 @@ enum Sent {
 
 impl Service {
     pub(crate) fn new(cluster: Cluster, link: LinkId) -> Self {
-        Self { cluster, link }
+        Self { cluster, link, outside: None }
+    }
+
+    /// The same way, past whose webhooks somebody asks others.
+    #[must_use]
+    pub fn asking(self, outside: Arc<dyn Outside>) -> Self {
+        Self { outside: Some(outside), ..self }
     }
 
     async fn serve<B>(
@@ -82,26 +102,22 @@ impl Service {
         if !travel.is_zero() {
             tokio::time::sleep(self.cluster.wait(travel)).await;
         }
-        let sent = self.cluster.with(|world| {
-            if let Some(answer) = openapi::answer(&world.server, parts.uri.path()) {
-                return Sent::Plain(answer);
+        let mut answers = Vec::new();
+        let sent = loop {
+            // Whoever writes meanwhile may have it asked anew, but not for ever.
+            if answers.len() > MOST_ASKED {
+                let message = "Timeout: request did not complete within the allotted timeout";
+                break Sent::Plain(http::refusal(&Status::new(504, "Timeout", message)));
             }
-            let request = match http::route(&world.server.registry, &parts, &bytes) {
-                Routed::Request(request) => *request,
-                Routed::Answer(answer) => return Sent::Plain(answer),
-            };
-            let plain = wire != Wire::Json && is_json_only(&world.server.registry, &request);
-            let (reply, crashed) = world.request(link, request);
-            match &reply {
-                Some(Ok(_)) if plain => wire = Wire::Json,
-                Some(Err(_)) => wire = media::wanted_of_errors(&parts.headers),
-                _ => {}
+            let (sent, asked) = self.send(&parts, &bytes, &mut wire, &answers);
+            match (asked, &self.outside) {
+                (Some(asked), Some(outside)) => {
+                    let answer = outside.ask(asked.clone()).await;
+                    answers.push((asked, answer));
+                }
+                _ => break sent,
             }
-            if crashed {
-                world.crash(link);
-            }
-            if world.links.get(link).fenced { Sent::Dead } else { Sent::Reply(reply) }
-        });
+        };
         let reply = match sent {
             Sent::Reply(reply) => reply,
             Sent::Plain(answer) => {
@@ -122,6 +138,57 @@ impl Service {
             tokio::time::sleep(self.cluster.wait(late)).await;
         }
         Ok(self.reply(wire, reply))
+    }
+
+    /// Has a request handled, with what webhooks outside have answered so far; the review that it
+    /// was left for, if it was.
+    fn send(
+        &self,
+        parts: &::http::request::Parts,
+        bytes: &Bytes,
+        wire: &mut Wire,
+        answers: &[(Asked, Answer)],
+    ) -> (Sent, Option<Asked>) {
+        self.cluster.with(|world| {
+            if self.outside.is_none() {
+                return (self.handle(world, parts, bytes, wire), None);
+            }
+            world.server.webhooks.hand_in(answers.to_vec());
+            let sent = self.handle(world, parts, bytes, wire);
+            (sent, world.server.webhooks.asked())
+        })
+    }
+
+    fn handle(
+        &self,
+        world: &mut World,
+        parts: &::http::request::Parts,
+        bytes: &Bytes,
+        wire: &mut Wire,
+    ) -> Sent {
+        let link = self.link;
+        let user = match enter(&mut world.server, parts) {
+            Ok(user) => user,
+            Err(status) => return Sent::Plain(http::refusal(&status)),
+        };
+        if let Some(answer) = openapi::answer(&world.server, parts.uri.path()) {
+            return Sent::Plain(answer);
+        }
+        let request = match http::route(&world.server.registry, parts, bytes) {
+            Routed::Request(request) => Request { user, ..*request },
+            Routed::Answer(answer) => return Sent::Plain(answer),
+        };
+        let plain = *wire != Wire::Json && is_json_only(&world.server.registry, &request);
+        let (reply, crashed) = world.request(link, request);
+        match &reply {
+            Some(Ok(_)) if plain => *wire = Wire::Json,
+            Some(Err(_)) => *wire = media::wanted_of_errors(&parts.headers),
+            _ => {}
+        }
+        if crashed {
+            world.crash(link);
+        }
+        if world.links.get(link).fenced { Sent::Dead } else { Sent::Reply(reply) }
     }
 
     /// The answer to a request: a watch follows the link that it came over.

@@ -170,6 +170,14 @@ impl Store {
         object
     }
 
+    /// Puts an object in as if it had always been there: nobody is told. The version it carries
+    /// is older than whatever follows.
+    pub fn hold(&mut self, resource: &GroupResource, value: Value) {
+        let object = Arc::new(Object::new(value));
+        let id = self.table_id(resource);
+        self.table_mut(id).objects.insert(object.key().clone(), object);
+    }
+
     /// Removes an object and logs the event; `None` when there is no such object.
     pub fn remove(
         &mut self,

@@ -5,7 +5,7 @@
 //! except what CEL rules need.
 
 mod cache;
-mod cel;
+pub(crate) mod cel;
 mod constraint;
 mod default;
 mod format;

@@ -173,6 +173,7 @@ impl World {
             subresource: request.subresource.clone(),
             options: crate::api::Options::default(),
             user_agent: Arc::clone(&request.user_agent),
+            user: None,
             ..request
         });
         let reply = match verdict {
@@ -321,7 +322,8 @@ impl World {
         if let Some(spin) = self.actors[index].spin.take() {
             self.spins(&agent, &spin);
         }
-        if self.definitions.and_then(|table| self.actors[index].position(table)) != seen {
+        let grew = self.actors[index].controller.grew();
+        if grew || self.definitions.and_then(|table| self.actors[index].position(table)) != seen {
             // What it has just seen of a CustomResourceDefinition may be a kind to watch.
             for table in self.actors[index].follow(&mut self.server) {
                 self.subscribe(table, index);

@@ -122,7 +122,10 @@ fn main() {
     let server = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let server = server.expect("a runtime");
     let mut users = Users::default();
-    users.add_token("bench", User { name: "bench".into(), groups: Vec::new() });
+    users.add_token(
+        "bench",
+        User { name: "bench".into(), uid: String::new(), groups: vec!["system:masters".into()] },
+    );
     let options = Options {
         listen: "127.0.0.1:0".parse().expect("an address"),
         parts: Parts::ApiServer,

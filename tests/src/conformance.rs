@@ -5,6 +5,7 @@
 
 pub mod case;
 pub mod corpus;
+pub mod hooks;
 pub mod normal;
 pub mod recorded;
 pub mod report;

@@ -217,7 +217,8 @@ impl Connection {
         headers.insert(HOST, http::HeaderValue::from_static("127.0.0.1"));
         let bearer = format!("Bearer {}", self.endpoint.token);
         let bearer = bearer.parse().map_err(|_| Failure::Request("token".into()))?;
-        headers.insert(AUTHORIZATION, bearer);
+        // A question may come from somebody else.
+        headers.entry(AUTHORIZATION).or_insert(bearer);
         Ok(request)
     }
 

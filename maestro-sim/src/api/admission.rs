@@ -4,10 +4,19 @@
 //! StorageObjectInUseProtection, and the allocation of Service cluster IPs.
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>.
 
+pub(in crate::api) mod call;
+mod expression;
+mod limits;
+mod matching;
+mod policy;
+mod quota;
+mod webhook;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use self::call::Call;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
@@ -51,10 +60,14 @@ impl Server {
     pub(super) fn admit_create(
         &mut self,
         served: &Served,
+        request: &Request,
         body: &mut Value,
     ) -> Result<(), Box<Status>> {
         match (&*served.resource.group, &*served.resource.resource) {
-            ("", "pods") => self.admit_pod(body),
+            ("", "pods") => {
+                self.fill_limits(request, body);
+                self.admit_pod(body)
+            }
             ("", "persistentvolumeclaims") => {
                 self.default_class(body);
                 add_finalizer(body, "kubernetes.io/pvc-protection");
@@ -95,6 +108,39 @@ impl Server {
             Self::prepare_update(served, live, body);
         }
         Ok(())
+    }
+
+    /// What validating plugins say of a proposed object, after it was found valid.
+    pub(super) fn judge(
+        &mut self,
+        served: &Served,
+        request: &Request,
+        old: Option<&Object>,
+        body: &Value,
+    ) -> Result<(), Box<Status>> {
+        self.check_limits(served, request, old, body)?;
+        if let Some(call) = Call::of(served, request, old.map(Object::value), Some(body)) {
+            self.check_policies(&call)?;
+            self.ask_validating(&call)?;
+        }
+        self.admit_quota(served, request, old, body)
+    }
+
+    /// What validating plugins say of a deletion.
+    pub(super) fn judge_deletion(
+        &mut self,
+        served: &Served,
+        request: &Request,
+        live: &Object,
+    ) -> Result<(), Box<Status>> {
+        match Call::of(served, request, Some(live.value()), None) {
+            Some(call) => {
+                self.ask_of_deletion(&call)?;
+                self.check_policies(&call)?;
+                self.ask_validating(&call)
+            }
+            None => Ok(()),
+        }
     }
 
     fn admit_pod(&mut self, body: &mut Value) -> Result<(), Box<Status>> {

@@ -74,6 +74,7 @@ impl Server {
         live: &Arc<Object>,
         request: &Request,
     ) -> Handled {
+        self.judge_deletion(served, request, live)?;
         if served.is_definition() && !live.is_deleting() {
             let mut value = live.value().clone();
             crd::terminating(&mut value, &self.timestamp());

@@ -86,6 +86,7 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
         options: Options { warn: true, form, twice, ..merged(options, verb, &body) },
         body,
         user_agent: Arc::from(agent.unwrap_or("unknown")),
+        user: None,
     })))
 }
 
@@ -276,7 +277,7 @@ pub(super) fn summary(body: &[u8]) -> String {
     if body.len() > MOST { format!("{shown} ...") } else { shown }
 }
 
-pub(super) fn percent_decode(text: &str, plus: bool) -> String {
+pub(crate) fn percent_decode(text: &str, plus: bool) -> String {
     if !text.contains(['%', '+']) {
         return text.to_owned();
     }
@@ -312,6 +313,11 @@ pub fn answer(handled: Handled) -> http::Response<Body> {
         Ok(Response::Warned { warnings, response }) => warned(answer(Ok(*response)), &warnings),
         Err(status) => refused(json_answer(status.code, &status.to_value()), &status),
     }
+}
+
+/// A refusal before anything was handled.
+pub fn refusal(status: &Status) -> http::Response<Body> {
+    refused(json_answer(status.code, &status.to_value()), status)
 }
 
 /// Adds what a refusal says outside its body.

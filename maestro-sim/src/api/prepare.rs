@@ -8,6 +8,7 @@ use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Request, Status};
 use crate::defaults;
+use crate::kubelet::needs::qos_class;
 use crate::object::{Object, at, map_at};
 
 /// The annotation in which a DaemonSet counts the versions of its template.
@@ -41,7 +42,12 @@ impl Server {
             ("", "services") => {
                 self.new_service(served, body, request.options.dry_run)?;
             }
-            ("", "pods") => gated(body, &self.timestamp()),
+            ("", "pods") => {
+                defaults::whole_requests(body);
+                let class = qos_class(body);
+                map_at(body, &["status"]).insert("qosClass".into(), class.into());
+                gated(body, &self.timestamp());
+            }
             ("", "persistentvolumes") => {
                 let now = self.timestamp();
                 let status = map_at(body, &["status"]);

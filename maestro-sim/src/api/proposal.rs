@@ -223,7 +223,7 @@ pub(super) fn set_generation(body: &mut Value, generation: Option<i64>) {
     set_or_remove(meta, "generation", generation.map(Value::from));
 }
 
-fn set_or_remove(map: &mut Map<String, Value>, field: &str, value: Option<Value>) {
+pub(super) fn set_or_remove(map: &mut Map<String, Value>, field: &str, value: Option<Value>) {
     match value {
         Some(value) => map.insert(field.into(), value),
         None => map.remove(field),

@@ -81,6 +81,11 @@ pub struct Served {
 }
 
 impl Served {
+    /// A built-in kind as an entry of the table of facts describes it.
+    pub(crate) fn described(entry: &Value) -> Self {
+        rules::built_in(entry)
+    }
+
     /// `apiVersion` of its objects.
     pub fn api_version(&self) -> &str {
         &self.api_version
@@ -162,6 +167,11 @@ fn built_in() -> &'static Built {
 impl Registry {
     fn versions(&self, resource: &GroupResource) -> &[Arc<Served>] {
         built_in().get(resource).or_else(|| self.custom.get(resource)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every served version of a collection.
+    pub(crate) fn served_versions(&self, resource: &GroupResource) -> &[Arc<Served>] {
+        self.versions(resource)
     }
 
     /// The kind behind a collection and version.

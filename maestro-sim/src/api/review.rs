@@ -1,7 +1,6 @@
 //! Reviews: questions that are posted and stored nowhere. Who am I, and may somebody do something?
 //!
-//! Whoever is known to a simulated cluster may do everything: roles are stored and not enforced,
-//! and every review of access says so. Source:
+//! Source:
 //! <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access>.
 
 use std::sync::Arc;
@@ -9,50 +8,35 @@ use std::sync::Arc;
 use http::request::Parts;
 use serde_json::{Value, json};
 
+use crate::api::authorization::Attributes;
+use crate::api::identity::Identity;
 use crate::api::proposal::check_place;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Cause, Request, Status};
 use crate::object::{GroupResource, at, map_at};
 
-/// Who asks, as a `UserInfo` (authentication.k8s.io/v1): an extension of requests whose sender was
-/// authenticated.
-#[derive(Clone, Debug)]
-pub struct UserInfo(pub Value);
-
 /// Answers whose a bearer token is.
-pub type OfToken = dyn Fn(&str) -> Option<UserInfo> + Send + Sync;
+pub type OfToken = dyn Fn(&str) -> Option<Arc<Identity>> + Send + Sync;
 
 /// Whose a bearer token is: an extension of requests to a server that gives out tokens.
 #[derive(Clone)]
 pub struct Tokens(pub Arc<OfToken>);
 
 const TOKEN: GroupResource = GroupResource::new("authentication.k8s.io", "tokenreviews");
-const SELF: GroupResource = GroupResource::new("authentication.k8s.io", "selfsubjectreviews");
 const ONE_OF: &str = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
 
-/// Answers in a question of who somebody is what only the way of the request says: a [`Request`]
-/// does not carry it.
+/// Answers in a review of a token what only the way of the request says: a [`Request`] does not
+/// carry it.
 pub(super) fn sign(parts: &Parts, resource: &GroupResource, body: &mut Value) {
-    if *resource == TOKEN && body.is_object() {
-        let token = at(body, &["spec", "token"]).and_then(Value::as_str).unwrap_or("");
-        let known = parts.extensions.get::<Tokens>().and_then(|tokens| (tokens.0)(token));
-        body["status"] = match known {
-            Some(user) => json!({"authenticated": true, "user": user.0}),
-            None => json!({"error": "invalid bearer token"}),
-        };
+    if *resource != TOKEN || !body.is_object() {
         return;
     }
-    if *resource != SELF || !(body.is_null() || body.is_object()) {
-        return;
+    let token = at(body, &["spec", "token"]).and_then(Value::as_str).unwrap_or("");
+    let known = parts.extensions.get::<Tokens>().and_then(|tokens| (tokens.0)(token));
+    if let Some(user) = known {
+        body["status"] = json!({"authenticated": true, "user": user.info()});
     }
-    let user = parts.extensions.get::<UserInfo>().map(|user| user.0.clone());
-    // A client inside the simulation is nobody in particular, and may do everything.
-    let user = user.unwrap_or_else(|| {
-        json!({"username": "kubernetes-admin",
-               "groups": ["system:masters", "system:authenticated"]})
-    });
-    map_at(body, &["status"]).insert("userInfo".into(), user);
 }
 
 /// Whether a kind is one of reviews.
@@ -75,21 +59,23 @@ impl Server {
     pub(super) fn review(&mut self, served: &Served, mut request: Request) -> Handled {
         let mut body = std::mem::take(&mut request.body);
         self.decode(served, &request, &mut body, None)?;
+        let user = request.user.clone().unwrap_or_else(|| Arc::new(Identity::admin()));
         let answer = |value: Value| Ok(Response::Value { code: 201, value });
         let mut fresh = json!({"apiVersion": served.api_version(), "kind": served.kind,
                                "metadata": {}});
         match &*served.resource.resource {
             "selfsubjectreviews" => {
                 fresh["metadata"]["creationTimestamp"] = self.timestamp().into();
-                fresh["status"] = body["status"].take();
+                fresh["status"] = json!({"userInfo": user.info()});
                 return answer(fresh);
             }
             "selfsubjectrulesreviews" => {
-                if text(&body, &["spec", "namespace"]).is_empty() {
+                let namespace = text(&body, &["spec", "namespace"]);
+                if namespace.is_empty() {
                     return Err(Box::new(Status::bad_request("no namespace on request")));
                 }
                 fresh["spec"] = json!({});
-                fresh["status"] = all_rules();
+                fresh["status"] = self.own_rules(&user, namespace);
                 return answer(fresh);
             }
             "tokenreviews" => {
@@ -97,7 +83,11 @@ impl Server {
                     let message = "token is required for TokenReview in authentication";
                     return Err(Box::new(Status::bad_request(message)));
                 }
-                let status = body["status"].take();
+                let known = text(&body, &["status", "user", "username"]);
+                let status = match known.is_empty() {
+                    true => self.token_status(&body),
+                    false => body["status"].take(),
+                };
                 self.own(served, &request, None, &mut body);
                 body["status"] = status;
                 return answer(body);
@@ -113,16 +103,50 @@ impl Server {
             return Err(Box::new(status));
         }
         self.own(served, &request, None, &mut body);
-        body["status"] = json!({"allowed": true});
+        let user = match &*served.resource.resource {
+            "selfsubjectaccessreviews" => user.as_ref().clone(),
+            _ => subject(&body),
+        };
+        let decision = self.decide(&user, &asked(&body));
+        body["status"] = match decision.reason.as_str() {
+            "" => json!({"allowed": decision.allowed}),
+            reason => json!({"allowed": decision.allowed, "reason": reason}),
+        };
         answer(body)
     }
 }
 
-/// The rules of somebody who may do everything.
-fn all_rules() -> Value {
-    json!({"incomplete": false,
-           "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-           "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}]})
+/// Whom a review of access is about.
+fn subject(body: &Value) -> Identity {
+    let texts = |value: &Value| -> Vec<String> {
+        let list = value.as_array().into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let extra = at(body, &["spec", "extra"]).and_then(Value::as_object).into_iter().flatten();
+    Identity {
+        name: text(body, &["spec", "user"]).to_owned(),
+        uid: text(body, &["spec", "uid"]).to_owned(),
+        groups: at(body, &["spec", "groups"]).map(texts).unwrap_or_default(),
+        extra: extra.map(|(key, values)| (key.clone(), texts(values))).collect(),
+    }
+}
+
+/// What a review of access is about.
+fn asked(body: &Value) -> Attributes {
+    let of = |field: &str| text(body, &["spec", "resourceAttributes", field]).to_owned();
+    if at(body, &["spec", "resourceAttributes"]).is_none() {
+        let of = |field: &str| text(body, &["spec", "nonResourceAttributes", field]).to_owned();
+        return Attributes { verb: of("verb"), path: Some(of("path")), ..Attributes::default() };
+    }
+    Attributes {
+        verb: of("verb"),
+        namespace: of("namespace"),
+        group: of("group"),
+        resource: of("resource"),
+        subresource: of("subresource"),
+        name: of("name"),
+        path: None,
+    }
 }
 
 fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {

@@ -140,7 +140,7 @@ fn in_scale(served: &Served, mut status: Box<Status>) -> Box<Status> {
 }
 
 /// `autoscaling/v1` Scale of an object.
-fn scale_of(served: &Served, object: &Object, paths: &ScalePaths) -> Value {
+pub(super) fn scale_of(served: &Served, object: &Object, paths: &ScalePaths) -> Value {
     let read = |path: &[String]| {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         object.at(&path).cloned()

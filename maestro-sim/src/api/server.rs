@@ -7,12 +7,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::api::addresses::Addresses;
+use crate::api::authorization::bootstrap::Roles;
 use crate::api::form::shaped;
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
 use crate::api::review;
+use crate::api::token::Secret;
 use crate::api::watch::WatchStart;
-use crate::api::{Form, Request, Status, Verb};
+use crate::api::webhook::Webhooks;
+use crate::api::{Form, Request, Status, Verb, authorization};
 use crate::object::{GroupResource, Key, Object};
 use crate::rng::Stream;
 use crate::store::Store;
@@ -83,6 +86,12 @@ pub struct Server {
     /// is stored even if it changes nothing.
     pub(super) unsettled: BTreeSet<u64>,
     clock: (u64, String),
+    pub(super) roles: Roles,
+    /// Who answers for admission webhooks.
+    pub webhooks: Webhooks,
+    pub(super) review_uids: Stream,
+    /// What the tokens of service accounts are signed with.
+    pub tokens: Secret,
 }
 
 impl Server {
@@ -99,6 +108,10 @@ impl Server {
             noticed: Noticed::default(),
             unsettled: BTreeSet::new(),
             clock: (0, rfc3339(Duration::ZERO)),
+            roles: Roles::default(),
+            webhooks: Webhooks::default(),
+            review_uids: Stream::new(seed, "reviews"),
+            tokens: Secret::new(&seed.to_le_bytes()),
         }
     }
 
@@ -130,7 +143,11 @@ impl Server {
         }
     }
 
-    fn dispatch(&mut self, request: Request) -> Handled {
+    pub(super) fn dispatch(&mut self, request: Request) -> Handled {
+        self.admit_sender(&request)?;
+        if request.resource.group == authorization::GROUP {
+            self.hold_roles();
+        }
         let served = self.served(&request)?;
         if !request.subresource.is_empty() && request.subresource != "status" {
             return self.subresource(&served, request);

@@ -145,7 +145,11 @@ impl Status {
 
     /// 403.
     pub fn forbidden(resource: &GroupResource, name: &str, why: &str) -> Self {
-        let message = format!("{resource} \"{name}\" is forbidden: {why}");
+        let message = match (&*resource.resource, name) {
+            ("", _) => format!("forbidden: {why}"),
+            (_, "") => format!("{resource} is forbidden: {why}"),
+            _ => format!("{resource} \"{name}\" is forbidden: {why}"),
+        };
         Self::new(403, "Forbidden", message).about(resource, name)
     }
 

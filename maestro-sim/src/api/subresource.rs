@@ -19,6 +19,7 @@ impl Server {
             "scale" => self.scale(served, request),
             "binding" if served.is_pod() => self.bind(served, &request),
             "eviction" if served.is_pod() => self.evict(served, request),
+            "token" => self.token(served, request),
             "finalize" if served.is_namespace() => self.update(served, request),
             _ => Err(Box::new(Status::no_such_path())),
         }

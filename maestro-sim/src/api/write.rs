@@ -118,9 +118,14 @@ impl Server {
         if matches!(origin, Origin::Update) {
             self.own(served, request, None, &mut body);
         }
+        self.admit_creation(request)?;
         let name = at(&body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
         self.check_namespace(served, request, name)?;
-        self.admit_create(served, &mut body)?;
+        self.admit_create(served, request, &mut body)?;
+        self.mutate(served, request, None, &mut body, |server, body| {
+            server.admit_create(served, request, body)
+        })?;
+        self.check_escalation(served, request, None, &body)?;
         self.name(served, request, &mut body)?;
         let unsettled = self.prepare_create(served, request, &mut body)?;
         if served.generation != Generation::None {
@@ -128,6 +133,10 @@ impl Server {
         }
         let checked = served
             .check(request, &body, None)
+            .and_then(|()| {
+                self.warn(served, request, &body, None);
+                self.judge(served, request, None, &body)
+            })
             .and_then(|()| self.must_be_new(served, request, &body));
         if checked.is_err() || request.options.dry_run {
             self.give_back(served, &body, None);
@@ -136,7 +145,6 @@ impl Server {
         if unsettled {
             served.complete(&mut body);
         }
-        self.warn(served, request, &body, None);
         self.forget_empty(served, &mut body);
         if request.options.dry_run {
             return Ok(Response::Value { code: 201, value: body });
@@ -308,17 +316,23 @@ impl Server {
             self.own(served, request, Some(live.value()), &mut body);
         }
         self.admit_update(served, request, live, &mut body)?;
+        self.mutate(served, request, Some(live.value()), &mut body, |server, body| {
+            server.admit_update(served, request, live, body)
+        })?;
+        self.check_escalation(served, request, Some(live), &body)?;
         let generation = match &*request.subresource {
             "" | "scale" => served.next_generation(live.value(), &body, &self.noticed.dropped),
             _ => at(live.value(), &["metadata", "generation"]).and_then(Value::as_i64),
         };
         set_generation(&mut body, generation);
-        let checked = served.check(request, &body, Some(live.value()));
+        let checked = served.check(request, &body, Some(live.value())).and_then(|()| {
+            self.warn(served, request, &body, Some(live.value()));
+            self.judge(served, request, Some(live), &body)
+        });
         if checked.is_err() {
             self.give_back(served, &body, Some(live));
         }
         checked?;
-        self.warn(served, request, &body, Some(live.value()));
         self.forget_empty(served, &mut body);
         map_at(&mut body, &["metadata"])
             .insert("resourceVersion".into(), live.resource_version().to_string().into());

@@ -38,7 +38,7 @@ fn is_label(text: &str) -> bool {
         && text.bytes().next_back().is_some_and(inner)
 }
 
-fn is_subdomain(text: &str) -> bool {
+pub(crate) fn is_subdomain(text: &str) -> bool {
     text.split('.').all(is_label)
 }
 

@@ -12,6 +12,8 @@ use crate::controller::namespace::NamespaceController;
 use crate::controller::node_lifecycle::NodeLifecycleController;
 use crate::controller::pod_gc::PodGarbageCollector;
 use crate::controller::replica_set::ReplicaSetController;
+use crate::controller::resource_quota::ResourceQuotaController;
+use crate::controller::role_aggregation::RoleAggregation;
 use crate::controller::stateful_set::StatefulSetController;
 use crate::controller::volume::VolumeController;
 
@@ -31,5 +33,7 @@ pub fn built_in() -> Vec<Box<dyn Controller>> {
         Box::new(VolumeController::default()),
         Box::new(CronJobController),
         Box::new(DaemonSetController::default()),
+        Box::new(RoleAggregation),
+        Box::new(ResourceQuotaController::default()),
     ]
 }

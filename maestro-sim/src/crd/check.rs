@@ -2,9 +2,6 @@
 //!
 //! Source: `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use kube_cel::cel::parser::Parser;
 use serde_json::{Map, Value};
 
 use crate::api::Cause;
@@ -220,7 +217,7 @@ fn check_schema(schema: &Value, path: &Path<'_>, root: bool, causes: &mut Vec<Ca
         causes.push(field::forbidden(&path.field("uniqueItems"), detail));
     }
     check_list(map, path, causes);
-    check_rules(map, path, causes);
+    super::rules::check(schema, path, root, causes);
     if let Some(properties) = map.get("properties").and_then(Value::as_object) {
         let below = path.field("properties");
         for (name, child) in properties {
@@ -246,32 +243,6 @@ fn check_list(map: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>
     if keys.is_none_or(Vec::is_empty) {
         let detail = "must not be empty if x-kubernetes-list-type is map";
         causes.push(field::required(&path.field("x-kubernetes-list-map-keys"), detail));
-    }
-}
-
-fn check_rules(map: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let rules = map.get("x-kubernetes-validations").and_then(Value::as_array);
-    let all = path.field("x-kubernetes-validations");
-    for (i, rule) in rules.into_iter().flatten().enumerate() {
-        let here = all.index(i);
-        let text = rule.get("rule").and_then(Value::as_str).unwrap_or("").trim();
-        if text.is_empty() {
-            causes.push(field::required(&here.field("rule"), "rule is not specified"));
-        } else if let Some(why) = rule_problem(text) {
-            let detail = format!("compilation failed: {why}");
-            causes.push(field::invalid(&here.field("rule"), rule, &detail));
-        }
-    }
-}
-
-/// Why a CEL expression cannot be parsed, if it cannot.
-fn rule_problem(source: &str) -> Option<String> {
-    let parser = Parser::new().enable_optional_syntax(true).max_recursion_depth(64);
-    // The parser is generated code; a panic in it must not become one of ours.
-    match catch_unwind(AssertUnwindSafe(|| parser.parse(source))) {
-        Ok(Ok(_)) => None,
-        Ok(Err(errors)) => Some(errors.to_string()),
-        Err(_) => Some("the parser gave up on it".to_owned()),
     }
 }
 

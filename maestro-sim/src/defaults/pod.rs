@@ -27,6 +27,28 @@ pub(super) fn pod(object: &mut Value) {
     }
 }
 
+/// What a pod as a whole asks for, where its limits are set: what its containers ask for, else its
+/// limits.
+///
+/// Source: `defaultPodRequests` of `k8s.io/kubernetes/pkg/apis/core/v1/defaults.go`.
+pub(crate) fn whole_requests(pod: &mut Value) {
+    let Some(spec) = spec(pod) else { return };
+    let limits = spec.get("resources").and_then(|r| r.get("limits")?.as_object()).cloned();
+    let Some(limits) = limits.filter(|limits| !limits.is_empty()) else { return };
+    let pod = json!({"spec": {"containers": spec.get("containers"),
+                              "initContainers": spec.get("initContainers")}});
+    let of_containers = crate::quota::resources::requests(&pod, false);
+    let Some(own) = inside(spec, "resources").and_then(|r| made(r, "requests")) else { return };
+    for (name, amount) in of_containers {
+        if matches!(name.as_str(), "cpu" | "memory") {
+            own.entry(name).or_insert_with(|| amount.to_string().into());
+        }
+    }
+    for (name, amount) in limits {
+        own.entry(name).or_insert(amount);
+    }
+}
+
 /// A pod's address, and the list of them that it heads: whichever is there says both, and the
 /// single one counts.
 fn addresses(status: &mut Map<String, Value>, one: &str, all: &str) {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::kubelet::spec::containers;
 use crate::object::{GroupResource, Object, at};
 use crate::quantity::Quantity;
+use crate::quota::resources::is_set;
 
 /// Config maps.
 pub const CONFIG_MAPS: GroupResource = GroupResource::new("", "configmaps");
@@ -142,9 +143,14 @@ fn unmet(
     Some(format!("couldn't find key {absent} in {kind} {namespace}/{}", need.name))
 }
 
-/// `status.qosClass`, from the requests and limits of cpu and memory of every container.
+/// `status.qosClass`, from the requests and limits of cpu and memory of every container, or of the
+/// pod as a whole where it has such.
 pub fn qos_class(pod: &Value) -> &'static str {
-    let all = containers(pod);
+    let whole = at(pod, &["spec"]).filter(|spec| spec.get("resources").is_some_and(is_set));
+    let all: Vec<&Value> = match whole {
+        Some(spec) => vec![spec],
+        None => containers(pod).into_iter().map(|container| container.value).collect(),
+    };
     let amount = |container: &Value, list: &str, name: &str| {
         let text = at(container, &["resources", list, name])?;
         let text = text.as_str().map_or_else(|| text.to_string(), str::to_owned);
@@ -152,14 +158,12 @@ pub fn qos_class(pod: &Value) -> &'static str {
     };
     let names = ["cpu", "memory"];
     let any = all.iter().any(|c| {
-        names.iter().any(|n| {
-            amount(c.value, "requests", n).is_some() || amount(c.value, "limits", n).is_some()
-        })
+        names.iter().any(|n| amount(c, "requests", n).is_some() || amount(c, "limits", n).is_some())
     });
     let guaranteed = all.iter().all(|c| {
         names.iter().all(|n| {
-            let limit = amount(c.value, "limits", n);
-            limit.is_some() && amount(c.value, "requests", n).or(limit) == limit
+            let limit = amount(c, "limits", n);
+            limit.is_some() && amount(c, "requests", n).or(limit) == limit
         })
     });
     match (any, guaranteed) {

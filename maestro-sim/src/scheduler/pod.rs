@@ -63,14 +63,16 @@ fn quantity(value: &Value) -> Option<Quantity> {
     }
 }
 
-fn add(to: &mut Amounts, more: &Amounts) {
+/// Adds amounts to amounts.
+pub fn add(to: &mut Amounts, more: &Amounts) {
     for (name, amount) in more {
         let sum = to.entry(name.clone()).or_default();
         *sum = *sum + *amount;
     }
 }
 
-fn raise(to: &mut Amounts, other: &Amounts) {
+/// Raises each amount to another where that is more.
+pub fn raise(to: &mut Amounts, other: &Amounts) {
     for (name, amount) in other {
         let most = to.entry(name.clone()).or_default();
         *most = (*most).max(*amount);

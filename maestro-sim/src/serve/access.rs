@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service as _;
 
+use super::outside::Https;
 use super::{Limits, User, Users};
 use crate::api::Status;
 use crate::api::http::json_answer;
@@ -44,7 +45,7 @@ impl Door {
         Self {
             cluster: cluster.clone(),
             link,
-            service: cluster.service(link),
+            service: cluster.service(link).asking(Arc::new(Https)),
             users: users.clone(),
             limits: limits.clone(),
             watches: Arc::new(Semaphore::new(limits.watches)),
@@ -92,12 +93,16 @@ impl Caller {
         let (mut parts, body) = request.into_parts();
         let says = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let named = || says.and_then(|header| door.users.of_header(header)).cloned();
-        let Some(user) = known.or_else(named) else {
-            return Err(Box::new(Status::new(401, "Unauthorized", "Unauthorized")));
-        };
-        parts.extensions.insert(user.info());
+        match known.or_else(named) {
+            Some(user) => {
+                parts.extensions.insert(user.identity());
+            }
+            // It may be the token of a service account, which the API server knows.
+            None if says.is_some() => {}
+            None => return Err(Box::new(Status::new(401, "Unauthorized", "Unauthorized"))),
+        }
         let users = door.users.clone();
-        let of_token = move |token: &str| users.of_token(token).map(User::info);
+        let of_token = move |token: &str| users.of_token(token).map(User::identity);
         parts.extensions.insert(Tokens(Arc::new(of_token)));
         let limit = door.limits.body;
         let collected = Limited::new(body, limit).collect();

@@ -2,31 +2,33 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use serde_json::json;
-
-use crate::api::review::UserInfo;
+use crate::api::identity::{AUTHENTICATED, Identity, MASTERS};
 
 /// Somebody who may make requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The user's name, such as `kubernetes-admin`.
     pub name: String,
+    /// The UID, empty for none.
+    pub uid: String,
     /// The groups it belongs to, such as `system:masters`.
     pub groups: Vec<String>,
 }
 
 impl User {
-    /// As a review shows it: everybody who is known is authenticated, too.
-    pub(super) fn info(&self) -> UserInfo {
-        let groups = self.groups.iter().map(String::as_str);
-        let groups: Vec<&str> = groups.chain(["system:authenticated"]).collect();
-        UserInfo(json!({"username": self.name, "groups": groups}))
+    /// As the API server knows it: everybody who is known is authenticated, too.
+    pub(super) fn identity(&self) -> Arc<Identity> {
+        let mut groups = self.groups.clone();
+        groups.push(AUTHENTICATED.into());
+        let (name, uid) = (self.name.clone(), self.uid.clone());
+        Arc::new(Identity { name, uid, groups, ..Identity::default() })
     }
 
     /// The one that every cluster has.
     pub(super) fn admin() -> Self {
-        Self { name: "kubernetes-admin".into(), groups: vec!["system:masters".into()] }
+        Self { name: "kubernetes-admin".into(), uid: String::new(), groups: vec![MASTERS.into()] }
     }
 }
 
@@ -119,11 +121,11 @@ fn read(line: &str) -> Result<(String, User), &'static str> {
     let mut next = || fields.next().filter(|field| !field.is_empty());
     let token = next().ok_or("the token is missing")?;
     let name = next().ok_or("the user is missing")?;
-    next().ok_or("the UID is missing")?;
+    let uid = next().ok_or("the UID is missing")?.to_owned();
     let groups = fields.next().unwrap_or("").trim_matches('"');
     let groups = groups.split(',').map(str::trim).filter(|group| !group.is_empty());
     let groups = groups.map(str::to_owned).collect();
-    Ok((token.to_owned(), User { name: name.to_owned(), groups }))
+    Ok((token.to_owned(), User { name: name.to_owned(), uid, groups }))
 }
 
 #[cfg(test)]

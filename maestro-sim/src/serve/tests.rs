@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 use super::*;
 
 /// A served cluster of one node.
-struct Served {
+pub(super) struct Served {
     address: SocketAddr,
     authority: String,
     admin: (String, String),
@@ -23,9 +23,15 @@ struct Served {
     task: JoinHandle<()>,
 }
 
-async fn start(limits: Limits) -> Served {
+pub(super) async fn start(limits: Limits) -> Served {
     let mut users = Users::default();
-    users.add_token("secret", User { name: "alice".into(), groups: Vec::new() });
+    let user = |name: &str, groups: &[&str]| User {
+        name: name.into(),
+        uid: String::new(),
+        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+    };
+    users.add_token("secret", user("alice", &["system:masters"]));
+    users.add_token("weak", user("bob", &[]));
     let listen = "127.0.0.1:0".parse().expect("an address");
     let parts = Parts::Cluster { nodes: 1, workloads: Vec::new() };
     let options = Options { listen, parts, seed: 1, speed: 1.0, users, limits };
@@ -65,7 +71,7 @@ impl Served {
     }
 
     /// The whole answer to one request.
-    async fn ask(&self, as_admin: bool, head: &str, body: &[u8]) -> String {
+    pub(super) async fn ask(&self, as_admin: bool, head: &str, body: &[u8]) -> String {
         let mut stream = self.connect(as_admin).await;
         let length = body.len();
         let head =
@@ -99,6 +105,10 @@ async fn those_who_are_known_are_answered() {
         (false, nodes.to_owned(), 401),
         (false, "GET /healthz HTTP/1.1\r\n".to_owned(), 401),
         (false, with("Bearer secret"), 200),
+        (false, with("Bearer weak"), 403),
+        (false, "GET /version HTTP/1.1\r\nAuthorization: Bearer weak\r\n".to_owned(), 200),
+        (false, with("Bearer secret\r\nImpersonate-User: bob"), 403),
+        (false, with("Bearer weak\r\nImpersonate-User: alice"), 403),
         (false, with("Bearer other"), 401),
         (true, "GET /nothing HTTP/1.1\r\n".to_owned(), 404),
         (true, "GET /openapi/v3/apis/apps/v1 HTTP/1.1\r\n".to_owned(), 200),

@@ -3,6 +3,7 @@
 //! Source: <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules>.
 
 mod convert;
+pub(crate) mod types;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
@@ -21,17 +22,17 @@ use crate::api::status::Cause;
 use crate::schema::{Kind, Rule, Schema};
 
 /// An expression, or why it is none.
-struct Compiled {
-    tree: Result<IdedExpr, String>,
+pub(crate) struct Compiled {
+    pub(crate) tree: Result<IdedExpr, String>,
     uses_old: bool,
 }
 
-fn base() -> &'static Context<'static> {
+pub(crate) fn base() -> &'static Context<'static> {
     static BASE: LazyLock<Context<'static>> = LazyLock::new(|| Context::default().with_all());
     &BASE
 }
 
-fn compile(source: &str) -> Arc<Compiled> {
+pub(crate) fn compile(source: &str) -> Arc<Compiled> {
     static RULES: LazyLock<Cache<Compiled>> = LazyLock::new(Cache::default);
     RULES.get(source, |source| {
         let parser = Parser::new().enable_optional_syntax(true).max_recursion_depth(64);
@@ -51,7 +52,67 @@ pub fn compile_problem(source: &str) -> Option<String> {
     compile(source).tree.as_ref().err().cloned()
 }
 
-fn evaluate(tree: &IdedExpr, scope: &Context) -> Result<CelValue, String> {
+/// The first name in an expression that is neither known nor its own, as a compiler tells it; or
+/// why it cannot be read at all.
+pub(crate) fn undeclared(source: &str, known: &[&str]) -> Option<String> {
+    const BUILT_IN: [&str; 20] = [
+        "bool",
+        "bytes",
+        "double",
+        "duration",
+        "int",
+        "list",
+        "map",
+        "null_type",
+        "string",
+        "timestamp",
+        "type",
+        "uint",
+        "math",
+        "optional",
+        "sets",
+        "lists",
+        "strings",
+        "ip",
+        "cidr",
+        "format",
+    ];
+    let compiled = compile(source);
+    let tree = match &compiled.tree {
+        Ok(tree) => tree,
+        Err(why) => return Some(why.clone()),
+    };
+    let references = tree.references();
+    let mut unknown: Vec<(usize, &str)> = references
+        .variables()
+        .into_iter()
+        .filter(|name| !known.contains(name) && !BUILT_IN.contains(name))
+        .filter(|name| !name.starts_with('@') && !is_bound(source, name))
+        .filter_map(|name| Some((word(source, name)?, name)))
+        .collect();
+    unknown.sort_unstable();
+    let (at, name) = unknown.first()?;
+    let what = format!("undeclared reference to '{name}' (in container '')");
+    Some(types::placed(source, *at, &what))
+}
+
+/// Where a name stands as a word of its own, not as a field.
+fn word(source: &str, name: &str) -> Option<usize> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    source.match_indices(name).map(|(at, _)| at).find(|at| {
+        let before = source[..*at].chars().next_back();
+        let after = source[at + name.len()..].chars().next();
+        !before.is_some_and(|c| is_part(c) || c == '.') && !after.is_some_and(is_part)
+    })
+}
+
+/// Whether a macro such as `all` or `map` binds a name.
+fn is_bound(source: &str, name: &str) -> bool {
+    let bare: String = source.chars().filter(|c| !c.is_whitespace()).collect();
+    bare.contains(&format!("({name},")) || bare.contains(&format!(",{name},"))
+}
+
+pub(crate) fn evaluate(tree: &IdedExpr, scope: &Context) -> Result<CelValue, String> {
     match catch_unwind(AssertUnwindSafe(|| scope.resolve(tree))) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(error.to_string()),

@@ -11,6 +11,7 @@ use maestro_sim::protobuf;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::conformance::hooks::hooks;
 use crate::wire::Question;
 
 /// After how long without news a watch's answer counts as complete.
@@ -46,6 +47,10 @@ pub struct Step {
     /// The name under which later requests refer to the answer.
     #[serde(default)]
     pub keep: String,
+    /// Milliseconds until what was written is heeded: the real server's authorizers and admission
+    /// read from caches that lag.
+    #[serde(default)]
+    pub pause: u64,
 }
 
 impl Step {
@@ -82,7 +87,8 @@ impl Step {
             .split_once(' ')
             .ok_or_else(|| format!("{:?}: expected METHOD PATH", self.ask))?;
         let path = names.fill(&absolute(path));
-        let mut headers: Vec<(String, String)> = self.headers.clone().into_iter().collect();
+        let filled = self.headers.iter().map(|(name, value)| (name.clone(), names.fill(value)));
+        let mut headers: Vec<(String, String)> = filled.collect();
         let mut body = self.body.clone();
         names.fill_in(&mut body);
         let body = match body {
@@ -177,7 +183,11 @@ impl Names {
     }
 
     fn fill(&self, text: &str) -> String {
-        let text = text.replace("$NS", &self.namespace);
+        let mut text = text.replace("$NS", &self.namespace);
+        if text.contains("$HOOKS") || text.contains("$CA") {
+            let hooks = hooks();
+            text = text.replace("$HOOKS", &hooks.url).replace("$CA", &hooks.authority);
+        }
         let mut out = String::new();
         let mut rest = text.as_str();
         while let Some((before, after)) = rest.split_once("${") {

@@ -21,6 +21,9 @@ static TIME: LazyLock<Regex> =
     LazyLock::new(|| regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z"));
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| regex(r"^10\.\d+\.\d+\.\d+$"));
 static NODE_PORT: LazyLock<Regex> = LazyLock::new(|| regex(":(3[0-2][0-9]{3})/(TCP|UDP|SCTP)"));
+static HOOKS: LazyLock<Regex> = LazyLock::new(|| regex(r"https://127\.0\.0\.1:\d{4,5}"));
+static TOKEN: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"eyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"));
 static TOKEN_VOLUME: LazyLock<Regex> = LazyLock::new(|| regex("kube-api-access-[a-z0-9]{5}"));
 static PATCHED_OBJECT: LazyLock<Regex> = LazyLock::new(|| regex(r#"Invalid value: "\{\\".*\}": "#));
 static GO_VALUE: LazyLock<Regex> =
@@ -188,6 +191,7 @@ impl Drawn {
                 }
                 // *Continue tokens* hold the resource version of the list.
                 ("continue", Value::String(text)) if !text.is_empty() => *text = "<token>".into(),
+                ("caBundle", field) => *field = "<certificate>".into(),
                 ("nodePort" | "healthCheckNodePort", Value::Number(port)) => {
                     *field = self.ordered("port", &port.to_string()).into();
                 }
@@ -203,6 +207,12 @@ impl Drawn {
         }
         sort_schema_errors(map);
         for (name, field) in map.iter_mut() {
+            // *Rules* of a user come from bindings in the order of a Go map.
+            if let ("resourceRules" | "nonResourceRules", Value::Array(list)) =
+                (name.as_str(), &mut *field)
+            {
+                list.sort_by_cached_key(Value::to_string);
+            }
             if let ("managedFields" | "causes", Value::Array(list)) = (name.as_str(), field) {
                 sort_by_manager(list);
             }
@@ -244,6 +254,10 @@ impl Drawn {
         let text = NODE_PORT.replace_all(&text, |found: &Captures<'_>| {
             format!(":{}/{}", self.ordered("port", &found[1]), &found[2])
         });
+        // *Webhooks* listen on some port, with a certificate of the day.
+        let text = HOOKS.replace_all(&text, "https://<hooks>");
+        // *Tokens* are signed with another key.
+        let text = TOKEN.replace_all(&text, "<token>");
         let text = TOKEN_VOLUME.replace_all(&text, "kube-api-access-<random>");
         // *Patched objects* are quoted whole, in an order that says nothing.
         let text = PATCHED_OBJECT.replace_all(&text, "Invalid value: <object>: ");

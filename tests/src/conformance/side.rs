@@ -15,6 +15,7 @@ use maestro_sim::trace::TraceLevel;
 use maestro_sim::world::World;
 
 use crate::conformance::case::{Names, Sequence, Step};
+use crate::conformance::hooks;
 use crate::wire::{Answer, Connection, Endpoint, Question};
 use maestro_test::cluster::control_plane::ControlPlane;
 use maestro_test::cluster::control_plane::programs::Programs;
@@ -87,6 +88,7 @@ async fn run(side: &mut impl Side, sequence: &Sequence) -> Result<Answers, Strin
         let answer = side.ask(&question).await.map_err(told)?;
         names.keep(&step.keep, answer.documents().into_iter().next());
         settle(side, &question, &answer).await.map_err(told)?;
+        tokio::time::sleep(Duration::from_millis(step.pause)).await;
         if index >= own.len() {
             answers.push(answer);
         } else if answer.code != 201 {
@@ -139,6 +141,7 @@ pub fn simulated(sequences: &[Sequence]) -> Result<Vec<Answers>, String> {
         let link = cluster.with(|world| {
             boot::bootstrap(world);
             remove_default_class(world);
+            hooks::register(&mut world.server.webhooks);
             world.links.add("conformance")
         });
         let mut service = cluster.service(link);

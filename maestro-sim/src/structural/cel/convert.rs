@@ -93,7 +93,7 @@ const RESERVED: [&str; 21] = [
 ];
 
 /// A field name as a rule writes it: `__namespace__`, `foo__dash__bar`.
-fn escape(name: &str) -> String {
+pub(super) fn escape(name: &str) -> String {
     if RESERVED.contains(&name) {
         return format!("__{name}__");
     }

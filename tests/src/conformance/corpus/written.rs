@@ -16,6 +16,12 @@ const FILES: &[(&str, &str)] = &[
     ("custom", include_str!("../../../conformance/custom.yaml")),
     ("proto", include_str!("../../../conformance/proto.yaml")),
     ("tables", include_str!("../../../conformance/tables.yaml")),
+    ("rbac", include_str!("../../../conformance/rbac.yaml")),
+    ("quota", include_str!("../../../conformance/quota.yaml")),
+    ("limits", include_str!("../../../conformance/limits.yaml")),
+    ("tokens", include_str!("../../../conformance/tokens.yaml")),
+    ("policy", include_str!("../../../conformance/policy.yaml")),
+    ("webhooks", include_str!("../../../conformance/webhooks.yaml")),
     ("status", include_str!("../../../conformance/status.yaml")),
 ];
 

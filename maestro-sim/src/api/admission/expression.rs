@@ -1,0 +1,140 @@
+//! The expressions of policies and webhooks, over what they may see of an admission.
+//!
+//! Source: <https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#validation-expression>,
+//! `k8s.io/apiserver/pkg/admission/plugin/cel`.
+
+use std::sync::Arc;
+
+use kube_cel::cel::objects::{Key, Map};
+use kube_cel::cel::{Context, Value as CelValue};
+use serde_json::Value;
+
+use super::call::Call;
+use crate::api::scale::scale_of;
+use crate::object::Object;
+use crate::structural::cel::{base, compile, evaluate};
+
+/// What expressions see.
+pub(super) struct Scope<'c> {
+    context: Context<'c>,
+    variables: Vec<(Key, CelValue)>,
+    /// The variables that could not be made, and why: whoever needs one fails.
+    broken: Vec<(String, String)>,
+}
+
+/// A JSON tree as an expression sees it, with no more types than JSON has.
+pub(super) fn to_cel(value: &Value) -> CelValue {
+    match value {
+        Value::Null => CelValue::Null,
+        Value::Bool(flag) => CelValue::Bool(*flag),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => CelValue::Int(whole),
+            None => CelValue::Float(number.as_f64().unwrap_or_default()),
+        },
+        Value::String(text) => CelValue::String(Arc::new(text.clone())),
+        Value::Array(items) => CelValue::List(Arc::new(items.iter().map(to_cel).collect())),
+        Value::Object(fields) => {
+            let key = |name: &String| Key::String(Arc::new(name.clone()));
+            let fields = fields.iter().map(|(name, field)| (key(name), to_cel(field)));
+            CelValue::Map(Map { map: Arc::new(fields.collect()) })
+        }
+    }
+}
+
+impl Scope<'_> {
+    /// What a call shows in a version, its namespace with it.
+    pub(super) fn new(call: &Call<'_>, version: &str, namespace: Option<&Value>) -> Self {
+        let mut scope =
+            Self { context: base().new_inner_scope(), variables: Vec::new(), broken: Vec::new() };
+        let object = |value: Option<&Value>| {
+            let shown = value.map(|value| shown(call, value, version));
+            shown.as_ref().map_or(CelValue::Null, to_cel)
+        };
+        scope.set("object", object(call.new));
+        scope.set("oldObject", object(call.old));
+        scope.set("request", to_cel(&Value::Object(call.describe(version))));
+        scope.set("namespaceObject", namespace.map_or(CelValue::Null, to_cel));
+        scope.set("params", CelValue::Null);
+        scope
+    }
+
+    fn set(&mut self, name: &str, value: CelValue) {
+        self.context.add_variable_from_value(name, value);
+    }
+
+    /// Binds `params`.
+    pub(super) fn with_params(&mut self, params: Option<&Value>) {
+        self.set("params", params.map_or(CelValue::Null, to_cel));
+    }
+
+    /// Makes one of a policy's variables out of those before it.
+    pub(super) fn add_variable(&mut self, name: &str, expression: &str) {
+        match self.eval(expression) {
+            Ok(value) => {
+                self.variables.push((Key::String(Arc::new(name.to_owned())), value));
+                let all = self.variables.iter().cloned().collect();
+                self.set("variables", CelValue::Map(Map { map: Arc::new(all) }));
+            }
+            Err(why) => self.broken.push((name.to_owned(), why)),
+        }
+    }
+
+    fn eval(&self, expression: &str) -> Result<CelValue, String> {
+        let compiled = compile(expression);
+        let tree = compiled.tree.as_ref().map_err(Clone::clone)?;
+        evaluate(tree, &self.context).map_err(|why| {
+            let missing = |name: &str| expression.contains(&format!("variables.{name}"));
+            match self.broken.iter().find(|(name, _)| missing(name)) {
+                Some((name, why)) => {
+                    format!("composited variable {name:?} fails to evaluate: {why}")
+                }
+                // The engine's own words, in the case of the real one's.
+                None => why.replacen("No such key", "no such key", 1),
+            }
+        })
+    }
+
+    /// The value of an expression, or why it has none, in the server's words.
+    pub(super) fn value(&self, expression: &str) -> Result<CelValue, String> {
+        self.eval(expression)
+            .map_err(|why| format!("expression '{expression}' resulted in error: {why}"))
+    }
+}
+
+/// An object as it is shown in a version of its kind.
+pub(super) fn shown(call: &Call<'_>, value: &Value, version: &str) -> Value {
+    if let Some(paths) = call.scale() {
+        return scale_of(call.served, &Object::new(value.clone()), paths);
+    }
+    let mut value = value.clone();
+    if let Some(fields) = value.as_object_mut() {
+        let api_version = match &*call.served.resource.group {
+            "" => version.to_owned(),
+            group => format!("{group}/{version}"),
+        };
+        fields.insert("apiVersion".into(), api_version.into());
+        fields.insert("kind".into(), call.served.kind.as_str().into());
+    }
+    value
+}
+
+/// Whether all match conditions hold.
+///
+/// # Errors
+/// When none is false and one cannot be evaluated, why.
+pub(super) fn conditions(scope: &Scope<'_>, conditions: &[Value]) -> Result<bool, String> {
+    let mut errors = Vec::new();
+    for condition in conditions {
+        let expression = condition.get("expression").and_then(Value::as_str).unwrap_or("");
+        match scope.value(expression) {
+            Ok(CelValue::Bool(true)) => {}
+            Ok(_) => return Ok(false),
+            Err(why) => errors.push(why),
+        }
+    }
+    match errors.as_slice() {
+        [] => Ok(true),
+        [one] => Err(one.clone()),
+        many => Err(format!("[{}]", many.join(", "))),
+    }
+}

@@ -1,0 +1,341 @@
+//! Mutating and validating webhooks: whom to ask, what they are told, what becomes of the answers.
+//!
+//! Source: <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>,
+//! `k8s.io/apiserver/pkg/admission/plugin/webhook`.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::expression::{Scope, conditions, shown};
+use crate::api::registry::Served;
+use crate::api::server::Server;
+use crate::api::webhook::{Asked, Outcome};
+use crate::api::{Cause, Request, Status};
+use crate::object::{GroupResource, Object, at, map_at};
+use crate::patch;
+
+const GROUP: &str = "admissionregistration.k8s.io";
+const MUTATING: GroupResource = GroupResource::new(GROUP, "mutatingwebhookconfigurations");
+const VALIDATING: GroupResource = GroupResource::new(GROUP, "validatingwebhookconfigurations");
+const SERVICES: GroupResource = GroupResource::new("", "services");
+
+fn text<'v>(value: &'v Value, path: &[&str]) -> &'v str {
+    at(value, path).and_then(Value::as_str).unwrap_or("")
+}
+
+/// A reason of a webhook's own. There are few in a program's life.
+fn interned(reason: &str) -> &'static str {
+    static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    const MOST: usize = 1000;
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    match known.get(reason) {
+        Some(reason) => reason,
+        None if known.len() >= MOST => "",
+        None => {
+            let leaked: &'static str = Box::leak(reason.to_owned().into_boxed_str());
+            known.insert(leaked);
+            leaked
+        }
+    }
+}
+
+/// What a webhook's `no` answers.
+fn refusal(hook: &str, result: Option<&Value>) -> Box<Status> {
+    let null = Value::Null;
+    let result = result.unwrap_or(&null);
+    let code = result.get("code").and_then(Value::as_u64).unwrap_or(0);
+    let code = u16::try_from(code).unwrap_or(0).max(400);
+    let head = format!("admission webhook {hook:?} denied the request");
+    let (message, reason) = (text(result, &["message"]), text(result, &["reason"]));
+    let message = match (message, reason) {
+        ("", "") => format!("{head} without explanation"),
+        ("", reason) => format!("{head}: {reason}"),
+        (message, _) => format!("{head}: {message}"),
+    };
+    let mut status = Status::new(code, interned(reason), message);
+    if let Some(details) = result.get("details").and_then(Value::as_object) {
+        status.details = details.clone();
+    }
+    Box::new(status)
+}
+
+/// 500 for what goes wrong on the way.
+fn internal(why: &str) -> Box<Status> {
+    let message = format!("Internal error occurred: {why}");
+    let status = Status::new(500, "InternalError", message);
+    Box::new(status.with_causes(&[Cause::new("", "", why)]))
+}
+
+/// What of an answer is not what it must be.
+fn invalid(review: &Value, answer: &Value, mutating: bool) -> Option<String> {
+    let Some(response) = answer.get("response").filter(|r| r.is_object()) else {
+        return Some("webhook response was absent".into());
+    };
+    let (wanted, found) = (text(review, &["request", "uid"]), text(response, &["uid"]));
+    if wanted != found {
+        return Some(format!("expected response.uid={wanted:?}, got {found:?}"));
+    }
+    let (version, kind) = (text(answer, &["apiVersion"]), text(answer, &["kind"]));
+    if (version, kind) != ("admission.k8s.io/v1", "AdmissionReview") {
+        let slash = if version.contains('/') { "" } else { "/" };
+        return Some(format!(
+            "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got \
+             {slash}{version}, Kind={kind}"
+        ));
+    }
+    let has = |field: &str| !text(response, &[field]).is_empty();
+    let told = match (mutating, has("patch"), has("patchType")) {
+        (true, true, false) => "webhook returned response.patch but not response.patchType",
+        (true, false, true) => "webhook returned response.patchType but not response.patch",
+        (false, true, _) => "validating webhook may not return response.patch",
+        (false, _, true) => "validating webhook may not return response.patchType",
+        _ => return None,
+    };
+    Some(told.into())
+}
+
+impl Server {
+    fn hooks(&self, resource: &GroupResource) -> Vec<Arc<Object>> {
+        let table = self.store.find(resource).filter(|table| !table.objects.is_empty());
+        table.map(|table| table.objects.values().map(Arc::clone).collect()).unwrap_or_default()
+    }
+
+    /// Where a webhook is, and what a connection says that finds nobody there.
+    fn address(&self, hook: &Value, seconds: u64) -> (String, String) {
+        let config = hook.get("clientConfig").unwrap_or(&Value::Null);
+        let query = format!("?timeout={seconds}s");
+        let url = text(config, &["url"]);
+        if !url.is_empty() {
+            let host = url.split("//").nth(1).unwrap_or("").split('/').next().unwrap_or("");
+            let port = if host.contains(':') { "" } else { ":443" };
+            // A URL of a host alone is given a path.
+            let slash = if url.splitn(4, '/').nth(3).is_none() { "/" } else { "" };
+            let why = format!("dial tcp {host}{port}: connect: connection refused");
+            return (format!("{url}{slash}{query}"), why);
+        }
+        let of = |field: &str| text(config, &["service", field]);
+        let (name, namespace) = (of("name"), of("namespace"));
+        let port = at(config, &["service", "port"]).and_then(Value::as_u64).unwrap_or(443);
+        let path = of("path");
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let why = match self.peek(&SERVICES, namespace, name) {
+            None => format!("service {name:?} not found"),
+            Some(_) => format!("no endpoints available for service {name:?}"),
+        };
+        (format!("https://{name}.{namespace}.svc:{port}{slash}{path}{query}"), why)
+    }
+
+    /// Asks one webhook; its response, or none where its failure is to be ignored.
+    fn ask(
+        &mut self,
+        hook: &Value,
+        call: &Call<'_>,
+        version: &str,
+        mutating: bool,
+    ) -> Result<Option<Value>, Box<Status>> {
+        let name = text(hook, &["name"]);
+        let harmless = matches!(text(hook, &["sideEffects"]), "None" | "NoneOnDryRun");
+        if call.request.options.dry_run && !harmless {
+            let message = format!("admission webhook {name:?} does not support dry run");
+            return Err(Box::new(Status::bad_request(message)));
+        }
+        let seconds = hook.get("timeoutSeconds").and_then(Value::as_u64).unwrap_or(10);
+        let (url, unreachable) = self.address(hook, seconds);
+        let object = |value: Option<&Value>| value.map(|value| shown(call, value, version));
+        let mut request = json!({"uid": self.review_uids.uuid()});
+        if let Some(fields) = request.as_object_mut() {
+            fields.extend(call.describe(version));
+            fields.insert("object".into(), object(call.new).unwrap_or_default());
+            fields.insert("oldObject".into(), object(call.old).unwrap_or_default());
+        }
+        let review = json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
+                            "request": request});
+        let bundle = text(hook, &["clientConfig", "caBundle"]);
+        let authorities = STANDARD.decode(bundle).unwrap_or_default();
+        let asked = Asked { url, authorities, timeout_secs: seconds, review };
+        let is_service = text(hook, &["clientConfig", "url"]).is_empty();
+        let (url, review) = (asked.url.clone(), asked.review.clone());
+        let answer = match self.webhooks.send(asked, unreachable, is_service, self.now) {
+            // The request is handled again when the answer is there.
+            Outcome::Later => return Err(internal("a webhook is still to be asked")),
+            Outcome::Told(answer) => answer,
+        };
+        let answer = answer
+            .map_err(|why| format!("failed to call webhook: Post {url:?}: {why}"))
+            .and_then(|answer| match invalid(&review, &answer, mutating) {
+                None => Ok(answer),
+                Some(why) => Err(format!("received invalid webhook response: {why}")),
+            });
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(_) if text(hook, &["failurePolicy"]) == "Ignore" => return Ok(None),
+            Err(why) => return Err(internal(&format!("failed calling webhook {name:?}: {why}"))),
+        };
+        let response = answer["response"].take();
+        let warnings = response.get("warnings").and_then(Value::as_array).into_iter().flatten();
+        if call.request.options.warn {
+            let warnings = warnings.filter_map(Value::as_str).map(str::to_owned);
+            self.warnings.extend(warnings);
+        }
+        if response.get("allowed") != Some(&Value::Bool(true)) {
+            return Err(refusal(name, response.get("status")));
+        }
+        Ok(Some(response))
+    }
+
+    /// The version in which a webhook wants to be asked of a call, if it does.
+    fn concerns(&self, hook: &Value, call: &Call<'_>) -> Result<Option<String>, Box<Status>> {
+        let Some(version) = self.version_for(hook, "rules", call) else { return Ok(None) };
+        let wanted = hook.get("matchConditions").and_then(Value::as_array);
+        let wanted = wanted.map_or(&[][..], Vec::as_slice);
+        if wanted.is_empty() {
+            return Ok(Some(version));
+        }
+        let scope = Scope::new(call, &version, self.namespace_of(call).as_ref());
+        match conditions(&scope, wanted) {
+            Ok(true) => Ok(Some(version)),
+            Ok(false) => Ok(None),
+            Err(_) if text(hook, &["failurePolicy"]) == "Ignore" => Ok(None),
+            Err(why) => {
+                let name = call.name();
+                Err(Box::new(Status::forbidden(&call.served.resource, name, &why)))
+            }
+        }
+    }
+
+    /// Asks every validating webhook that a call concerns.
+    pub(super) fn ask_validating(&mut self, call: &Call<'_>) -> Result<(), Box<Status>> {
+        for configuration in self.hooks(&VALIDATING) {
+            for hook in configuration.items(&["webhooks"]) {
+                if let Some(version) = self.concerns(hook, call)? {
+                    self.ask(hook, call, &version, false)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has every mutating webhook that a deletion concerns look at it.
+    pub(super) fn ask_of_deletion(&mut self, call: &Call<'_>) -> Result<(), Box<Status>> {
+        for configuration in self.hooks(&MUTATING) {
+            for hook in configuration.items(&["webhooks"]) {
+                if let Some(version) = self.concerns(hook, call)? {
+                    let response = self.ask(hook, call, &version, true)?;
+                    let patched = response.is_some_and(|r| !text(&r, &["patch"]).is_empty());
+                    if patched {
+                        let why = format!(
+                            "admission webhook {:?} attempted to modify the object, which is not \
+                             supported for this operation",
+                            text(hook, &["name"])
+                        );
+                        return Err(internal(&why));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets mutating webhooks change a proposed object; `again` runs the server's own plugins once
+    /// more after something was changed.
+    pub(in crate::api) fn mutate(
+        &mut self,
+        served: &Served,
+        request: &Request,
+        old: Option<&Value>,
+        body: &mut Value,
+        again: impl FnOnce(&mut Self, &mut Value) -> Result<(), Box<Status>>,
+    ) -> Result<(), Box<Status>> {
+        let configurations = self.hooks(&MUTATING);
+        if configurations.is_empty() {
+            return Ok(());
+        }
+        let hooks: Vec<&Value> =
+            configurations.iter().flat_map(|c| c.items(&["webhooks"])).collect();
+        // Those called that want to see later changes, and those that have to.
+        let (mut called, mut due) = (BTreeSet::new(), BTreeSet::new());
+        let mut changed = false;
+        for (index, hook) in hooks.iter().enumerate() {
+            let Some(news) = self.change(hook, served, request, old, body)? else { continue };
+            if news {
+                changed = true;
+                due.append(&mut called);
+            }
+            if text(hook, &["reinvocationPolicy"]) == "IfNeeded" {
+                called.insert(index);
+            }
+        }
+        if !changed {
+            return Ok(());
+        }
+        let before = body.clone();
+        again(self, body)?;
+        if *body != before {
+            due.append(&mut called);
+        }
+        for index in due {
+            self.change(hooks[index], served, request, old, body)?;
+        }
+        Ok(())
+    }
+
+    /// Asks one mutating webhook: whether it changed something, none where it was not asked.
+    fn change(
+        &mut self,
+        hook: &Value,
+        served: &Served,
+        request: &Request,
+        old: Option<&Value>,
+        body: &mut Value,
+    ) -> Result<Option<bool>, Box<Status>> {
+        let sent = body.clone();
+        let Some(call) = Call::of(served, request, old, Some(&sent)) else { return Ok(None) };
+        let Some(version) = self.concerns(hook, &call)? else { return Ok(None) };
+        let Some(response) = self.ask(hook, &call, &version, true)? else { return Ok(Some(false)) };
+        let name = text(hook, &["name"]);
+        let encoded = text(&response, &["patch"]);
+        if encoded.is_empty() {
+            return Ok(Some(false));
+        }
+        let kind = text(&response, &["patchType"]);
+        let decoded = STANDARD.decode(encoded).ok();
+        let decoded = decoded.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+        let failed = |why: String| match text(hook, &["failurePolicy"]) {
+            "Ignore" => Ok(Some(false)),
+            _ => Err(internal(&format!("failed calling webhook {name:?}: {why}"))),
+        };
+        let Some(patch) = decoded.filter(Value::is_array) else {
+            return failed("received undecodable patch in webhook response".into());
+        };
+        if kind != "JSONPatch" {
+            return failed(format!("unsupported patch type {kind:?}"));
+        }
+        let seen = shown(&call, &sent, &version);
+        let mut patched = patch::json(&seen, &patch).map_err(|e| internal(&e.to_string()))?;
+        if let Some(paths) = call.scale() {
+            let replicas = at(&patched, &["spec", "replicas"]).cloned().unwrap_or(0.into());
+            let path: Vec<&str> = paths.spec.iter().map(String::as_str).collect();
+            if let Some((last, parents)) = path.split_last() {
+                map_at(body, parents).insert((*last).into(), replicas);
+            }
+            return Ok(Some(*body != sent));
+        }
+        if let (Some(fields), Some(own)) = (patched.as_object_mut(), sent.as_object()) {
+            for field in ["apiVersion", "kind"] {
+                match own.get(field) {
+                    Some(value) => fields.insert(field.into(), value.clone()),
+                    None => fields.remove(field),
+                };
+            }
+        }
+        served.complete(&mut patched);
+        let news = patched != sent;
+        *body = patched;
+        Ok(Some(news))
+    }
+}
