@@ -8,6 +8,7 @@ pub(in crate::api) mod call;
 mod expression;
 mod limits;
 mod matching;
+mod mutation;
 mod policy;
 mod quota;
 mod webhook;

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use kube_cel::cel::objects::{Key, Map};
-use kube_cel::cel::{Context, Value as CelValue};
+use kube_cel::cel::{Context, IdedExpr, Value as CelValue};
 use serde_json::Value;
 
 use super::call::Call;
+use super::mutation::{misplaced, with_maps};
 use crate::api::scale::scale_of;
 use crate::object::Object;
 use crate::structural::cel::{base, compile, evaluate};
@@ -39,6 +40,24 @@ pub(super) fn to_cel(value: &Value) -> CelValue {
             CelValue::Map(Map { map: Arc::new(fields.collect()) })
         }
     }
+}
+
+/// What an expression made, as JSON; none for what JSON has no form of.
+pub(super) fn to_json(value: &CelValue) -> Option<Value> {
+    Some(match value {
+        CelValue::Null => Value::Null,
+        CelValue::Bool(flag) => (*flag).into(),
+        CelValue::Int(whole) => (*whole).into(),
+        CelValue::UInt(whole) => (*whole).into(),
+        CelValue::Float(number) => serde_json::Number::from_f64(*number)?.into(),
+        CelValue::String(text) => text.as_str().into(),
+        CelValue::List(items) => items.iter().map(to_json).collect::<Option<Vec<Value>>>()?.into(),
+        CelValue::Map(map) => {
+            let entry = |(key, value): (&Key, &CelValue)| Some((key.to_string(), to_json(value)?));
+            Value::Object(map.map.iter().map(entry).collect::<Option<_>>()?)
+        }
+        _ => return None,
+    })
 }
 
 impl Scope<'_> {
@@ -79,9 +98,29 @@ impl Scope<'_> {
         }
     }
 
+    /// Binds `object` anew.
+    pub(super) fn with_object(&mut self, object: &Value) {
+        self.set("object", to_cel(object));
+    }
+
+    /// The value of an expression that makes objects.
+    pub(super) fn made(&self, expression: &str) -> Result<CelValue, String> {
+        let compiled = compile(expression);
+        let tree = compiled.tree.as_ref().map_err(Clone::clone)?;
+        if let Some(why) = misplaced(tree, None) {
+            return Err(why);
+        }
+        self.run(&with_maps(tree), expression)
+            .map_err(|why| format!("expression '{expression}' resulted in error: {why}"))
+    }
+
     fn eval(&self, expression: &str) -> Result<CelValue, String> {
         let compiled = compile(expression);
         let tree = compiled.tree.as_ref().map_err(Clone::clone)?;
+        self.run(tree, expression)
+    }
+
+    fn run(&self, tree: &IdedExpr, expression: &str) -> Result<CelValue, String> {
         evaluate(tree, &self.context).map_err(|why| {
             let missing = |name: &str| expression.contains(&format!("variables.{name}"));
             match self.broken.iter().find(|(name, _)| missing(name)) {

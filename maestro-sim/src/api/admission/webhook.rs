@@ -251,31 +251,36 @@ impl Server {
         body: &mut Value,
         again: impl FnOnce(&mut Self, &mut Value) -> Result<(), Box<Status>>,
     ) -> Result<(), Box<Status>> {
+        // Those called that want to see later changes, policies by their bindings.
+        let mut policies = BTreeSet::new();
+        let by_policies = (None, &mut policies);
+        let mut changed = self.change_by_policies(served, request, old, body, by_policies)?;
         let configurations = self.hooks(&MUTATING);
-        if configurations.is_empty() {
-            return Ok(());
-        }
         let hooks: Vec<&Value> =
             configurations.iter().flat_map(|c| c.items(&["webhooks"])).collect();
-        // Those called that want to see later changes, and those that have to.
         let (mut called, mut due) = (BTreeSet::new(), BTreeSet::new());
-        let mut changed = false;
+        let mut by_hooks = false;
         for (index, hook) in hooks.iter().enumerate() {
             let Some(news) = self.change(hook, served, request, old, body)? else { continue };
             if news {
-                changed = true;
+                by_hooks = true;
                 due.append(&mut called);
             }
             if text(hook, &["reinvocationPolicy"]) == "IfNeeded" {
                 called.insert(index);
             }
         }
+        changed |= by_hooks;
         if !changed {
             return Ok(());
         }
         let before = body.clone();
         again(self, body)?;
-        if *body != before {
+        if *body != before || by_hooks {
+            let again = (Some(&policies.clone()), &mut policies);
+            by_hooks = self.change_by_policies(served, request, old, body, again)?;
+        }
+        if *body != before || by_hooks {
             due.append(&mut called);
         }
         for index in due {
