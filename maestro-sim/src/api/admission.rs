@@ -4,6 +4,7 @@
 //! StorageObjectInUseProtection, and the allocation of Service cluster IPs.
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>.
 
+pub(crate) mod authorizer;
 pub(in crate::api) mod call;
 mod expression;
 mod limits;

@@ -9,11 +9,26 @@ use kube_cel::cel::objects::{Key, Map};
 use kube_cel::cel::{Context, IdedExpr, Value as CelValue};
 use serde_json::Value;
 
+use super::authorizer;
 use super::call::Call;
 use super::mutation::{misplaced, with_maps};
 use crate::api::scale::scale_of;
 use crate::object::Object;
+use crate::store::Store;
 use crate::structural::cel::{base, compile, evaluate};
+
+/// The name of `authorizer.requestResource`.
+const REQUEST_RESOURCE: &str = "authorizer_requestResource";
+
+/// Whether an object with expressions asks what somebody may do.
+pub(super) fn asks_authorizer(holder: &Value) -> bool {
+    match holder {
+        Value::String(text) => text.contains("authorizer"),
+        Value::Array(items) => items.iter().any(asks_authorizer),
+        Value::Object(fields) => fields.values().any(asks_authorizer),
+        _ => false,
+    }
+}
 
 /// What expressions see.
 pub(super) struct Scope<'c> {
@@ -81,6 +96,15 @@ impl Scope<'_> {
         self.context.add_variable_from_value(name, value);
     }
 
+    /// Binds `authorizer`, if an expression asks for it: what the roles say is copied for that.
+    pub(super) fn with_authorizer(&mut self, call: &Call<'_>, store: &Store, asks: bool) {
+        if asks {
+            let [own, here] = authorizer::of(call, store);
+            self.set("authorizer", own);
+            self.set(REQUEST_RESOURCE, here);
+        }
+    }
+
     /// Binds `params`.
     pub(super) fn with_params(&mut self, params: Option<&Value>) {
         self.set("params", params.map_or(CelValue::Null, to_cel));
@@ -115,7 +139,9 @@ impl Scope<'_> {
     }
 
     fn eval(&self, expression: &str) -> Result<CelValue, String> {
-        let compiled = compile(expression);
+        // The engine selects no fields of what is no map.
+        let source = expression.replace("authorizer.requestResource", REQUEST_RESOURCE);
+        let compiled = compile(&source);
         let tree = compiled.tree.as_ref().map_err(Clone::clone)?;
         self.run(tree, expression)
     }

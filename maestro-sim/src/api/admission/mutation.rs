@@ -12,7 +12,7 @@ use kube_cel::cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, MapEntryExpr, M
 use serde_json::Value;
 
 use super::call::Call;
-use super::expression::{Scope, conditions, shown, to_json};
+use super::expression::{Scope, asks_authorizer, conditions, shown, to_json};
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
@@ -163,6 +163,7 @@ impl Server {
             let name = binding.text(&["spec", "policyName"]);
             let found = self.store.get(&POLICIES, &Key::new("", name)).map(Arc::clone);
             let Some(policy) = found else { continue };
+            self.roles_for(asks_authorizer(policy.value()));
             let sent = body.clone();
             let Some(call) = Call::of(served, request, old, Some(&sent)) else { return Ok(news) };
             let next = match self.mutated(&policy, binding, &call) {
@@ -207,6 +208,7 @@ impl Server {
             let now = Call { new: Some(&object), ..*call };
             let mut scope = Scope::new(&now, &version, namespace.as_ref());
             scope.with_params(param.as_ref());
+            scope.with_authorizer(call, &self.store, asks_authorizer(policy.value()));
             if !conditions(&scope, policy.items(&["spec", "matchConditions"]))? {
                 continue;
             }

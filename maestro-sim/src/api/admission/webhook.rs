@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::expression::{Scope, conditions, shown};
+use super::expression::{Scope, asks_authorizer, conditions, shown};
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::webhook::{Asked, Outcome};
@@ -189,14 +189,16 @@ impl Server {
     }
 
     /// The version in which a webhook wants to be asked of a call, if it does.
-    fn concerns(&self, hook: &Value, call: &Call<'_>) -> Result<Option<String>, Box<Status>> {
+    fn concerns(&mut self, hook: &Value, call: &Call<'_>) -> Result<Option<String>, Box<Status>> {
         let Some(version) = self.version_for(hook, "rules", call) else { return Ok(None) };
         let wanted = hook.get("matchConditions").and_then(Value::as_array);
         let wanted = wanted.map_or(&[][..], Vec::as_slice);
         if wanted.is_empty() {
             return Ok(Some(version));
         }
-        let scope = Scope::new(call, &version, self.namespace_of(call).as_ref());
+        let mut scope = Scope::new(call, &version, self.namespace_of(call).as_ref());
+        let asks = wanted.iter().any(asks_authorizer);
+        scope.with_authorizer(call, self.roles_for(asks), asks);
         match conditions(&scope, wanted) {
             Ok(true) => Ok(Some(version)),
             Ok(false) => Ok(None),
