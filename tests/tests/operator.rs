@@ -2,13 +2,14 @@
 //! a template that never comes to rest.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use maestro_core::operator::{self, OperatorOptions};
 use maestro_sim::api::{Request, Verb};
 use maestro_sim::boot::{self, ClusterSpec};
 use maestro_sim::link::{Direction, LinkId, Trouble};
-use maestro_sim::object::{GroupResource, Key};
+use maestro_sim::object::{GroupResource, Key, Object};
 use maestro_sim::sim::{Cluster, Options, run};
 use maestro_sim::trace::TraceLevel;
 use serde_json::{Value, json};
@@ -256,10 +257,14 @@ fn instances_are_run_whatever_becomes_of_their_framework() {
     }
 }
 
-/// How many objects of a kind there are.
+/// How many objects of a kind there are, besides those that every cluster has.
 fn count(cluster: &Cluster, group: &str, resource: &str) -> usize {
     let resource = GroupResource::owned(group, resource);
-    cluster.with(|world| world.server.store.find(&resource).map_or(0, |table| table.objects.len()))
+    cluster.with(|world| {
+        let objects = world.server.store.find(&resource).map(|table| table.objects.values());
+        let own = |object: &&Arc<Object>| object.label("kubernetes.io/bootstrapping").is_none();
+        objects.map_or(0, |objects| objects.filter(own).count())
+    })
 }
 
 #[test]
