@@ -6,7 +6,7 @@
 mod accept;
 mod account;
 mod addresses;
-mod admission;
+pub(crate) mod admission;
 pub mod authorization;
 mod decode;
 mod delete;

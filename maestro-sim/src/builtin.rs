@@ -15,6 +15,7 @@ pub(crate) mod meta;
 mod pod;
 mod policy;
 mod quota;
+mod roles;
 mod rollout;
 mod service;
 mod status;
@@ -22,6 +23,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
+mod webhooks;
 mod workload;
 
 use serde_json::Value;
@@ -62,6 +64,10 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
         ("apps", "statefulsets") => workload::stateful_set(object, old, found),
         ("batch", "jobs") => batch::job(object, old, found),
         ("batch", "cronjobs") => batch::cron_job(object, old, found),
+        (
+            "admissionregistration.k8s.io",
+            "validatingwebhookconfigurations" | "mutatingwebhookconfigurations",
+        ) => webhooks::configuration(object, found),
         ("admissionregistration.k8s.io", "validatingadmissionpolicies") => {
             admission::policy(object, found);
         }
@@ -78,6 +84,10 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
         ("storage.k8s.io", "volumeattachments") => cluster::attachment(object, old, found),
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
             core::role_binding(object, old, found);
+            roles::binding(object, &*resource.resource == "rolebindings", found);
+        }
+        ("rbac.authorization.k8s.io", plural @ ("roles" | "clusterroles")) => {
+            roles::role(object, plural == "roles", found);
         }
         _ => {}
     }

@@ -17,6 +17,8 @@ pub(crate) mod shape;
 
 use serde_json::{Map, Value};
 
+use crate::schema::Schema;
+
 pub(crate) type Node = Map<String, Value>;
 
 /// Why a `fieldsV1` tree is refused.
@@ -28,6 +30,11 @@ pub enum FieldSetError {
     /// A key has none of the known prefixes, or what follows is not JSON where it should be.
     #[error("unknown path element {0:?}")]
     UnknownElement(String),
+}
+
+/// Merges a configuration into an object as server-side apply does, without bookkeeping.
+pub(crate) fn apply(schema: &Schema, object: &mut Value, config: &Value) {
+    merge::merge(shape::Ty::root(schema), object, config);
 }
 
 /// A set of field paths.

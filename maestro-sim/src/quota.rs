@@ -66,7 +66,7 @@ pub fn is_about(resource: &GroupResource, name: &str) -> bool {
         ("", "services") => SERVICE.contains(&name),
         ("", "persistentvolumeclaims") => {
             let of_class = |own: &&str| name.strip_suffix(*own).is_some_and(|n| n.ends_with(CLASS));
-            CLAIM.contains(&name) || CLAIM.iter().any(|own| of_class(&own))
+            CLAIM.contains(&name) || CLAIM.iter().any(of_class)
         }
         _ => has_alias(resource) && name == resource.resource,
     }

@@ -12,6 +12,7 @@ use http_body_util::BodyExt as _;
 use crate::api::authorization::enter::enter;
 use crate::api::form::Shape;
 use crate::api::http::{self, Routed};
+use crate::api::identity::Identity;
 use crate::api::openapi;
 use crate::api::registry::Registry;
 use crate::api::server::{Handled, Response};
@@ -51,6 +52,7 @@ pub struct Service {
     cluster: Cluster,
     link: LinkId,
     outside: Option<Arc<dyn Outside>>,
+    user: Option<Arc<Identity>>,
 }
 
 /// Whether what a request succeeds in is told in JSON alone, as custom objects are.
@@ -76,7 +78,14 @@ enum Sent {
 
 impl Service {
     pub(crate) fn new(cluster: Cluster, link: LinkId) -> Self {
-        Self { cluster, link, outside: None }
+        Self { cluster, link, outside: None, user: None }
+    }
+
+    /// The same way for somebody who may do no more than the roles in the cluster say; without, a
+    /// client inside the simulation may do everything.
+    #[must_use]
+    pub fn as_user(self, user: Identity) -> Self {
+        Self { user: Some(Arc::new(user)), ..self }
     }
 
     /// The same way, past whose webhooks somebody asks others.
@@ -93,7 +102,10 @@ impl Service {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: std::fmt::Display,
     {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        if let Some(user) = &self.user {
+            parts.extensions.insert(Arc::clone(user));
+        }
         let collected = body.collect().await.map_err(|e| ServiceError::Body(e.to_string()))?;
         let bytes = collected.to_bytes();
         let mut wire = media::wanted(&parts.headers);

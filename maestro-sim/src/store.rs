@@ -170,6 +170,18 @@ impl Store {
         object
     }
 
+    /// A store with the present objects of some collections, and nothing else of this one.
+    pub fn only(&self, resources: &[GroupResource]) -> Self {
+        let mut out = Self { version: self.version, ..Self::default() };
+        for resource in resources {
+            let id = out.table_id(resource);
+            if let Some(table) = self.find(resource) {
+                out.table_mut(id).objects = table.objects.clone();
+            }
+        }
+        out
+    }
+
     /// Puts an object in as if it had always been there: nobody is told. The version it carries
     /// is older than whatever follows.
     pub fn hold(&mut self, resource: &GroupResource, value: Value) {

@@ -135,3 +135,8 @@ fn what_is_applied_is_merged_and_mistakes_are_told() {
 fn custom_resources_are_served_as_their_definition_says() {
     check("custom.sh");
 }
+
+#[test]
+fn who_may_do_what_is_told_and_kept() {
+    check("access.sh");
+}

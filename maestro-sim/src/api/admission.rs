@@ -4,10 +4,12 @@
 //! StorageObjectInUseProtection, and the allocation of Service cluster IPs.
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>.
 
+pub(crate) mod authorizer;
 pub(in crate::api) mod call;
 mod expression;
 mod limits;
 mod matching;
+mod mutation;
 mod policy;
 mod quota;
 mod webhook;

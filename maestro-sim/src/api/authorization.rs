@@ -8,7 +8,7 @@ pub mod bootstrap;
 pub mod enter;
 mod escalation;
 mod impersonate;
-mod resolve;
+pub(crate) mod resolve;
 pub mod rules;
 
 use std::borrow::Cow;
@@ -132,28 +132,7 @@ impl Server {
             return Decision { allowed: true, reason: String::new() };
         }
         self.hold_roles();
-        let mut errors = Vec::new();
-        let mut reason = None;
-        self.visit_rules(user, &asked.namespace, &mut |found| match found {
-            Ok((source, rule)) if rules::allows(rule, asked) => {
-                reason = Some(format!("RBAC: allowed by {}", source.text()));
-                false
-            }
-            Ok(_) => true,
-            Err(error) => {
-                errors.push(error);
-                true
-            }
-        });
-        match reason {
-            Some(reason) => Decision { allowed: true, reason },
-            None if errors.is_empty() => Decision::default(),
-            None => {
-                // Of an authorizer that decides nothing the server says which it is.
-                let reason = format!("rbac: RBAC: {}", resolve::aggregate(&errors));
-                Decision { allowed: false, reason }
-            }
-        }
+        resolve::decide(&self.store, user, asked)
     }
 
     /// Refuses what somebody may not do.

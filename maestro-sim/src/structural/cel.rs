@@ -18,6 +18,7 @@ use super::cache::Cache;
 use super::list;
 use super::path::Path;
 use super::problem::Problem;
+use crate::api::admission::authorizer;
 use crate::api::status::Cause;
 use crate::schema::{Kind, Rule, Schema};
 
@@ -28,7 +29,11 @@ pub(crate) struct Compiled {
 }
 
 pub(crate) fn base() -> &'static Context<'static> {
-    static BASE: LazyLock<Context<'static>> = LazyLock::new(|| Context::default().with_all());
+    static BASE: LazyLock<Context<'static>> = LazyLock::new(|| {
+        let mut context = Context::default().with_all();
+        authorizer::register(&mut context);
+        context
+    });
     &BASE
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maestro_sim::api::webhook::Webhooks;
+use maestro_test::cluster::control_plane::USER;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -116,10 +117,7 @@ pub fn register(webhooks: &mut Webhooks) {
 fn told(request: &Value) -> String {
     let mut request = request.clone();
     request["uid"] = Value::Null;
-    if ["conformance", "kubernetes-admin"]
-        .map(Some)
-        .contains(&request["userInfo"]["username"].as_str())
-    {
+    if [USER, "kubernetes-admin"].map(Some).contains(&request["userInfo"]["username"].as_str()) {
         // Whoever asks is another one on each side.
         request["userInfo"] = "the administrator".into();
     }

@@ -42,11 +42,10 @@ pub(in crate::api) struct Call<'a> {
 /// What cannot be kept out by policies and webhooks, lest nobody could mend them, and what is
 /// asked of nobody but the server.
 fn is_exempt(served: &Served) -> bool {
-    match &*served.resource.group {
-        "admissionregistration.k8s.io" => true,
-        "authentication.k8s.io" | "authorization.k8s.io" => true,
-        _ => false,
-    }
+    matches!(
+        &*served.resource.group,
+        "admissionregistration.k8s.io" | "authentication.k8s.io" | "authorization.k8s.io"
+    )
 }
 
 impl<'a> Call<'a> {

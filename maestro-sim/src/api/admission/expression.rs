@@ -6,13 +6,29 @@
 use std::sync::Arc;
 
 use kube_cel::cel::objects::{Key, Map};
-use kube_cel::cel::{Context, Value as CelValue};
+use kube_cel::cel::{Context, IdedExpr, Value as CelValue};
 use serde_json::Value;
 
+use super::authorizer;
 use super::call::Call;
+use super::mutation::{misplaced, with_maps};
 use crate::api::scale::scale_of;
 use crate::object::Object;
+use crate::store::Store;
 use crate::structural::cel::{base, compile, evaluate};
+
+/// The name of `authorizer.requestResource`.
+const REQUEST_RESOURCE: &str = "authorizer_requestResource";
+
+/// Whether an object with expressions asks what somebody may do.
+pub(super) fn asks_authorizer(holder: &Value) -> bool {
+    match holder {
+        Value::String(text) => text.contains("authorizer"),
+        Value::Array(items) => items.iter().any(asks_authorizer),
+        Value::Object(fields) => fields.values().any(asks_authorizer),
+        _ => false,
+    }
+}
 
 /// What expressions see.
 pub(super) struct Scope<'c> {
@@ -41,6 +57,24 @@ pub(super) fn to_cel(value: &Value) -> CelValue {
     }
 }
 
+/// What an expression made, as JSON; none for what JSON has no form of.
+pub(super) fn to_json(value: &CelValue) -> Option<Value> {
+    Some(match value {
+        CelValue::Null => Value::Null,
+        CelValue::Bool(flag) => (*flag).into(),
+        CelValue::Int(whole) => (*whole).into(),
+        CelValue::UInt(whole) => (*whole).into(),
+        CelValue::Float(number) => serde_json::Number::from_f64(*number)?.into(),
+        CelValue::String(text) => text.as_str().into(),
+        CelValue::List(items) => items.iter().map(to_json).collect::<Option<Vec<Value>>>()?.into(),
+        CelValue::Map(map) => {
+            let entry = |(key, value): (&Key, &CelValue)| Some((key.to_string(), to_json(value)?));
+            Value::Object(map.map.iter().map(entry).collect::<Option<_>>()?)
+        }
+        _ => return None,
+    })
+}
+
 impl Scope<'_> {
     /// What a call shows in a version, its namespace with it.
     pub(super) fn new(call: &Call<'_>, version: &str, namespace: Option<&Value>) -> Self {
@@ -62,6 +96,15 @@ impl Scope<'_> {
         self.context.add_variable_from_value(name, value);
     }
 
+    /// Binds `authorizer`, if an expression asks for it: what the roles say is copied for that.
+    pub(super) fn with_authorizer(&mut self, call: &Call<'_>, store: &Store, asks: bool) {
+        if asks {
+            let [own, here] = authorizer::of(call, store);
+            self.set("authorizer", own);
+            self.set(REQUEST_RESOURCE, here);
+        }
+    }
+
     /// Binds `params`.
     pub(super) fn with_params(&mut self, params: Option<&Value>) {
         self.set("params", params.map_or(CelValue::Null, to_cel));
@@ -79,9 +122,31 @@ impl Scope<'_> {
         }
     }
 
-    fn eval(&self, expression: &str) -> Result<CelValue, String> {
+    /// Binds `object` anew.
+    pub(super) fn with_object(&mut self, object: &Value) {
+        self.set("object", to_cel(object));
+    }
+
+    /// The value of an expression that makes objects.
+    pub(super) fn made(&self, expression: &str) -> Result<CelValue, String> {
         let compiled = compile(expression);
         let tree = compiled.tree.as_ref().map_err(Clone::clone)?;
+        if let Some(why) = misplaced(tree, None) {
+            return Err(why);
+        }
+        self.run(&with_maps(tree), expression)
+            .map_err(|why| format!("expression '{expression}' resulted in error: {why}"))
+    }
+
+    fn eval(&self, expression: &str) -> Result<CelValue, String> {
+        // The engine selects no fields of what is no map.
+        let source = expression.replace("authorizer.requestResource", REQUEST_RESOURCE);
+        let compiled = compile(&source);
+        let tree = compiled.tree.as_ref().map_err(Clone::clone)?;
+        self.run(tree, expression)
+    }
+
+    fn run(&self, tree: &IdedExpr, expression: &str) -> Result<CelValue, String> {
         evaluate(tree, &self.context).map_err(|why| {
             let missing = |name: &str| expression.contains(&format!("variables.{name}"));
             match self.broken.iter().find(|(name, _)| missing(name)) {

@@ -9,7 +9,7 @@ use kube_cel::cel::Value as CelValue;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::expression::{Scope, conditions};
+use super::expression::{Scope, asks_authorizer, conditions};
 use crate::api::server::Server;
 use crate::api::{Cause, Status};
 use crate::controller::labels::Labels;
@@ -136,6 +136,8 @@ impl Server {
                 continue;
             }
             let mut scope = Scope::new(call, &version, self.namespace_of(call).as_ref());
+            let asks = asks_authorizer(policy.value());
+            scope.with_authorizer(call, self.roles_for(asks), asks);
             let deny = |(reason, message): (&'static str, String)| Denial {
                 policy: policy.name().to_owned(),
                 binding: binding.name().to_owned(),
@@ -176,6 +178,14 @@ impl Server {
             self.warnings.extend(warnings);
         }
         denials.first().map_or(Ok(()), |denial| Err(denial.status(call)))
+    }
+
+    /// The store, with the bootstrap roles in it if they are asked for.
+    pub(super) fn roles_for(&mut self, asks: bool) -> &crate::store::Store {
+        if asks {
+            self.hold_roles();
+        }
+        &self.store
     }
 
     /// The `namespaceObject` of expressions; none for what lies in no namespace.

@@ -45,6 +45,34 @@ fn share(usage: &Amounts, before: Option<&Amounts>, hard: &Amounts) -> Amounts {
     left.collect()
 }
 
+/// What a quota that is about an object limits, and what is used of it.
+///
+/// # Errors
+/// When the object does not say what the quota demands, or nobody has counted yet.
+fn limits(
+    served: &Served,
+    quota: &Object,
+    new: &Value,
+) -> Result<Option<(Amounts, Amounts)>, String> {
+    let hard = quota::amounts(quota, &["status", "hard"]);
+    let about = |name: &&String| quota::is_about(&served.resource, name);
+    let names: Vec<&str> = hard.keys().filter(about).map(String::as_str).collect();
+    if names.is_empty() || !quota::matches_scopes(quota, &served.resource, new) {
+        return Ok(None);
+    }
+    if served.is_pod()
+        && let Some(unsaid) = quota::unsaid(new, names.iter().copied())
+    {
+        return Err(format!("failed quota: {}: {unsaid}", quota.name()));
+    }
+    let used = quota::amounts(quota, &["status", "used"]);
+    if names.iter().any(|name| !used.contains_key(*name)) {
+        let (quota, names) = (quota.name(), names.join(","));
+        return Err(format!("status unknown for quota: {quota}, resources: {names}"));
+    }
+    Ok(Some((hard, used)))
+}
+
 impl Server {
     /// Charges what a request brings to every quota of its namespace, or refuses it.
     pub(in crate::api) fn admit_quota(
@@ -63,7 +91,7 @@ impl Server {
         }
         let Some(table) = self.store.find(&QUOTAS) else { return Ok(()) };
         let here = table.objects.range(Key::new(&request.namespace, "")..);
-        let here = here.take_while(|(key, _)| &*key.namespace == request.namespace);
+        let here = here.take_while(|(key, _)| *key.namespace == *request.namespace);
         let quotas: Vec<Arc<Object>> = here.map(|(_, quota)| Arc::clone(quota)).collect();
         let name = at(new, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
         let refuse = |why: String| Err(Box::new(Status::forbidden(&served.resource, name, &why)));
@@ -71,27 +99,11 @@ impl Server {
         let mut charges = Vec::new();
         let mut interested = Vec::new();
         for quota in &quotas {
-            let hard = quota::amounts(quota, &["status", "hard"]);
-            let names: Vec<&String> =
-                hard.keys().filter(|name| quota::is_about(&served.resource, name)).collect();
-            if names.is_empty() || !quota::matches_scopes(quota, &served.resource, new) {
-                continue;
+            match limits(served, quota, new) {
+                Ok(Some((hard, used))) => interested.push((quota, hard, used)),
+                Ok(None) => {}
+                Err(why) => return refuse(why),
             }
-            if served.is_pod()
-                && let Some(unsaid) = quota::unsaid(new, names.iter().map(|name| name.as_str()))
-            {
-                return refuse(format!("failed quota: {}: {unsaid}", quota.name()));
-            }
-            let used = quota::amounts(quota, &["status", "used"]);
-            if names.iter().any(|name| !used.contains_key(*name)) {
-                let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
-                return refuse(format!(
-                    "status unknown for quota: {}, resources: {}",
-                    quota.name(),
-                    names.join(",")
-                ));
-            }
-            interested.push((quota, hard, used));
         }
         if interested.is_empty() {
             return Ok(());

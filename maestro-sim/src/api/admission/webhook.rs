@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::expression::{Scope, conditions, shown};
+use super::expression::{Scope, asks_authorizer, conditions, shown};
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::webhook::{Asked, Outcome};
@@ -189,14 +189,16 @@ impl Server {
     }
 
     /// The version in which a webhook wants to be asked of a call, if it does.
-    fn concerns(&self, hook: &Value, call: &Call<'_>) -> Result<Option<String>, Box<Status>> {
+    fn concerns(&mut self, hook: &Value, call: &Call<'_>) -> Result<Option<String>, Box<Status>> {
         let Some(version) = self.version_for(hook, "rules", call) else { return Ok(None) };
         let wanted = hook.get("matchConditions").and_then(Value::as_array);
         let wanted = wanted.map_or(&[][..], Vec::as_slice);
         if wanted.is_empty() {
             return Ok(Some(version));
         }
-        let scope = Scope::new(call, &version, self.namespace_of(call).as_ref());
+        let mut scope = Scope::new(call, &version, self.namespace_of(call).as_ref());
+        let asks = wanted.iter().any(asks_authorizer);
+        scope.with_authorizer(call, self.roles_for(asks), asks);
         match conditions(&scope, wanted) {
             Ok(true) => Ok(Some(version)),
             Ok(false) => Ok(None),
@@ -251,31 +253,36 @@ impl Server {
         body: &mut Value,
         again: impl FnOnce(&mut Self, &mut Value) -> Result<(), Box<Status>>,
     ) -> Result<(), Box<Status>> {
+        // Those called that want to see later changes, policies by their bindings.
+        let mut policies = BTreeSet::new();
+        let by_policies = (None, &mut policies);
+        let mut changed = self.change_by_policies(served, request, old, body, by_policies)?;
         let configurations = self.hooks(&MUTATING);
-        if configurations.is_empty() {
-            return Ok(());
-        }
         let hooks: Vec<&Value> =
             configurations.iter().flat_map(|c| c.items(&["webhooks"])).collect();
-        // Those called that want to see later changes, and those that have to.
         let (mut called, mut due) = (BTreeSet::new(), BTreeSet::new());
-        let mut changed = false;
+        let mut by_hooks = false;
         for (index, hook) in hooks.iter().enumerate() {
             let Some(news) = self.change(hook, served, request, old, body)? else { continue };
             if news {
-                changed = true;
+                by_hooks = true;
                 due.append(&mut called);
             }
             if text(hook, &["reinvocationPolicy"]) == "IfNeeded" {
                 called.insert(index);
             }
         }
+        changed |= by_hooks;
         if !changed {
             return Ok(());
         }
         let before = body.clone();
         again(self, body)?;
-        if *body != before {
+        if *body != before || by_hooks {
+            let again = (Some(&policies.clone()), &mut policies);
+            by_hooks = self.change_by_policies(served, request, old, body, again)?;
+        }
+        if *body != before || by_hooks {
             due.append(&mut called);
         }
         for index in due {

@@ -103,7 +103,7 @@ impl Server {
     }
 
     /// Puts the bootstrap roles into the store, if nobody has asked for them before.
-    pub(in crate::api) fn hold_roles(&mut self) {
+    pub(crate) fn hold_roles(&mut self) {
         let Roles::Waiting { seed, managed } = std::mem::take(&mut self.roles) else { return };
         let mut uids = Stream::new(seed, "bootstrap-roles");
         for (kind, namespace, name, rest) in lines() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::resolve::{BINDINGS, CLUSTER_BINDINGS, CLUSTER_ROLES, ROLES, aggregate};
+use super::resolve::{BINDINGS, CLUSTER_BINDINGS, CLUSTER_ROLES, ROLES, aggregate, role_of};
 use super::{Attributes, GROUP, rules};
 use crate::api::identity::Identity;
 use crate::api::registry::Served;
@@ -69,7 +69,7 @@ impl Server {
                 if self.may_bind(&user, request, reference) {
                     return Ok(());
                 }
-                let role = self.role_of(reference, &request.namespace);
+                let role = role_of(&self.store, reference, &request.namespace);
                 // The answer names the role as if it were a binding.
                 let role = role.map_err(|_| {
                     let absent = at(reference, &["name"]).and_then(Value::as_str).unwrap_or("");

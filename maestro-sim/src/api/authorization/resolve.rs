@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::GROUP;
+use super::{Attributes, Decision, GROUP, rules};
 use crate::api::identity::{Identity, account_of};
 use crate::api::server::Server;
 use crate::object::{GroupResource, Key, Object, at};
+use crate::store::Store;
 
 pub(super) const CLUSTER_ROLES: GroupResource = GroupResource::new(GROUP, "clusterroles");
 pub(super) const ROLES: GroupResource = GroupResource::new(GROUP, "roles");
@@ -80,59 +81,90 @@ pub(super) fn aggregate(errors: &[String]) -> String {
     }
 }
 
-impl Server {
-    /// The role that a reference means; none where there is none.
-    pub(super) fn role_of(
-        &self,
-        reference: &Value,
-        namespace: &str,
-    ) -> Result<Arc<Object>, String> {
-        let text = |field: &str| reference.get(field).and_then(Value::as_str).unwrap_or("");
-        let (roles, namespace, singular) = match text("kind") {
-            "Role" => (ROLES, namespace, "role"),
-            "ClusterRole" => (CLUSTER_ROLES, "", "clusterrole"),
-            kind => return Err(format!("unsupported role reference kind: {kind:?}")),
-        };
-        let found = self.store.get(&roles, &Key::new(namespace, text("name")));
-        found.cloned().ok_or_else(|| format!("{singular}.{GROUP} {:?} not found", text("name")))
-    }
+/// The role that a reference means; none where there is none.
+pub(super) fn role_of(
+    store: &Store,
+    reference: &Value,
+    namespace: &str,
+) -> Result<Arc<Object>, String> {
+    let text = |field: &str| reference.get(field).and_then(Value::as_str).unwrap_or("");
+    let (roles, namespace, singular) = match text("kind") {
+        "Role" => (ROLES, namespace, "role"),
+        "ClusterRole" => (CLUSTER_ROLES, "", "clusterrole"),
+        kind => return Err(format!("unsupported role reference kind: {kind:?}")),
+    };
+    let found = store.get(&roles, &Key::new(namespace, text("name")));
+    found.cloned().ok_or_else(|| format!("{singular}.{GROUP} {:?} not found", text("name")))
+}
 
-    /// Shows every rule that holds for a user in a namespace, until the visitor has enough.
-    pub(super) fn visit_rules(
-        &self,
-        user: &Identity,
-        namespace: &str,
-        visit: &mut dyn FnMut(Found<'_>) -> bool,
-    ) {
-        let in_cluster = self.store.find(&CLUSTER_BINDINGS).into_iter();
-        let everywhere = in_cluster.flat_map(|table| table.objects.values());
-        let in_namespace = self.store.find(&BINDINGS).filter(|_| !namespace.is_empty());
-        let first = Key::new(namespace, "");
-        let here = in_namespace.into_iter().flat_map(|table| {
-            let from = table.objects.range(first.clone()..);
-            from.take_while(|(key, _)| &*key.namespace == namespace).map(|(_, object)| object)
-        });
-        for binding in everywhere.chain(here) {
-            let place = binding.namespace();
-            let subjects = binding.items(&["subjects"]);
-            let Some(subject) = subjects.iter().find(|one| is_meant(user, one, place)) else {
-                continue;
-            };
-            let reference = binding.at(&["roleRef"]).unwrap_or(&Value::Null);
-            let role = match self.role_of(reference, place) {
-                Ok(role) => role,
-                Err(error) => match visit(Err(error)) {
-                    true => continue,
-                    false => return,
-                },
-            };
-            let source = Source { binding, subject };
-            if !role.items(&["rules"]).iter().all(|rule| visit(Ok((&source, rule)))) {
-                return;
-            }
+/// Shows every rule that holds for a user in a namespace, until the visitor has enough.
+pub(super) fn visit_rules(
+    store: &Store,
+    user: &Identity,
+    namespace: &str,
+    visit: &mut dyn FnMut(Found<'_>) -> bool,
+) {
+    let in_cluster = store.find(&CLUSTER_BINDINGS).into_iter();
+    let everywhere = in_cluster.flat_map(|table| table.objects.values());
+    let in_namespace = store.find(&BINDINGS).filter(|_| !namespace.is_empty());
+    let first = Key::new(namespace, "");
+    let here = in_namespace.into_iter().flat_map(|table| {
+        let from = table.objects.range(first.clone()..);
+        from.take_while(|(key, _)| &*key.namespace == namespace).map(|(_, object)| object)
+    });
+    for binding in everywhere.chain(here) {
+        let place = binding.namespace();
+        let subjects = binding.items(&["subjects"]);
+        let Some(subject) = subjects.iter().find(|one| is_meant(user, one, place)) else {
+            continue;
+        };
+        let reference = binding.at(&["roleRef"]).unwrap_or(&Value::Null);
+        let role = match role_of(store, reference, place) {
+            Ok(role) => role,
+            Err(error) => match visit(Err(error)) {
+                true => continue,
+                false => return,
+            },
+        };
+        let source = Source { binding, subject };
+        if !role.items(&["rules"]).iter().all(|rule| visit(Ok((&source, rule)))) {
+            return;
         }
     }
+}
 
+/// Whether a user who is no master may do something, by the roles in a store.
+pub(crate) fn decide(store: &Store, user: &Identity, asked: &Attributes) -> Decision {
+    let mut errors = Vec::new();
+    let mut reason = None;
+    visit_rules(store, user, &asked.namespace, &mut |found| match found {
+        Ok((source, rule)) if rules::allows(rule, asked) => {
+            reason = Some(format!("RBAC: allowed by {}", source.text()));
+            false
+        }
+        Ok(_) => true,
+        Err(error) => {
+            errors.push(error);
+            true
+        }
+    });
+    match reason {
+        Some(reason) => Decision { allowed: true, reason },
+        None if errors.is_empty() => Decision::default(),
+        // Of an authorizer that decides nothing the server says which it is.
+        None => {
+            let reason = format!("rbac: RBAC: {}", aggregate(&errors));
+            Decision { allowed: false, reason }
+        }
+    }
+}
+
+/// What decisions need of a store, apart from it.
+pub(crate) fn book(store: &Store) -> Store {
+    store.only(&[CLUSTER_ROLES, ROLES, CLUSTER_BINDINGS, BINDINGS])
+}
+
+impl Server {
     /// What somebody may do in a namespace, as a review of it answers.
     pub(in crate::api) fn own_rules(&mut self, user: &Identity, namespace: &str) -> Value {
         self.hold_roles();
@@ -164,7 +196,7 @@ impl Server {
     /// All rules that hold for a user in a namespace, and what went wrong on the way.
     pub(super) fn rules_for(&self, user: &Identity, namespace: &str) -> (Vec<Value>, Vec<String>) {
         let (mut rules, mut errors) = (Vec::new(), Vec::new());
-        self.visit_rules(user, namespace, &mut |found| {
+        visit_rules(&self.store, user, namespace, &mut |found| {
             match found {
                 Ok((_, rule)) => rules.push(rule.clone()),
                 Err(error) => errors.push(error),

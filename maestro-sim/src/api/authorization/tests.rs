@@ -119,3 +119,31 @@ fn gathered_rules() {
     assert_eq!(count(&roles_of(true, "admin", made.clone())), admin + 1);
     assert_eq!(count(&roles_of(true, "own", made)), view + 1);
 }
+
+#[test]
+fn a_client_of_a_simulation_may_be_somebody() {
+    use tower_service::Service as _;
+    let options = sim::Options { seed: 1, trace: TraceLevel::Digest };
+    let codes = sim::run(&options, |cluster: Cluster| async move {
+        let link = cluster.with(|world| {
+            boot::bootstrap(world);
+            world.links.add("operator")
+        });
+        let account = Identity::service_account("default", "operator");
+        let mut codes = Vec::new();
+        for user in [None, Some(Identity::admin()), Some(account)] {
+            let service = cluster.service(link);
+            let mut service = match user {
+                Some(user) => service.as_user(user),
+                None => service,
+            };
+            for path in ["/api/v1/nodes", "/version"] {
+                let request = http::Request::get(path).body(http_body_util::Empty::new());
+                let answer = service.call(request.expect("a request")).await.expect("an answer");
+                codes.push(answer.status().as_u16());
+            }
+        }
+        codes
+    });
+    assert_eq!(codes.expect("the run ends"), [200, 200, 200, 200, 403, 200]);
+}

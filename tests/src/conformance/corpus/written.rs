@@ -22,6 +22,7 @@ const FILES: &[(&str, &str)] = &[
     ("tokens", include_str!("../../../conformance/tokens.yaml")),
     ("policy", include_str!("../../../conformance/policy.yaml")),
     ("webhooks", include_str!("../../../conformance/webhooks.yaml")),
+    ("mutation", include_str!("../../../conformance/mutation.yaml")),
     ("status", include_str!("../../../conformance/status.yaml")),
 ];
 

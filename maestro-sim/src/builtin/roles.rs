@@ -1,0 +1,110 @@
+//! Roles, and what their bindings refer to.
+//!
+//! Source: `k8s.io/kubernetes/pkg/apis/rbac/validation`.
+
+use serde_json::Value;
+
+use super::field::{self, Path};
+use super::text;
+use crate::api::Cause;
+
+const GROUP: &str = "rbac.authorization.k8s.io";
+
+/// A Role, or a ClusterRole.
+pub(super) fn role(object: &Value, namespaced: bool, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let rules = root.field("rules");
+    for (index, rule) in field::list(object, "rules").iter().enumerate() {
+        self::rule(rule, namespaced, &rules.index(index), causes);
+    }
+    let selectors = object.pointer("/aggregationRule/clusterRoleSelectors");
+    let gathers = object.get("aggregationRule").is_some_and(Value::is_object);
+    if gathers && selectors.and_then(Value::as_array).is_none_or(Vec::is_empty) {
+        let place = root.field("aggregationRule");
+        let detail = "at least one clusterRoleSelector required if aggregationRule is non-nil";
+        causes.push(field::required(&place.field("clusterRoleSelectors"), detail));
+    }
+}
+
+fn rule(rule: &Value, namespaced: bool, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let has = |name: &str| !field::list(rule, name).is_empty();
+    if has("nonResourceURLs") {
+        let place = path.field("nonResourceURLs");
+        if namespaced {
+            let detail = "namespaced rules cannot apply to non-resource URLs";
+            causes.push(field::invalid(&place, &rule["nonResourceURLs"], detail));
+        }
+        if has("apiGroups") || has("resources") || has("resourceNames") {
+            let detail = "rules cannot apply to both regular resources and non-resource URLs";
+            causes.push(field::invalid(&place, &rule["nonResourceURLs"], detail));
+        }
+    } else {
+        for (name, detail) in [
+            ("apiGroups", "resource rules must supply at least one api group"),
+            ("resources", "resource rules must supply at least one resource"),
+        ] {
+            if !has(name) {
+                causes.push(field::required(&path.field(name), detail));
+            }
+        }
+    }
+    if !has("verbs") {
+        causes.push(field::required(&path.field("verbs"), ""));
+    }
+}
+
+/// What a binding refers to, and whom it is about.
+pub(super) fn binding(object: &Value, namespaced: bool, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let (place, null) = (root.field("roleRef"), Value::Null);
+    let reference = object.get("roleRef").unwrap_or(&null);
+    let group = field::text(reference, "apiGroup");
+    if !group.is_empty() && group != GROUP {
+        causes.push(field::not_supported(&place.field("apiGroup"), &group.into(), &[GROUP]));
+    }
+    let kind = field::text(reference, "kind");
+    let allowed = if namespaced { &["Role", "ClusterRole"][..] } else { &["ClusterRole"] };
+    if !allowed.contains(&kind) {
+        causes.push(field::not_supported(&place.field("kind"), &kind.into(), allowed));
+    }
+    let all = root.field("subjects");
+    let mut nameless = Vec::new();
+    for (index, subject) in field::list(object, "subjects").iter().enumerate() {
+        let here = all.index(index);
+        let of = |name: &str| field::text(subject, name);
+        if of("name").is_empty() {
+            nameless.push(field::required(&here.field("name"), ""));
+        }
+        let wanted = match of("kind") {
+            "ServiceAccount" => {
+                if !of("name").is_empty() {
+                    field::each(
+                        &here.field("name"),
+                        of("name"),
+                        &text::subdomain(of("name")),
+                        causes,
+                    );
+                }
+                if !of("apiGroup").is_empty() {
+                    let shown = of("apiGroup").into();
+                    causes.push(field::not_supported(&here.field("apiGroup"), &shown, &[""]));
+                }
+                if !namespaced && of("namespace").is_empty() {
+                    causes.push(field::required(&here.field("namespace"), ""));
+                }
+                continue;
+            }
+            "User" | "Group" => GROUP,
+            kind => {
+                let allowed = ["ServiceAccount", "User", "Group"];
+                causes.push(field::not_supported(&here.field("kind"), &kind.into(), &allowed));
+                continue;
+            }
+        };
+        if !of("apiGroup").is_empty() && of("apiGroup") != wanted {
+            let shown = of("apiGroup").into();
+            causes.push(field::not_supported(&here.field("apiGroup"), &shown, &[wanted]));
+        }
+    }
+    causes.extend(nameless);
+}

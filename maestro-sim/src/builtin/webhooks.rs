@@ -1,0 +1,175 @@
+//! Configurations of admission webhooks.
+//!
+//! Source: `k8s.io/kubernetes/pkg/apis/admissionregistration/validation`.
+
+use serde_json::Value;
+
+use super::field::{self, Path};
+use crate::api::Cause;
+use crate::structural::cel;
+
+/// What match conditions may name.
+const NAMES: [&str; 4] = ["object", "oldObject", "request", "authorizer"];
+const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
+const ONE_OF: &str = "exactly one of url or service is required";
+
+/// A ValidatingWebhookConfiguration or a MutatingWebhookConfiguration.
+pub(super) fn configuration(object: &Value, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let all = root.field("webhooks");
+    let mut names = Vec::new();
+    for (index, hook) in field::list(object, "webhooks").iter().enumerate() {
+        let path = all.index(index);
+        webhook(hook, &path, causes);
+        versions(hook, &path, causes);
+        let name = field::text(hook, "name");
+        if !name.is_empty() && names.contains(&name) {
+            causes.push(field::duplicate(&path.field("name"), &name.into()));
+        }
+        names.push(name);
+    }
+}
+
+fn webhook(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let name = field::text(hook, "name");
+    if name.is_empty() {
+        causes.push(field::required(&path.field("name"), ""));
+    } else if name.split('.').count() < 3 {
+        let detail = "should be a domain with at least three segments separated by dots";
+        causes.push(field::invalid(&path.field("name"), &name.into(), detail));
+    }
+    let rules = path.field("rules");
+    for (index, rule) in field::list(hook, "rules").iter().enumerate() {
+        self::rule(rule, &rules.index(index), causes);
+    }
+    for (name, allowed) in [
+        ("failurePolicy", &["Fail", "Ignore"][..]),
+        ("matchPolicy", &["Equivalent", "Exact"]),
+        ("sideEffects", &["None", "NoneOnDryRun"]),
+    ] {
+        let found = field::text(hook, name);
+        if found.is_empty() && name == "sideEffects" {
+            let detail = "must specify one of None, NoneOnDryRun";
+            causes.push(field::required(&path.field(name), detail));
+        } else if !found.is_empty() && !allowed.contains(&found) {
+            causes.push(field::not_supported(&path.field(name), &found.into(), allowed));
+        }
+    }
+    if let Some(seconds) = field::int(hook, "timeoutSeconds").filter(|s| !(1..=30).contains(s)) {
+        let detail = "the timeout value must be between 1 and 30 seconds";
+        causes.push(field::invalid(&path.field("timeoutSeconds"), &seconds.into(), detail));
+    }
+    client(hook, path, causes);
+    let all = path.field("matchConditions");
+    let mut names = Vec::new();
+    for (index, condition) in field::list(hook, "matchConditions").iter().enumerate() {
+        let here = all.index(index);
+        let (name, source) = (field::text(condition, "name"), field::text(condition, "expression"));
+        if let Some(why) = cel::undeclared(source, &NAMES) {
+            let detail = format!("compilation failed: {why}");
+            causes.push(field::invalid(&here.field("expression"), &source.into(), &detail));
+        }
+        if names.contains(&name) {
+            causes.push(field::duplicate(&here.field("name"), &name.into()));
+        }
+        names.push(name);
+    }
+    let again = field::text(hook, "reinvocationPolicy");
+    if !again.is_empty() && !["IfNeeded", "Never"].contains(&again) {
+        let allowed = ["IfNeeded", "Never"];
+        causes.push(field::not_supported(
+            &path.field("reinvocationPolicy"),
+            &again.into(),
+            &allowed,
+        ));
+    }
+}
+
+fn rule(rule: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    for name in ["operations", "apiGroups", "apiVersions", "resources"] {
+        let place = path.field(name);
+        let items: Vec<&str> = field::list(rule, name).iter().filter_map(Value::as_str).collect();
+        if items.is_empty() {
+            causes.push(field::required(&place, ""));
+            continue;
+        }
+        let more = items.len() > 1;
+        let detail = match name {
+            "operations" if more && items.contains(&"*") => {
+                "if '*' is present, must not specify other operations"
+            }
+            "apiGroups" if more && items.contains(&"*") => {
+                "if '*' is present, must not specify other API groups"
+            }
+            "apiVersions" if more && items.contains(&"*") => {
+                "if '*' is present, must not specify other API versions"
+            }
+            "resources" if more && items.contains(&"*/*") => {
+                "if '*/*' is present, must not specify other resources"
+            }
+            "resources"
+                if items.contains(&"*") && items.iter().any(|r| *r != "*" && !r.contains('/')) =>
+            {
+                "if '*' is present, must not specify other resources without subresources"
+            }
+            _ => "",
+        };
+        if !detail.is_empty() {
+            causes.push(field::invalid(&place, &rule[name], detail));
+        }
+        if name == "operations" {
+            for (index, item) in items.iter().enumerate().filter(|i| !OPERATIONS.contains(i.1)) {
+                let here = place.index(index);
+                causes.push(field::not_supported(&here, &(*item).into(), &OPERATIONS));
+            }
+        }
+    }
+}
+
+fn client(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let config = hook.get("clientConfig").unwrap_or(&Value::Null);
+    let place = path.field("clientConfig");
+    let url = config.get("url").and_then(Value::as_str);
+    let service = config.get("service").filter(|service| service.is_object());
+    if url.is_some() == service.is_some() {
+        causes.push(field::required(&place, ONE_OF));
+        return;
+    }
+    if let Some(url) = url {
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        if scheme != "https" {
+            let detail = "'https' is the only allowed URL scheme; desired format: \
+                          https://host[/path]";
+            causes.push(field::invalid(&place.field("url"), &scheme.into(), detail));
+        }
+    }
+    let Some(service) = service else { return };
+    let place = place.field("service");
+    for name in ["name", "namespace"] {
+        if field::text(service, name).is_empty() {
+            causes.push(field::required(&place.field(name), ""));
+        }
+    }
+    if let Some(port) = field::int(service, "port").filter(|port| !(1..=65535).contains(port)) {
+        let detail = "port is not valid: must be between 1 and 65535, inclusive";
+        causes.push(field::invalid(&place.field("port"), &port.into(), detail));
+    }
+    let given = field::text(service, "path");
+    if !given.is_empty() && !given.starts_with('/') {
+        let detail = "must start with a '/'";
+        causes.push(field::invalid(&place.field("path"), &given.into(), detail));
+        let detail = "segment[0] may not be empty";
+        causes.push(field::invalid(&place.field("path"), &given.into(), detail));
+    }
+}
+
+fn versions(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let place = path.field("admissionReviewVersions");
+    let versions = field::list(hook, "admissionReviewVersions");
+    if versions.is_empty() {
+        causes.push(field::required(&place, "must specify one of v1, v1beta1"));
+    } else if !versions.iter().any(|version| version == "v1" || version == "v1beta1") {
+        let detail = "must include at least one of v1, v1beta1";
+        causes.push(field::invalid(&place, &Value::from(versions.to_vec()), detail));
+    }
+}
