@@ -10,13 +10,17 @@ use super::faults::pods;
 use crate::event::USER;
 use crate::scenario::{Action, Condition, Scenario};
 
-/// Tries a step once: `None` when it is done, else why not yet. An error ends the run.
+/// The version of an object that did not satisfy what a step waits for, and why.
+pub type Unmet = Option<(u64, String)>;
+
+/// Tries a step once: `None` when it is done, else why not yet. An error ends the run. One version
+/// of an object is not looked at twice.
 pub async fn attempt(
     cluster: &Cluster,
     scenario: &Scenario,
     step: &str,
     action: Action<'_>,
-    condition: Option<&Condition>,
+    (condition, unmet): (Option<&Condition>, &mut Unmet),
     recorder: &Recorder,
 ) -> Result<Option<String>, String> {
     let done = |result: Result<(), String>| Ok(result.err());
@@ -52,19 +56,29 @@ pub async fn attempt(
             let request =
                 about(cluster, &wait.kind, wait.namespace.as_deref(), &wait.name, Verb::Get);
             let Some(request) = request else { return Ok(Some(no_kind(&wait.kind))) };
+            let known = unmet.as_ref().map(|(version, _)| *version);
             let found = cluster.with(|world| {
                 let found = world.server.peek(&request.resource, &request.namespace, &request.name);
-                found.map(|object| object.value().clone())
+                let news = |version: u64| known != Some(version) || condition.is_none();
+                found.map(|object| {
+                    let version = object.resource_version();
+                    (version, news(version).then(|| object.value().clone()))
+                })
             });
             match (found, condition) {
                 (None, None) => Ok(None),
                 (Some(_), None) => Ok(Some("it is still there".into())),
                 (None, Some(_)) => Ok(Some(format!("there is no {} {}", *wait.kind, *wait.name))),
-                (Some(object), Some(condition)) => match condition.holds(&object) {
-                    Ok(true) => Ok(None),
-                    Ok(false) => Ok(Some(format!("`{}` is false", condition.source()))),
-                    Err(error) => Ok(Some(error)),
-                },
+                (Some((version, Some(object))), Some(condition)) => {
+                    let why = match condition.holds(&object) {
+                        Ok(true) => return Ok(None),
+                        Ok(false) => format!("`{}` is false", condition.source()),
+                        Err(error) => error,
+                    };
+                    *unmet = Some((version, why.clone()));
+                    Ok(Some(why))
+                }
+                (Some((_, None)), Some(_)) => Ok(unmet.as_ref().map(|(_, why)| why.clone())),
             }
         }
         Action::Kill(kill) => {
