@@ -6,9 +6,7 @@ use crate::entropy::EPOCH_SECS;
 
 /// RFC 3339 with seconds (`metav1.Time`) of a virtual instant.
 pub fn rfc3339(now: Duration) -> String {
-    jiff::Timestamp::new(unix(now), 0)
-        .map(|t| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-        .unwrap_or_default()
+    jiff::Timestamp::new(unix(now), 0).map(|t| t.to_string()).unwrap_or_default()
 }
 
 /// Unix seconds of a virtual instant.

@@ -142,8 +142,9 @@ impl Run<'_> {
             let usual = Duration::from_secs(if waits { 1800 } else { 120 });
             let within = step.within.as_ref().map_or(usual, |w| w.value.0);
             let end = self.cluster.now() + within;
+            let mut unmet = None;
             loop {
-                match self.attempt(index, action).await? {
+                match self.attempt(index, action, &mut unmet).await? {
                     None => break,
                     Some(why) if self.cluster.now() >= end || self.recorder.broken() => {
                         let why = format!("step `{}` was not met: {why}", step.name.value);
@@ -162,10 +163,16 @@ impl Run<'_> {
     }
 
     /// Tries the action of a step once: `None` when it is done, else why not yet.
-    async fn attempt(&self, index: usize, action: Action<'_>) -> Result<Option<String>, String> {
+    async fn attempt(
+        &self,
+        index: usize,
+        action: Action<'_>,
+        unmet: &mut act::Unmet,
+    ) -> Result<Option<String>, String> {
         let condition = self.scenario.conditions.get(index).and_then(Option::as_ref);
         let name = self.scenario.spec.steps.get(index).map_or("", |step| step.name.as_str());
-        act::attempt(&*self.cluster, self.scenario, name, action, condition, &self.recorder).await
+        let (scenario, recorder) = (self.scenario, &self.recorder);
+        act::attempt(&*self.cluster, scenario, name, action, (condition, unmet), recorder).await
     }
 
     /// Waits until everything has been settled for a while; false when it does not come to that.

@@ -166,7 +166,11 @@ impl<'a> Scope<'a> {
 
     /// Everything that is wanted of the variables, written down: whoever wants the same and gets
     /// the same text sees the same.
-    pub(super) fn seen(&self, all: &BTreeMap<String, Wanted>) -> Vec<u8> {
+    pub(super) fn seen(
+        &self,
+        all: &BTreeMap<String, Wanted>,
+        thresholds: Option<&[Threshold]>,
+    ) -> Vec<u8> {
         let variables = self.variables.borrow();
         let everything = Wanted::everything();
         let mut out = Vec::new();
@@ -181,7 +185,9 @@ impl<'a> Scope<'a> {
                 Loan::Own(value) => recall::print(value, wanted, &mut out),
                 Loan::One(value) => recall::print(value, wanted, &mut out),
                 Loan::Many(values) => recall::list(values.iter().copied(), each, &mut out),
-                Loan::Known(values, facts) => recall::known(values, facts, each, &mut out),
+                Loan::Known(values, facts) => {
+                    recall::known(values, facts, each, thresholds, &mut out);
+                }
             }
         }
         out

@@ -6,11 +6,13 @@
 
 use super::cache;
 use super::cel::{Fact, Facts, Scope};
+use super::thresholds::{TICK, Threshold};
 use super::wanted::Wanted;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Expressions that look at more than so many bytes are evaluated each time.
 const MOST_BYTES: usize = 64 * 1024;
@@ -34,7 +36,7 @@ impl Recall {
     /// Why it cannot be compiled or has no value.
     pub fn value(&self, scope: &Scope<'_>, text: &str) -> Result<Value, String> {
         let expression = cache::expression(text).map_err(|error| error.to_string())?;
-        let seen = scope.seen(expression.wanted());
+        let seen = scope.seen(expression.wanted(), expression.thresholds());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.get(text)
             && known.seen == seen
@@ -84,8 +86,15 @@ pub(super) fn list<'a>(
     out.push(b']');
 }
 
-/// The same, with what is known of each item besides.
-pub(super) fn known(items: &[&Value], facts: &Facts<'_>, each: &Wanted, out: &mut Vec<u8>) {
+/// The same, with what is known of each item besides. A clock that is only compared with literals
+/// is written down as what the comparisons say.
+pub(super) fn known(
+    items: &[&Value],
+    facts: &Facts<'_>,
+    each: &Wanted,
+    thresholds: Option<&[Threshold]>,
+    out: &mut Vec<u8>,
+) {
     out.push(b'[');
     for item in items {
         print(item, each, out);
@@ -95,11 +104,23 @@ pub(super) fn known(items: &[&Value], facts: &Facts<'_>, each: &Wanted, out: &mu
                 Some(Fact::Text(text)) => whole(&text, out),
                 Some(Fact::Truth(truth)) => whole(&truth, out),
                 Some(Fact::Number(number)) => whole(&format!("n{number}"), out),
-                Some(Fact::Duration(duration)) => whole(&format!("d{duration:?}"), out),
+                Some(Fact::Duration(read)) => match thresholds {
+                    Some(thresholds) => reached(read, name, thresholds, out),
+                    None => whole(&format!("d{read:?}"), out),
+                },
             }
         }
     }
     out.push(b']');
+}
+
+/// Which thresholds a clock has reached, and which it has passed by less than can be told apart.
+fn reached(read: Duration, clock: &str, thresholds: &[Threshold], out: &mut Vec<u8>) {
+    for one in thresholds.iter().filter(|one| one.clock == clock) {
+        let (at, after) = (read >= one.reading, read + TICK > one.reading);
+        out.push(b'0' + u8::from(at) + 2 * u8::from(after));
+    }
+    out.push(b',');
 }
 
 fn whole(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
@@ -111,7 +132,6 @@ fn whole(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use std::time::Duration;
 
     use super::*;
     use crate::template::POD_FACTS;
@@ -124,7 +144,7 @@ mod tests {
         for (pod, expected) in pods.iter().zip(expected) {
             let of = |pod: &Value, name: &str| match name {
                 "ready" => Some(Fact::Truth(pod["ready"] == true)),
-                "failedFor" => Some(Fact::Duration(Duration::from_secs(pod["f"].as_u64()?))),
+                "failedFor" => Some(Fact::Duration(Duration::from_micros(pod["f"].as_u64()?))),
                 _ => None,
             };
             let facts = Facts { names: &POD_FACTS, of: Box::new(of) };
@@ -157,6 +177,11 @@ mod tests {
         check(ready, with("/ready", false.into()), [yes.clone(), no.clone()], true);
         check(ready, with("/f", 7.into()), [yes.clone(), yes.clone()], false);
         let failed = "pods.exists(p, p.failedFor > duration('5s'))";
-        check(failed, with("/f", 7.into()), [no, yes], true);
+        check(failed, with("/f", 7.into()), [no.clone(), no.clone()], false);
+        check(failed, with("/f", 5_000_000.into()), [no.clone(), no.clone()], false);
+        check(failed, with("/f", 5_000_001.into()), [no.clone(), yes.clone()], true);
+        check(failed, with("/f", 7_000_000.into()), [no, yes], true);
+        let shown = "string(pods[0].failedFor)";
+        check(shown, with("/f", 2_000_000.into()), ["1µs".into(), "2s".into()], true);
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub const CLOCKS: [&str; 2] = ["failedFor", "stuckFor"];
 
 /// The smallest step of a clock that is told apart.
-const TICK: Duration = Duration::from_millis(1);
+pub(super) const TICK: Duration = Duration::from_millis(1);
 
 /// The readings of a clock from which an expression may have another value.
 #[derive(Clone, Debug, PartialEq, Eq)]

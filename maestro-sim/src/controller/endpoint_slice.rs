@@ -101,8 +101,15 @@ impl Controller for EndpointSliceController {
         } else if change.resource == ENDPOINT_SLICES {
             let service = object.label(SERVICE_NAME).unwrap_or("");
             let service = Key::new(object.namespace(), service);
-            let written = self.written.get_mut(&service);
-            if !change.new.as_ref().zip(written).is_some_and(|(new, w)| w.is_echo(new)) {
+            let is_echo = match (self.written.get_mut(&service), &change.new) {
+                (Some(written), Some(new)) => written.is_echo(new),
+                (Some(written), None) => {
+                    written.versions.remove(object.key());
+                    false
+                }
+                (None, _) => false,
+            };
+            if !is_echo {
                 queue.add(service);
             }
         } else if change.resource == PODS {

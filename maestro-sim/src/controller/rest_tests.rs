@@ -101,6 +101,22 @@ fn services_list_their_pods() {
         world.server.list(&ENDPOINT_SLICES).map(|s| s.items(&["endpoints"]).len()).collect();
     assert_eq!((sizes.len(), sizes.iter().sum::<usize>()), (2, 120));
     assert!(sizes.iter().all(|s| *s <= 100), "{sizes:?}");
+    // What somebody else takes away comes back, and what changes in a pod is followed.
+    let addresses = |world: &World| {
+        let slices: Vec<_> = world.server.list(&ENDPOINT_SLICES).collect();
+        let all = slices.iter().flat_map(|slice| slice.items(&["endpoints"]));
+        all.map(|e| e["addresses"][0].as_str().unwrap_or("").to_owned()).collect::<Vec<_>>()
+    };
+    let first = world.names(&ENDPOINT_SLICES).swap_remove(0);
+    world.patch(&ENDPOINT_SLICES, &first, json!({"endpoints": []}));
+    assert!(addresses(&world).len() < 120);
+    world.settle();
+    assert_eq!(addresses(&world).len(), 120);
+    let moved = json!({"status": {"podIP": "10.9.9.9"}});
+    world.server.patch(&PODS, &Key::new("default", "p-7"), &moved, true).expect("it is there");
+    world.settle();
+    assert!(addresses(&world).contains(&"10.9.9.9".to_owned()));
+    assert_eq!(addresses(&world).len(), 120);
 }
 
 #[test]

@@ -10,13 +10,17 @@ use crate::cluster::{Cluster, Served};
 use crate::event::USER;
 use crate::scenario::{Action, Condition, Scenario};
 
-/// Tries a step once: `None` when it is done, else why not yet. An error ends the run.
+/// The version of an object that did not satisfy what a step waits for, and why.
+pub type Unmet = Option<(u64, String)>;
+
+/// Tries a step once: `None` when it is done, else why not yet. An error ends the run. One version
+/// of an object is not looked at twice.
 pub async fn attempt(
     cluster: &dyn Cluster,
     scenario: &Scenario,
     step: &str,
     action: Action<'_>,
-    condition: Option<&Condition>,
+    (condition, unmet): (Option<&Condition>, &mut Unmet),
     recorder: &Recorder,
 ) -> Result<Option<String>, String> {
     let done = |result: Result<(), String>| Ok(result.err());
@@ -57,11 +61,19 @@ pub async fn attempt(
                 (None, None) => Ok(None),
                 (Some(_), None) => Ok(Some("it is still there".into())),
                 (None, Some(_)) => Ok(Some(format!("there is no {} {}", *wait.kind, *wait.name))),
-                (Some(object), Some(condition)) => match condition.holds(object.value()) {
-                    Ok(true) => Ok(None),
-                    Ok(false) => Ok(Some(format!("`{}` is false", condition.source()))),
-                    Err(error) => Ok(Some(error)),
-                },
+                (Some(object), Some(condition)) => {
+                    let version = object.resource_version();
+                    if let Some((_, why)) = unmet.as_ref().filter(|(known, _)| *known == version) {
+                        return Ok(Some(why.clone()));
+                    }
+                    let why = match condition.holds(object.value()) {
+                        Ok(true) => return Ok(None),
+                        Ok(false) => format!("`{}` is false", condition.source()),
+                        Err(error) => error,
+                    };
+                    *unmet = Some((version, why.clone()));
+                    Ok(Some(why))
+                }
             }
         }
         Action::Kill(kill) => {
