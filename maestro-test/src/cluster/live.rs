@@ -40,8 +40,7 @@ use self::hand::Hand;
 use self::linked::{Linked, Wires};
 use self::part::Way;
 use self::writers::Writers;
-use super::{Cluster, Need, Served};
-use crate::runner::Recorder;
+use super::{Cluster, Need, Served, Sink};
 
 /// How long a fresh cluster may take until everything that Maestro adds to it stands.
 const START: Duration = Duration::from_secs(60);
@@ -87,7 +86,7 @@ impl Live {
     pub async fn start(
         client: kube::Client,
         spec: &Spec,
-        recorder: &Recorder,
+        sink: Arc<dyn Sink>,
     ) -> Result<Self, String> {
         let clock = Clock::start();
         let writers = Writers::default();
@@ -98,7 +97,7 @@ impl Live {
             client: client.clone(),
             clock,
             links: Arc::clone(&links),
-            recorder: recorder.clone(),
+            sink: Arc::clone(&sink),
             writers: writers.clone(),
             compacted: Arc::default(),
         };
@@ -132,7 +131,7 @@ impl Live {
         let feed = Feed {
             client: client.clone(),
             clock,
-            recorder: recorder.clone(),
+            sink,
             writers,
             control: control.clone(),
             parts,
