@@ -28,6 +28,7 @@ pub mod status;
 mod strategy;
 mod subresource;
 pub(crate) mod table;
+mod topology;
 mod uneven;
 mod warnings;
 pub mod watch;

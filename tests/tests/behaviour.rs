@@ -67,6 +67,12 @@ fn the_simulated_cluster_does_what_a_real_one_does() {
         report = judged(&real);
     }
     println!("{}", report.headline());
+    if let Some((name, told)) = real.iter().max_by_key(|(_, told)| told.took) {
+        println!("  the longest: {name}, {:.0?}", told.took);
+    }
+    if !only.is_empty() {
+        real.iter().for_each(|(name, told)| println!("  {name}: {:.0?}", told.took));
+    }
     for (reason, count) in &report.deliberate {
         println!("  {count} differ deliberately: {reason}");
     }

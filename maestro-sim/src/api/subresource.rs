@@ -55,6 +55,7 @@ impl Server {
         }
         let mut value = live.value().clone();
         map_at(&mut value, &["spec"]).insert("nodeName".into(), target.into());
+        self.copy_topology(&mut value);
         let now = self.timestamp();
         set_condition(&mut value, "PodScheduled", &now);
         let at_time = self.now;

@@ -16,6 +16,11 @@ use crate::object::{GroupResource, Key, Object, map_at};
 
 static EVENTS: GroupResource = GroupResource::new("", "events");
 const ROOT_CA: &str = "kube-root-ca.crt";
+/// What the publisher of the root CA notes on what it publishes.
+const DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when \
+                           using internal endpoints such as the internal service IP or \
+                           kubernetes.default.svc. No other usage is guaranteed across \
+                           distributions of Kubernetes clusters.";
 
 /// The namespace controller, with the makers of the default ServiceAccount and the root CA.
 #[derive(Debug, Default)]
@@ -54,7 +59,8 @@ impl Controller for NamespaceController {
 
     fn heeds(&self, resource: &GroupResource, old: &Object, new: &Object) -> bool {
         let ours = *resource == NAMESPACES || *resource == CRDS;
-        ours || old.is_deleting() != new.is_deleting()
+        let published = *resource == CONFIG_MAPS && new.name() == ROOT_CA;
+        ours || published || old.is_deleting() != new.is_deleting()
     }
 
     fn observe(&mut self, change: &Change, view: &View, queue: &mut Queue) {
@@ -98,11 +104,18 @@ fn furnish(cx: &mut dyn Context, namespace: &Object) -> Result<Next, Box<Status>
             ROOT_CA,
             json!({
                 "apiVersion": "v1", "kind": "ConfigMap", "data": {"ca.crt": ""},
+                "metadata": {"annotations": {"kubernetes.io/description": DESCRIPTION}},
             }),
         ),
     ];
     for (resource, name, mut body) in given {
-        if cx.view().get(resource, &Key::new(namespace.name(), name)).is_some() {
+        if let Some(found) = cx.view().get(resource, &Key::new(namespace.name(), name)).cloned() {
+            // The publisher of the root CA puts its words back; accounts are anyone's to edit.
+            if found.at(&["data"]) != body.get("data") {
+                let mut value = found.value().clone();
+                map_at(&mut value, &[]).insert("data".into(), body["data"].clone());
+                absent_is_fine(cx.update(resource, value))?;
+            }
             continue;
         }
         let metadata = map_at(&mut body, &["metadata"]);

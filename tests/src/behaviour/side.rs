@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -28,6 +29,8 @@ const AT_ONCE: usize = 12;
 pub struct Told {
     /// What was answered to each step.
     pub answers: Vec<String>,
+    /// How long it took.
+    pub took: Duration,
     /// Every write that belongs to it.
     pub changes: Vec<Change>,
 }
@@ -56,15 +59,17 @@ impl Made {
 
 async fn one(case: &Case, cluster: Shared, log: Log) -> Result<(String, Told), String> {
     let began = cluster.now();
-    let driver = Driver { case, cluster, log: log.clone() };
+    let driver = Driver { case, cluster: Arc::clone(&cluster), log: log.clone() };
     let answers = driver.run().await?;
     let mut changes = log.changes();
     changes.retain(|change| {
         let is_node = &*change.resource.resource == "nodes" && change.resource.group.is_empty();
         belongs(change, &case.name) || (case.alone && is_node && change.at >= began)
     });
-    driver.leave().await;
-    Ok((case.name.clone(), Told { answers, changes }))
+    if case.alone {
+        driver.leave().await;
+    }
+    Ok((case.name.clone(), Told { answers, took: cluster.now() - began, changes }))
 }
 
 /// What real control planes do.
@@ -96,7 +101,10 @@ async fn group(made: &Made, cases: &[&Case]) -> Result<All, String> {
     let kubeconfig = Kubeconfig::from_yaml(&plane.kubeconfig()).map_err(|e| plain(&e))?;
     let options = KubeConfigOptions::default();
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    let client = kube::Client::try_from(config.map_err(|e| plain(&e))?).map_err(|e| plain(&e))?;
+    let mut config = config.map_err(|e| plain(&e))?;
+    // A refused eviction is an answer to compare, not to ask again.
+    config.default_retry = false;
+    let client = kube::Client::try_from(config).map_err(|e| plain(&e))?;
     let mut workloads = Vec::new();
     for case in cases {
         workloads.extend(case.rules()?);
