@@ -42,7 +42,9 @@ pub struct Picture {
 #[derive(Default)]
 struct Life<'a> {
     states: BTreeMap<String, String>,
-    transitions: Vec<String>,
+    transitions: Vec<(String, String)>,
+    // Whether anything changed since it was first seen, apart from its content.
+    moved: bool,
     last: Option<&'a Change>,
 }
 
@@ -61,8 +63,17 @@ pub fn picture(case: &Case, told: &Told) -> Picture {
     for life in lives.into_values() {
         let Some(last) = life.last else { continue };
         let object = &last.object;
+        if object.text(&["kind"]) == "Node" && !life.moved {
+            continue;
+        }
         let id = format!("{} {}", object.text(&["kind"]), names.text(object.name()));
-        let mut text: String = life.transitions.iter().map(|line| format!("{line}\n")).collect();
+        let mut transitions = life.transitions;
+        if object.text(&["kind"]) == "Pod" {
+            // Kubelets, the same on both sides, write several at once as the clock has it.
+            transitions.sort_by(|a, b| a.0.cmp(&b.0));
+        }
+        let shown = transitions.iter().map(|(kind, state)| format!("{kind}={state}\n"));
+        let mut text: String = shown.collect();
         text.push_str(&match last.gone {
             true => "gone".to_owned(),
             false => {
@@ -82,13 +93,25 @@ pub fn picture(case: &Case, told: &Told) -> Picture {
 
 impl<'a> Life<'a> {
     fn see(&mut self, change: &'a Change) {
+        let first = self.last.is_none();
+        // Nodes were there before the case began.
+        let told = !first || change.object.text(&["kind"]) != "Node";
+        let wanted =
+            |of: &Change| ["taints", "unschedulable"].map(|f| of.object.value()["spec"][f].clone());
+        self.moved |= match self.last {
+            Some(last) => wanted(last) != wanted(change),
+            None => wanted(change) != [Value::Null, Value::Null],
+        };
         self.last = Some(change);
         if change.gone {
             return;
         }
         for (kind, state) in states(&change.object) {
             if self.states.get(&kind) != Some(&state) {
-                self.transitions.push(format!("{kind}={state}"));
+                if told {
+                    self.moved = true;
+                    self.transitions.push((kind.clone(), state.clone()));
+                }
                 self.states.insert(kind, state);
             }
         }
@@ -159,7 +182,13 @@ impl Names {
     }
 
     fn text(&self, text: &str) -> String {
-        let text = UID.replace_all(text, |found: &Captures<'_>| {
+        let mut text = text.to_owned();
+        for (name, shown) in &self.drawn {
+            if text.contains(name) {
+                text = text.replace(name, shown);
+            }
+        }
+        let text = UID.replace_all(&text, |found: &Captures<'_>| {
             self.uids.get(&found[0]).cloned().unwrap_or_else(|| "<uid>".to_owned())
         });
         let text = TIME.replace_all(&text, "<time>");
@@ -172,11 +201,6 @@ impl Names {
             text = NODE.replace_all(&text, "<node>").into_owned();
             text = ZONE.replace_all(&text, "<zone>").into_owned();
         }
-        for (name, shown) in &self.drawn {
-            if text.contains(name) {
-                text = text.replace(name, shown);
-            }
-        }
         text
     }
 
@@ -188,7 +212,6 @@ impl Names {
         }
         if let Some(Value::Object(meta)) = value.get_mut("metadata") {
             meta.remove("managedFields");
-            meta.remove("resourceVersion");
         }
         self.order(value);
     }
@@ -203,6 +226,13 @@ impl Names {
     }
 
     fn map(&self, map: &mut Map<String, Value>) {
+        map.remove("resourceVersion");
+        // How often the slices of a Service are written depends on what falls into one pass.
+        if map.get("kind").is_some_and(|kind| kind == "EndpointSlice")
+            && let Some(Value::Object(meta)) = map.get_mut("metadata")
+        {
+            meta.remove("generation");
+        }
         for (name, field) in map.iter_mut() {
             self.order(field);
             match (name.as_str(), field) {

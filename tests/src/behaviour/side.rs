@@ -24,6 +24,9 @@ pub const NODES: u32 = 3;
 /// How many cases run on a control plane at once.
 const AT_ONCE: usize = 12;
 
+/// How long a fresh simulation takes until its nodes are ready.
+const SETTLED: Duration = Duration::from_secs(30);
+
 /// What became of a case.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
@@ -154,6 +157,8 @@ fn simulate(case: &Case) -> Result<(String, Told), String> {
             world.observe(Box::new(log.clone()));
             boot::cluster(world, &spec);
         });
+        // As on the real side, everything stands before the case begins.
+        tokio::time::sleep(SETTLED).await;
         one(case, Arc::new(Sim(cluster)), log).await
     })?
 }
