@@ -106,7 +106,7 @@ fn has_address(pod: &Object) -> bool {
     !pod.text(&["status", "podIP"]).is_empty() && !pods::is_terminated(pod)
 }
 
-fn is_true(object: &Object, path: &[&str]) -> bool {
+pub(super) fn is_true(object: &Object, path: &[&str]) -> bool {
     object.at(path).and_then(Value::as_bool) == Some(true)
 }
 
@@ -137,7 +137,7 @@ fn endpoint(cx: &dyn Context, service: &Object, pod: &Object) -> Value {
 }
 
 /// The service's ports as this pod serves them: a named target port is looked up in the pod.
-fn ports_for(service: &Object, pod: &Object) -> Value {
+pub(super) fn ports_for(service: &Object, pod: &Object) -> Value {
     let ports = service.items(&["spec", "ports"]).iter().filter_map(|port| {
         let target = port.get("targetPort").unwrap_or(&port["port"]);
         let number = match target.as_str() {
@@ -221,9 +221,18 @@ impl Pass<'_> {
         plans.extend(slices.into_iter().map(|s| (Some(s), json!([]), Vec::new())));
         let filled = plans.iter().filter(|(_, _, e)| !e.is_empty()).count();
         let mut spare = usize::from(filled == 0);
-        for (slice, ports, endpoints) in plans {
-            let keep = !endpoints.is_empty() || std::mem::take(&mut spare) == 1;
-            self.write(cx, slice.as_deref(), (ports, endpoints), keep)?;
+        let (kept, surplus): (Vec<_>, Vec<_>) = plans
+            .into_iter()
+            .partition(|(_, _, e)| !e.is_empty() || std::mem::take(&mut spare) == 1);
+        // A slice that would go becomes one that would be made.
+        let mut surplus = surplus.into_iter().filter_map(|(slice, _, _)| slice);
+        for (slice, ports, endpoints) in kept {
+            let slice = slice.or_else(|| surplus.next());
+            self.write(cx, slice.as_deref(), (ports, endpoints))?;
+        }
+        for slice in surplus {
+            absent_is_fine(cx.delete(&ENDPOINT_SLICES, slice.key(), Value::Null))?;
+            self.tracker.deleted(self.service.key(), &slice, cx.now());
         }
         Ok(())
     }
@@ -233,16 +242,8 @@ impl Pass<'_> {
         cx: &mut dyn Context,
         slice: Option<&Object>,
         (ports, endpoints): (Value, Vec<Value>),
-        keep: bool,
     ) -> Result<(), Box<Status>> {
-        let Some(slice) = slice else {
-            return if keep { self.create(cx, &ports, &endpoints) } else { Ok(()) };
-        };
-        if !keep {
-            absent_is_fine(cx.delete(&ENDPOINT_SLICES, slice.key(), Value::Null))?;
-            self.tracker.deleted(self.service.key(), slice, cx.now());
-            return Ok(());
-        }
+        let Some(slice) = slice else { return self.create(cx, &ports, &endpoints) };
         let mut body = slice.value().clone();
         let map = map_at(&mut body, &[]);
         map.insert("ports".into(), ports);

@@ -22,6 +22,9 @@ pub struct Case {
     /// Runs when no other case of its group does: it counts nodes, or changes them.
     #[serde(default)]
     pub alone: bool,
+    /// Where its pods land is not compared; it never is where the case is not alone.
+    #[serde(default)]
+    pub any_node: bool,
     /// How its pods behave, first match first. What none matches is quick and healthy.
     #[serde(default)]
     pub workloads: Vec<Workload>,

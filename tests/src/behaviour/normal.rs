@@ -24,6 +24,17 @@ static CONTAINER: LazyLock<Regex> = LazyLock::new(|| regex("containerd://[0-9a-f
 static TOKEN_VOLUME: LazyLock<Regex> = LazyLock::new(|| regex("kube-api-access-[a-z0-9]{5}"));
 static CERTIFICATE: LazyLock<Regex> = LazyLock::new(|| regex("(?s)-----BEGIN CERT.*-----\n?"));
 
+/// Lists whose order says nothing: it follows names, addresses or the clock.
+const UNORDERED: [&str; 7] = [
+    "addresses",
+    "conditions",
+    "endpoints",
+    "finalizers",
+    "notReadyAddresses",
+    "subsets",
+    "taints",
+];
+
 fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the pattern is a constant of this file")
 }
@@ -172,7 +183,8 @@ impl Names {
         }
         let mut drawn: Vec<_> = drawn.into_iter().collect();
         drawn.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
-        let mut names = Self { uids: BTreeMap::new(), drawn, any_node: !case.alone };
+        let mut names =
+            Self { uids: BTreeMap::new(), drawn, any_node: !case.alone || case.any_node };
         for Change { object, .. } in changes {
             let shown = format!("<uid of {} {}>", object.text(&["kind"]), object.name());
             let shown = names.text(&shown);
@@ -228,15 +240,17 @@ impl Names {
     fn map(&self, map: &mut Map<String, Value>) {
         map.remove("resourceVersion");
         // How often the slices of a Service are written depends on what falls into one pass.
-        if map.get("kind").is_some_and(|kind| kind == "EndpointSlice")
+        if map.get("kind").is_some_and(|kind| kind == "EndpointSlice" || kind == "Endpoints")
             && let Some(Value::Object(meta)) = map.get_mut("metadata")
         {
             meta.remove("generation");
+            // As does which of them tells of a change.
+            meta.remove("annotations");
         }
         for (name, field) in map.iter_mut() {
             self.order(field);
             match (name.as_str(), field) {
-                ("conditions" | "endpoints" | "taints" | "finalizers", Value::Array(list)) => {
+                (name, Value::Array(list)) if UNORDERED.contains(&name) => {
                     list.sort_by_cached_key(Value::to_string);
                 }
                 ("nodePort", field) => *field = "<port>".into(),

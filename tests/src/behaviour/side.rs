@@ -65,10 +65,16 @@ async fn one(case: &Case, cluster: Shared, log: Log) -> Result<(String, Told), S
     let driver = Driver { case, cluster: Arc::clone(&cluster), log: log.clone() };
     let answers = driver.run().await?;
     let mut changes = log.changes();
+    // Nodes were there before: what they were like is the last that was written of them.
+    let is_before = |change: &Change| change.at < began && &*change.resource.resource == "nodes";
+    let nodes = changes.iter().filter(|change| case.alone && is_before(change));
+    let nodes: BTreeMap<String, Change> =
+        nodes.map(|change| (change.object.name().to_owned(), change.clone())).collect();
     changes.retain(|change| {
         let is_node = &*change.resource.resource == "nodes" && change.resource.group.is_empty();
         belongs(change, &case.name) || (case.alone && is_node && change.at >= began)
     });
+    changes.splice(0..0, nodes.into_values());
     if case.alone {
         driver.leave().await;
     }
@@ -119,6 +125,8 @@ async fn group(made: &Made, cases: &[&Case]) -> Result<All, String> {
         Some(failure) => format!("{why}\n{failure}"),
         None => why,
     })?);
+    // What was written until here is told of with a delay.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let mut all = All::new();
     let (alone, together): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.alone);
     let mut running = futures::stream::iter(together)
