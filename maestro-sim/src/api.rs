@@ -31,6 +31,7 @@ mod strategy;
 mod subresource;
 pub(crate) mod table;
 pub mod token;
+mod topology;
 mod uneven;
 mod warnings;
 pub mod watch;

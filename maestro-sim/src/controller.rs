@@ -14,6 +14,7 @@ pub mod definition;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoint_slice;
+pub mod endpoints;
 pub mod expect;
 pub mod garbage;
 pub mod hash;

@@ -23,8 +23,11 @@ use maestro_sim::api::{Request, Status};
 use maestro_sim::link::{LinkId, Trouble};
 use maestro_sim::links::Links;
 use maestro_sim::object::{GroupResource, Key, Object};
+use maestro_sim::observe::RequestSummary;
 use maestro_sim::rng::Stream;
 use maestro_sim::workload::Wake;
+
+use crate::event::Write;
 
 /// A cluster, shared by everything in a run.
 pub type Shared = Arc<dyn Cluster>;
@@ -32,6 +35,18 @@ pub type Shared = Arc<dyn Cluster>;
 /// Why a simulation runs no program.
 pub const NO_PROGRAM: &str = "its operator is a program, which cannot live in virtual time: run it \
                               on a real cluster, as --cluster control-plane does";
+
+/// Where what happens on a real cluster is told, as an observer is told of a simulation.
+pub trait Sink: Send + Sync {
+    /// One write, in the order in which they were stored.
+    fn wrote(&self, at: Duration, write: Write);
+
+    /// One request of the operator under test, after it was answered.
+    fn requested(&self, _now: Duration, _summary: &RequestSummary<'_>) {}
+
+    /// A crash that a fault made.
+    fn noted(&self, _now: Duration, _what: &str, _details: &serde_json::Value) {}
+}
 
 /// A collection as the API server serves it.
 #[derive(Clone, PartialEq, Eq, Debug)]

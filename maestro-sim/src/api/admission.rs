@@ -1,6 +1,6 @@
 //! What the built-in admission plugins and allocators add to objects on their way in.
 //!
-//! NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, DefaultStorageClass,
+//! NamespaceLifecycle, ServiceAccount, Priority, PodTopologyLabels, DefaultTolerationSeconds, DefaultStorageClass,
 //! StorageObjectInUseProtection, and the allocation of Service cluster IPs.
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>.
 
@@ -105,6 +105,7 @@ impl Server {
         if served.is_pod() && request.subresource.is_empty() {
             tolerate(body, "node.kubernetes.io/not-ready");
             tolerate(body, "node.kubernetes.io/unreachable");
+            self.copy_topology(body);
         }
         if request.subresource.is_empty() {
             Self::prepare_update(served, live, body);
@@ -178,6 +179,7 @@ impl Server {
         spec.entry("preemptionPolicy").or_insert_with(|| policy.into());
         tolerate(body, "node.kubernetes.io/not-ready");
         tolerate(body, "node.kubernetes.io/unreachable");
+        self.copy_topology(body);
         Ok(())
     }
 

@@ -146,8 +146,8 @@ impl Server {
             return Ok(Response::Value { code: 200, value: answer });
         }
         let now = self.now;
-        if served.is_pod() && live.int(&["metadata", "deletionGracePeriodSeconds"]) > Some(0) {
-            // Its grace is taken away first.
+        if served.is_pod() && live.int(&["metadata", "deletionGracePeriodSeconds"]) != Some(0) {
+            // Deletion without grace is written first, then carried out.
             let mut value = live.value().clone();
             self.mark(&mut value, live, 0);
             self.store.put(&served.resource, value, now);

@@ -56,8 +56,9 @@ impl Server {
         }
         let mut value = live.value().clone();
         map_at(&mut value, &["spec"]).insert("nodeName".into(), target.into());
+        self.copy_topology(&mut value);
         let now = self.timestamp();
-        set_condition(&mut value, "PodScheduled", &now);
+        let _ = set_condition(&mut value, "PodScheduled", &now);
         let at_time = self.now;
         if !request.options.dry_run {
             let object = self.store.put(&served.resource, value, at_time);
@@ -78,12 +79,30 @@ impl Server {
         if !skips {
             self.spend_budget(&live, request.options.dry_run)?;
         }
+        if !request.options.dry_run {
+            self.mark_evicted(served, &live);
+        }
         let body = request.body.get("deleteOptions").cloned().unwrap_or(Value::Null);
         let delete = Request { verb: Verb::Delete, subresource: "".into(), body, ..request };
         self.delete(served, &delete)?;
         let answer = json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
                             "status": "Success", "code": 201});
         Ok(Response::Value { code: 201, value: answer })
+    }
+
+    /// The pod says why it goes (KEP 3329).
+    fn mark_evicted(&mut self, served: &Arc<Served>, live: &Object) {
+        let mut value = live.value().clone();
+        let (now, at_time) = (self.timestamp(), self.now);
+        let condition = set_condition(&mut value, "DisruptionTarget", &now);
+        if let Some(Value::Object(condition)) = condition {
+            condition.insert("reason".into(), "EvictionByEvictionAPI".into());
+            condition.insert("message".into(), "Eviction API: evicting".into());
+        }
+        if value != *live.value() {
+            let object = self.store.put(&served.resource, value, at_time);
+            self.after_write(served, &object);
+        }
     }
 
     /// Takes one disruption from the pod's budget, or refuses.
@@ -177,13 +196,15 @@ fn covers(budget: &Object, pod: &Object) -> bool {
         .is_some_and(|selector| selector.matches(pod.labels()))
 }
 
-fn set_condition(pod: &mut Value, kind: &str, now: &str) {
+/// Puts a condition that is true into a pod and returns it.
+fn set_condition<'a>(pod: &'a mut Value, kind: &str, now: &str) -> Option<&'a mut Value> {
     let status = map_at(pod, &["status"]);
     let conditions = status.entry("conditions").or_insert_with(|| Value::Array(Vec::new()));
-    let Some(list) = conditions.as_array_mut() else { return };
+    let list = conditions.as_array_mut()?;
     list.retain(|c| c.get("type").and_then(Value::as_str) != Some(kind));
     list.push(json!({"type": kind, "status": "True", "lastProbeTime": null,
                      "lastTransitionTime": now}));
+    list.last_mut()
 }
 
 impl Served {

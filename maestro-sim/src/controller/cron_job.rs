@@ -53,7 +53,11 @@ impl Controller for CronJobController {
             status["lastSuccessfulTime"] = last.into();
         }
         let next = start_due(cx, &cron, &mut active, &mut status)?;
-        let references: Vec<Value> = active.iter().map(|j| reference(j)).collect();
+        // A Job is named as it was when it was made.
+        let known = cron.items(&["status", "active"]);
+        let named = |job: &Object| known.iter().find(|r| shape::text(r, &["uid"]) == job.uid());
+        let references = active.iter().map(|j| named(j).cloned().unwrap_or_else(|| reference(j)));
+        let references: Vec<Value> = references.collect();
         let list = if references.is_empty() { Value::Null } else { references.into() };
         if let Some(map) = status.as_object_mut() {
             shape::put(map, "active", list);

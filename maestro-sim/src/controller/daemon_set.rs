@@ -20,6 +20,9 @@ use crate::controller::{Change, Context, Controller, Next, Queue, View, batch, p
 use crate::object::{GroupResource, Key, Object, map_at};
 
 const REVISION_LABEL: &str = "controller-revision-hash";
+/// Annotation by which the API server counts templates, and the label that tells it to pods.
+const GENERATION: &str = "deprecated.daemonset.template.generation";
+const GENERATION_LABEL: &str = "pod-template-generation";
 
 /// The DaemonSet controller.
 #[derive(Debug, Default)]
@@ -78,7 +81,7 @@ impl Controller for DaemonSetController {
         let soon = pass.write_status(cx)?;
         outcome?;
         let used = |r: &Object| {
-            let name = r.label("controller.kubernetes.io/hash");
+            let name = r.label(REVISION_LABEL);
             r.name() == history.update.name() || all.iter().any(|p| p.label(REVISION_LABEL) == name)
         };
         revision::truncate(cx, &set, &history.all, used)?;
@@ -115,7 +118,7 @@ impl<'a> Pass<'a> {
             Place { node: node.name().to_owned(), run, stay, pods }
         });
         let places = places.collect();
-        let hash = history.update.label("controller.kubernetes.io/hash").unwrap_or("");
+        let hash = history.update.label(REVISION_LABEL).unwrap_or("");
         Self { set, history, hash, places }
     }
 
@@ -196,6 +199,9 @@ impl<'a> Pass<'a> {
         map_at(&mut body, &["metadata"]).insert("generateName".into(), prefix.into());
         let labels = map_at(&mut body, &["metadata", "labels"]);
         labels.insert(REVISION_LABEL.into(), self.hash.into());
+        if let Some(generation) = self.set.annotation(GENERATION) {
+            labels.insert(GENERATION_LABEL.into(), generation.into());
+        }
         let spec = map_at(&mut body, &["spec"]);
         spec.insert("tolerations".into(), placement::tolerations(&template).into());
         placement::pin(spec, node);

@@ -78,7 +78,7 @@ impl Controller for DeploymentController {
         if roll.deployment.is_deleting() {
             return roll.write_status(cx);
         }
-        roll.note_pause(cx);
+        roll.note_pause(cx)?;
         if roll.is_paused() || roll.is_scaling_event() {
             roll.find_new(cx, false)?;
             roll.scale(cx)?;

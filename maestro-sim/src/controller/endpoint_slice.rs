@@ -2,29 +2,35 @@
 //!
 //! Source: `pkg/controller/endpointslice`, `k8s.io/endpointslice`.
 
+mod track;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::api::{Answer, Status};
+use crate::api::Status;
 use crate::controller::kinds::{ENDPOINT_SLICES, NODES, PODS, SERVICES};
 use crate::controller::label_index::LabelIndex;
 use crate::controller::labels::Labels;
 use crate::controller::own::{absent_is_fine, controller_ref};
-use crate::controller::{Change, Context, Controller, Next, Queue, pods, shape};
+use crate::controller::{Change, Context, Controller, Next, Queue, View, pods, shape};
 use crate::object::{GroupResource, Key, Object, map_at};
+use track::Tracker;
 
 const MOST: usize = 100;
 const MANAGED_BY: &str = "endpointslice-controller.k8s.io";
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
+const TRIGGERED: &str = "endpoints.kubernetes.io/last-change-trigger-time";
+/// After so long a view that is behind is looked at again.
+const STALE: Duration = Duration::from_secs(1);
 
 /// The EndpointSlice controller.
 #[derive(Debug, Default)]
 pub struct EndpointSliceController {
     labels: LabelIndex,
-    /// By service, what was written of its slices and not seen yet.
-    written: BTreeMap<Key, Written>,
+    tracker: Tracker,
     /// By service and pod, the endpoint that was made last.
     built: BTreeMap<Key, BTreeMap<Key, Built>>,
 }
@@ -62,25 +68,6 @@ impl Built {
     }
 }
 
-/// The versions of slices that this controller wrote and its watch has not told of.
-#[derive(Debug, Default)]
-struct Written {
-    versions: BTreeMap<Key, u64>,
-    /// Whether a pass was made that did not know all of them.
-    unsure: bool,
-}
-
-impl Written {
-    /// Whether a version is an own one and tells nothing new: every pass since knew all.
-    fn is_echo(&mut self, slice: &Object) -> bool {
-        if self.versions.get(slice.key()) != Some(&slice.resource_version()) {
-            return false;
-        }
-        self.versions.remove(slice.key());
-        !self.unsure
-    }
-}
-
 impl Controller for EndpointSliceController {
     fn name(&self) -> &str {
         "endpointslice-controller"
@@ -94,24 +81,17 @@ impl Controller for EndpointSliceController {
         *resource != PODS || is_other_endpoint(old, new)
     }
 
-    fn observe(&mut self, change: &Change, view: &crate::controller::View, queue: &mut Queue) {
+    fn observe(&mut self, change: &Change, view: &View, queue: &mut Queue) {
         let Some(object) = change.object() else { return };
         if change.resource == SERVICES {
             queue.add(object.key().clone());
         } else if change.resource == ENDPOINT_SLICES {
             let service = object.label(SERVICE_NAME).unwrap_or("");
             let service = Key::new(object.namespace(), service);
-            let is_echo = match (self.written.get_mut(&service), &change.new) {
-                (Some(written), Some(new)) => written.is_echo(new),
-                (Some(written), None) => {
-                    written.versions.remove(object.key());
-                    false
-                }
-                (None, _) => false,
-            };
-            if !is_echo {
-                queue.add(service);
+            if change.new.is_none() {
+                self.tracker.gone(&service, object);
             }
+            queue.add(service);
         } else if change.resource == PODS {
             if let (Some(old), Some(new)) = (&change.old, &change.new)
                 && !is_other_endpoint(old, new)
@@ -130,7 +110,7 @@ impl Controller for EndpointSliceController {
 
     fn reconcile(&mut self, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
         let Some(service) = cx.view().get(&SERVICES, key).cloned() else {
-            self.written.remove(key);
+            self.tracker.forget(key);
             self.built.remove(key);
             return Ok(Next::Done);
         };
@@ -139,7 +119,13 @@ impl Controller for EndpointSliceController {
         if service.is_deleting() || external || selector == Labels::default() {
             return Ok(Next::Done);
         }
+        let slices = slices(cx.view(), &service);
+        if self.tracker.is_stale(key, &slices, cx.now()) {
+            // The slices' own watch wakes this pass again; a skipped event does not.
+            return Ok(Next::After(STALE));
+        }
         let chosen = self.labels.select(cx.view(), &PODS, service.namespace(), &selector);
+        let trigger = self.tracker.trigger(&service, &chosen);
         let mut groups: BTreeMap<String, Group> = BTreeMap::new();
         let mut known = self.built.remove(key).unwrap_or_default();
         let mut built = BTreeMap::new();
@@ -154,9 +140,8 @@ impl Controller for EndpointSliceController {
             built.insert(pod.key().clone(), one);
         }
         self.built.insert(key.clone(), built);
-        let written = self.written.entry(key.clone()).or_default();
-        written.unsure = !written.versions.is_empty();
-        sync(cx, &service, groups, written)?;
+        let service: &Object = &service;
+        Pass { service, trigger, tracker: &mut self.tracker }.sync(cx, groups, slices)?;
         Ok(Next::Done)
     }
 }
@@ -186,7 +171,7 @@ fn has_address(pod: &Object) -> bool {
     !pod.text(&["status", "podIP"]).is_empty() && !pods::is_terminated(pod)
 }
 
-fn is_true(object: &Object, path: &[&str]) -> bool {
+pub(super) fn is_true(object: &Object, path: &[&str]) -> bool {
     object.at(path).and_then(Value::as_bool) == Some(true)
 }
 
@@ -216,7 +201,7 @@ fn endpoint(service: &Object, pod: &Object, node_object: Option<&Arc<Object>>) -
 }
 
 /// The service's ports as this pod serves them: a named target port is looked up in the pod.
-fn ports_for(service: &Object, pod: &Object) -> Value {
+pub(super) fn ports_for(service: &Object, pod: &Object) -> Value {
     let ports = service.items(&["spec", "ports"]).iter().filter_map(|port| {
         let target = port.get("targetPort").unwrap_or(&port["port"]);
         let number = match target.as_str() {
@@ -241,103 +226,130 @@ fn named_port(pod: &Object, name: &str) -> Option<Value> {
     all.filter(|p| shape::text(p, &["name"]) == name).find_map(|p| p.get("containerPort").cloned())
 }
 
-/// Keeps endpoints in the slices they are in, fills slices that have room, then makes new ones.
-fn sync(
-    cx: &mut dyn Context,
-    service: &Object,
-    mut groups: BTreeMap<String, Group>,
-    written: &mut Written,
-) -> Result<(), Box<Status>> {
-    if groups.is_empty() {
-        // A service without pods keeps one empty slice.
-        groups.insert(String::new(), Group { ports: json!([]), endpoints: BTreeMap::new() });
-    }
-    let owned = cx.view().owned(&ENDPOINT_SLICES, service.uid());
+/// The slices of a Service that this controller manages.
+fn slices(view: &View, service: &Object) -> Vec<Arc<Object>> {
+    let owned = view.owned(&ENDPOINT_SLICES, service.uid());
     let ours = owned.into_iter().filter(|s| {
         s.label("endpointslice.kubernetes.io/managed-by") == Some(MANAGED_BY) && !s.is_deleting()
     });
-    let mut slices: Vec<Arc<Object>> = ours.collect();
-    let mut plans: Vec<(Option<Arc<Object>>, Value, Vec<Value>)> = Vec::new();
-    for group in groups.values_mut() {
-        let (same, others): (Vec<_>, Vec<_>) = slices
-            .into_iter()
-            .partition(|s| Value::from(s.items(&["ports"]).to_vec()) == group.ports);
-        slices = others;
-        let mut mine: Vec<_> = same
-            .into_iter()
-            .map(|slice| {
-                let uids = slice.items(&["endpoints"]).iter();
-                let uids = uids.map(|e| shape::text(e, &["targetRef", "uid"]));
-                let kept: Vec<_> = uids.filter_map(|uid| group.endpoints.remove(uid)).collect();
-                (Some(slice), group.ports.clone(), kept)
-            })
-            .collect();
-        let mut rest = std::mem::take(&mut group.endpoints).into_values();
-        for (_, _, endpoints) in &mut mine {
-            let room = MOST.saturating_sub(endpoints.len());
-            endpoints.extend(rest.by_ref().take(room));
-        }
-        let rest: Vec<Value> = rest.collect();
-        mine.extend(rest.chunks(MOST).map(|c| (None, group.ports.clone(), c.to_vec())));
-        if mine.is_empty() {
-            mine.push((None, group.ports.clone(), Vec::new()));
-        }
-        plans.extend(mine);
-    }
-    plans.extend(slices.into_iter().map(|s| (Some(s), json!([]), Vec::new())));
-    let filled = plans.iter().filter(|(_, _, e)| !e.is_empty()).count();
-    let mut spare = usize::from(filled == 0);
-    for (slice, ports, endpoints) in plans {
-        let keep = !endpoints.is_empty() || std::mem::take(&mut spare) == 1;
-        if let Some(slice) = write(cx, service, slice.as_deref(), (ports, endpoints), keep)? {
-            written.versions.insert(slice.key().clone(), slice.resource_version());
-        }
-    }
-    Ok(())
+    ours.collect()
 }
 
-fn write(
-    cx: &mut dyn Context,
-    service: &Object,
-    slice: Option<&Object>,
-    (ports, endpoints): (Value, Vec<Value>),
-    keep: bool,
-) -> Result<Option<Arc<Object>>, Box<Status>> {
-    let Some(slice) = slice else {
-        return keep.then(|| create(cx, service, &ports, &endpoints)).transpose();
-    };
-    if !keep {
-        absent_is_fine(cx.delete(&ENDPOINT_SLICES, slice.key(), Value::Null))?;
-        return Ok(None);
-    }
-    let labels = labels(service);
-    let endpoints = Value::Array(endpoints);
-    let same = slice.value().get("ports") == Some(&ports)
-        && slice.value().get("endpoints") == Some(&endpoints)
-        && labels.iter().all(|(name, value)| slice.label(name) == value.as_str());
-    if same {
-        return Ok(None);
-    }
-    let mut body = slice.value().clone();
-    let map = map_at(&mut body, &[]);
-    map.insert("ports".into(), ports);
-    map.insert("endpoints".into(), endpoints);
-    map_at(&mut body, &["metadata", "labels"]).extend(labels);
-    cx.update(&ENDPOINT_SLICES, body).map(Some)
+/// One pass over a Service.
+struct Pass<'a> {
+    service: &'a Object,
+    /// The time of the change that is told of.
+    trigger: Option<String>,
+    tracker: &'a mut Tracker,
 }
 
-fn create(cx: &mut dyn Context, service: &Object, ports: &Value, endpoints: &[Value]) -> Answer {
-    let family = service.items(&["spec", "ipFamilies"]).first().and_then(Value::as_str);
-    let body = json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-        "metadata": {
-            "generateName": format!("{}-", service.name()), "namespace": service.namespace(),
-            "labels": Value::Object(labels(service)),
-            "ownerReferences": [controller_ref(&SERVICES, service)],
-        },
-        "addressType": family.unwrap_or("IPv4"), "ports": ports, "endpoints": endpoints,
-    });
-    cx.create(&ENDPOINT_SLICES, body)
+impl Pass<'_> {
+    /// Keeps endpoints in the slices they are in, fills slices that have room, then makes new ones.
+    fn sync(
+        &mut self,
+        cx: &mut dyn Context,
+        mut groups: BTreeMap<String, Group>,
+        mut slices: Vec<Arc<Object>>,
+    ) -> Result<(), Box<Status>> {
+        if groups.is_empty() {
+            // A service without pods keeps one empty slice.
+            groups.insert(String::new(), Group { ports: json!([]), endpoints: BTreeMap::new() });
+        }
+        let mut plans: Vec<(Option<Arc<Object>>, Value, Vec<Value>)> = Vec::new();
+        for group in groups.values_mut() {
+            let (same, others): (Vec<_>, Vec<_>) = slices
+                .into_iter()
+                .partition(|s| Value::from(s.items(&["ports"]).to_vec()) == group.ports);
+            slices = others;
+            let mut mine: Vec<_> = same
+                .into_iter()
+                .map(|slice| {
+                    let uids = slice.items(&["endpoints"]).iter();
+                    let uids = uids.map(|e| shape::text(e, &["targetRef", "uid"]));
+                    let kept: Vec<_> = uids.filter_map(|uid| group.endpoints.remove(uid)).collect();
+                    (Some(slice), group.ports.clone(), kept)
+                })
+                .collect();
+            let mut rest = std::mem::take(&mut group.endpoints).into_values();
+            for (_, _, endpoints) in &mut mine {
+                let room = MOST.saturating_sub(endpoints.len());
+                endpoints.extend(rest.by_ref().take(room));
+            }
+            let rest: Vec<Value> = rest.collect();
+            mine.extend(rest.chunks(MOST).map(|c| (None, group.ports.clone(), c.to_vec())));
+            if mine.is_empty() {
+                mine.push((None, group.ports.clone(), Vec::new()));
+            }
+            plans.extend(mine);
+        }
+        plans.extend(slices.into_iter().map(|s| (Some(s), json!([]), Vec::new())));
+        let filled = plans.iter().filter(|(_, _, e)| !e.is_empty()).count();
+        let mut spare = usize::from(filled == 0);
+        let (kept, surplus): (Vec<_>, Vec<_>) = plans
+            .into_iter()
+            .partition(|(_, _, e)| !e.is_empty() || std::mem::take(&mut spare) == 1);
+        // A slice that would go becomes one that would be made.
+        let mut surplus = surplus.into_iter().filter_map(|(slice, _, _)| slice);
+        for (slice, ports, endpoints) in kept {
+            let slice = slice.or_else(|| surplus.next());
+            self.write(cx, slice.as_deref(), (ports, endpoints))?;
+        }
+        for slice in surplus {
+            absent_is_fine(cx.delete(&ENDPOINT_SLICES, slice.key(), Value::Null))?;
+            self.tracker.deleted(self.service.key(), &slice, cx.now());
+        }
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        cx: &mut dyn Context,
+        slice: Option<&Object>,
+        (ports, endpoints): (Value, Vec<Value>),
+    ) -> Result<(), Box<Status>> {
+        let Some(slice) = slice else { return self.create(cx, &ports, &endpoints) };
+        let mut body = slice.value().clone();
+        let map = map_at(&mut body, &[]);
+        map.insert("ports".into(), ports);
+        map.insert("endpoints".into(), endpoints.into());
+        map_at(&mut body, &["metadata", "labels"]).extend(labels(self.service));
+        if body == *slice.value() {
+            return Ok(());
+        }
+        let annotations = map_at(&mut body, &["metadata", "annotations"]);
+        shape::put(annotations, TRIGGERED, json!(self.trigger));
+        if annotations.is_empty() {
+            map_at(&mut body, &["metadata"]).remove("annotations");
+        }
+        let written = cx.update(&ENDPOINT_SLICES, body)?;
+        self.tracker.wrote(self.service.key(), &written, cx.now());
+        Ok(())
+    }
+
+    fn create(
+        &mut self,
+        cx: &mut dyn Context,
+        ports: &Value,
+        endpoints: &[Value],
+    ) -> Result<(), Box<Status>> {
+        let service = self.service;
+        let family = service.items(&["spec", "ipFamilies"]).first().and_then(Value::as_str);
+        let mut body = json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": {
+                "generateName": format!("{}-", service.name()), "namespace": service.namespace(),
+                "labels": Value::Object(labels(service)),
+                "ownerReferences": [controller_ref(&SERVICES, service)],
+            },
+            "addressType": family.unwrap_or("IPv4"), "ports": ports, "endpoints": endpoints,
+        });
+        if let Some(trigger) = &self.trigger {
+            body["metadata"]["annotations"] = json!({TRIGGERED: trigger});
+        }
+        let written = cx.create(&ENDPOINT_SLICES, body)?;
+        self.tracker.wrote(service.key(), &written, cx.now());
+        Ok(())
+    }
 }
 
 fn labels(service: &Object) -> serde_json::Map<String, Value> {

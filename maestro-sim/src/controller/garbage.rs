@@ -162,7 +162,8 @@ impl Controller for GarbageCollector {
             return Ok(Next::Done);
         }
         let Some(live) = absent_is_fine(cx.get(&resource, &key))? else { return Ok(Next::Done) };
-        if live.uid() != seen.uid() || live.is_deleting() {
+        // The view may show owners that an orphaning deletion has just taken from it.
+        if live.uid() != seen.uid() || live.is_deleting() || live.owners().is_empty() {
             return Ok(Next::Done);
         }
         self.collect(cx, &resource, &live)

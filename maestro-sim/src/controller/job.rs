@@ -11,6 +11,7 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,15 @@ pub const TRACKING: &str = "batch.kubernetes.io/job-tracking";
 #[derive(Debug, Default)]
 pub struct JobController {
     expected: Expectations,
+    /// Jobs that are to be looked at without delay.
+    prompt: BTreeSet<Key>,
+    /// Jobs whose pods or status changed: looked at a little later, once for many changes.
+    batched: BTreeSet<Key>,
+    due: BTreeMap<Key, Duration>,
 }
+
+/// How long changes of pods are collected (`syncJobBatchPeriod`).
+const BATCH: Duration = Duration::from_secs(1);
 
 impl Controller for JobController {
     fn name(&self) -> &str {
@@ -45,6 +54,10 @@ impl Controller for JobController {
     fn observe(&mut self, change: &Change, view: &View, queue: &mut Queue) {
         let Some(object) = change.object() else { return };
         if change.resource == JOBS {
+            let status_alone =
+                change.old.as_ref().is_some_and(|o| o.generation() == object.generation());
+            let wish = if status_alone { &mut self.batched } else { &mut self.prompt };
+            wish.insert(object.key().clone());
             queue.add(object.key().clone());
             return;
         }
@@ -56,14 +69,21 @@ impl Controller for JobController {
         if change.new.is_none() || object.is_deleting() || untracked {
             self.expected.deleted(&job, object.key());
         }
+        self.batched.insert(job.clone());
         queue.add(job);
     }
 
     fn reconcile(&mut self, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
         let Some(job) = cx.view().get(&JOBS, key).cloned() else {
             self.expected.forget(key);
+            self.prompt.remove(key);
+            self.batched.remove(key);
+            self.due.remove(key);
             return Ok(Next::Done);
         };
+        if let Some(wait) = self.held_back(key, cx.now()) {
+            return Ok(Next::After(wait));
+        }
         if status::is_finished(&job) {
             self.untrack_all(cx, &job)?;
             return expire(cx, &job);
@@ -72,11 +92,33 @@ impl Controller for JobController {
         let claim = Claim { resource: &JOBS, owner: &job, selector: &selector };
         let pods = claim.run(cx, &PODS, |_| true)?;
         let settled = self.expected.satisfied(key, cx.now());
-        status::Pass::new(cx, Arc::clone(&job), pods, settled).run(cx, &mut self.expected)
+        let pass = status::Pass::new(cx, Arc::clone(&job), pods, settled);
+        let next = pass.run(cx, &mut self.expected)?;
+        let due = self.due.get(key).map(|due| due.saturating_sub(cx.now()));
+        Ok(match (next, due) {
+            (Next::After(wait), Some(due)) => Next::After(wait.min(due)),
+            (Next::Done, Some(due)) => Next::After(due),
+            (next, None) => next,
+        })
     }
 }
 
 impl JobController {
+    /// How long a Job waits for more changes of its pods; `None` when it is its turn.
+    fn held_back(&mut self, key: &Key, now: Duration) -> Option<Duration> {
+        if self.batched.remove(key) {
+            self.due.entry(key.clone()).or_insert(now + BATCH);
+        }
+        let due = self.due.get(key).copied();
+        if due.is_some_and(|due| due <= now) {
+            self.due.remove(key);
+        } else if let (Some(due), false) = (due, self.prompt.contains(key)) {
+            return Some(due - now);
+        }
+        self.prompt.remove(key);
+        None
+    }
+
     /// Pods left over when a Job finished lose the finalizer uncounted.
     fn untrack_all(&mut self, cx: &mut dyn Context, job: &Object) -> Result<(), Box<Status>> {
         for pod in cx.view().owned(&PODS, job.uid()) {

@@ -6,6 +6,7 @@ use crate::controller::daemon_set::DaemonSetController;
 use crate::controller::deployment::DeploymentController;
 use crate::controller::disruption::DisruptionController;
 use crate::controller::endpoint_slice::EndpointSliceController;
+use crate::controller::endpoints::EndpointsController;
 use crate::controller::garbage::GarbageCollector;
 use crate::controller::job::JobController;
 use crate::controller::namespace::NamespaceController;
@@ -27,6 +28,7 @@ pub fn built_in() -> Vec<Box<dyn Controller>> {
         Box::new(JobController::default()),
         Box::new(DisruptionController::default()),
         Box::new(EndpointSliceController::default()),
+        Box::new(EndpointsController::default()),
         Box::new(NamespaceController::default()),
         Box::new(NodeLifecycleController::default()),
         Box::new(PodGarbageCollector::default()),

@@ -16,6 +16,19 @@ use crate::object::{GroupResource, Key, Object, map_at};
 
 static EVENTS: GroupResource = GroupResource::new("", "events");
 const ROOT_CA: &str = "kube-root-ca.crt";
+/// What the publisher of the root CA notes on what it publishes.
+const DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when \
+                           using internal endpoints such as the internal service IP or \
+                           kubernetes.default.svc. No other usage is guaranteed across \
+                           distributions of Kubernetes clusters.";
+
+/// What is in a namespace.
+type Content = (GroupResource, Arc<Object>);
+
+/// How long what was made last in a namespace may take to be seen, in seconds.
+const DELAY_SECS: i64 = 5;
+/// How long finalizers are given, in seconds.
+const FINALIZER_SECS: i64 = 15;
 
 /// The namespace controller, with the makers of the default ServiceAccount and the root CA.
 #[derive(Debug, Default)]
@@ -36,7 +49,7 @@ impl NamespaceController {
         built_in.chain([&EVENTS]).chain(&self.custom)
     }
 
-    fn content(&self, view: &View, namespace: &str) -> Vec<(GroupResource, Arc<Object>)> {
+    fn content(&self, view: &View, namespace: &str) -> Vec<Content> {
         self.collections()
             .flat_map(|r| view.list(r, namespace).map(|o| (r.clone(), Arc::clone(o))))
             .collect()
@@ -54,7 +67,8 @@ impl Controller for NamespaceController {
 
     fn heeds(&self, resource: &GroupResource, old: &Object, new: &Object) -> bool {
         let ours = *resource == NAMESPACES || *resource == CRDS;
-        ours || old.is_deleting() != new.is_deleting()
+        let published = *resource == CONFIG_MAPS && new.name() == ROOT_CA;
+        ours || published || old.is_deleting() != new.is_deleting()
     }
 
     fn observe(&mut self, change: &Change, view: &View, queue: &mut Queue) {
@@ -75,8 +89,7 @@ impl Controller for NamespaceController {
         let key = Key::new("", object.namespace());
         let given = (change.resource == SERVICE_ACCOUNTS && object.name() == "default")
             || (change.resource == CONFIG_MAPS && object.name() == ROOT_CA);
-        let emptying = view.get(&NAMESPACES, &key).is_some_and(|n| n.is_deleting());
-        if given || emptying {
+        if given && view.get(&NAMESPACES, &key).is_some_and(|n| !n.is_deleting()) {
             queue.add(key);
         }
     }
@@ -98,11 +111,18 @@ fn furnish(cx: &mut dyn Context, namespace: &Object) -> Result<Next, Box<Status>
             ROOT_CA,
             json!({
                 "apiVersion": "v1", "kind": "ConfigMap", "data": {"ca.crt": ""},
+                "metadata": {"annotations": {"kubernetes.io/description": DESCRIPTION}},
             }),
         ),
     ];
     for (resource, name, mut body) in given {
-        if cx.view().get(resource, &Key::new(namespace.name(), name)).is_some() {
+        if let Some(found) = cx.view().get(resource, &Key::new(namespace.name(), name)).cloned() {
+            // The publisher of the root CA puts its words back; accounts are anyone's to edit.
+            if found.at(&["data"]) != body.get("data") {
+                let mut value = found.value().clone();
+                map_at(&mut value, &[]).insert("data".into(), body["data"].clone());
+                absent_is_fine(cx.update(resource, value))?;
+            }
             continue;
         }
         let metadata = map_at(&mut body, &["metadata"]);
@@ -125,26 +145,31 @@ impl NamespaceController {
         if !held.iter().any(|f| f == "kubernetes") {
             return Ok(Next::Done);
         }
-        let mut content = self.content(cx.view(), namespace.name());
-        let has_pods = content.iter().any(|(r, _)| *r == PODS);
-        let mut failed: Option<Box<Status>> = None;
-        for (resource, object) in &content {
-            if object.is_deleting() || (has_pods && *resource != PODS) {
-                continue;
-            }
-            let options = json!({"propagationPolicy": "Background"});
-            if let Err(status) = absent_is_fine(cx.delete(resource, object.key(), options)) {
-                failed = failed.or(Some(status));
-            }
+        let since = cx.unix_seconds(namespace.text(&["metadata", "deletionTimestamp"]));
+        let age = pods::now_unix(cx) - since.unwrap_or(0);
+        if age < DELAY_SECS {
+            return Ok(Next::After(Duration::from_secs((DELAY_SECS - age).unsigned_abs())));
         }
-        write_conditions(cx, namespace, &content, failed.as_deref())?;
+        let content = self.content(cx.view(), namespace.name());
+        let (all_pods, others): (Vec<_>, Vec<_>) = content.into_iter().partition(|c| c.0 == PODS);
+        let (mut left, mut failed) = delete_all(cx, &all_pods);
+        let estimate = estimate(&left, age);
+        if !left.is_empty() && estimate == 0 && failed.is_none() {
+            failed = Some(Box::new(unexpected(namespace.name())));
+        }
+        if left.is_empty() {
+            (left, failed) = delete_all(cx, &others);
+            write_conditions(cx, namespace, &left, failed.as_deref())?;
+        } else {
+            // What remains is told only once the pods are gone.
+            write_conditions(cx, namespace, &[], failed.as_deref())?;
+        }
         if let Some(status) = failed {
             return Err(status);
         }
-        // The view may be behind on what was just deleted; each deletion wakes this pass again.
-        content.retain(|(r, _)| *r != EVENTS);
-        if !content.is_empty() {
-            return Ok(Next::After(Duration::from_secs(15)));
+        if !left.is_empty() {
+            let estimate = if estimate == 0 { FINALIZER_SECS } else { estimate };
+            return Ok(Next::After(Duration::from_secs((estimate / 2 + 1).unsigned_abs())));
         }
         let live = match absent_is_fine(cx.get(&NAMESPACES, namespace.key()))? {
             Some(live) if live.uid() == namespace.uid() => live,
@@ -163,17 +188,61 @@ impl NamespaceController {
     }
 }
 
+/// Deletes everything; returns what stays for now, and the first failure.
+fn delete_all(cx: &mut dyn Context, content: &[Content]) -> (Vec<Content>, Option<Box<Status>>) {
+    let (mut left, mut failed) = (Vec::new(), None);
+    for (resource, object) in content {
+        if !object.is_deleting() {
+            let options = json!({"propagationPolicy": "Background"});
+            if let Err(status) = absent_is_fine(cx.delete(resource, object.key(), options)) {
+                failed = failed.or(Some(status));
+            }
+        }
+        let runs = *resource == PODS
+            && !object.text(&["spec", "nodeName"]).is_empty()
+            && !pods::is_terminated(object);
+        if runs || object.finalizers().next().is_some() {
+            left.push((resource.clone(), Arc::clone(object)));
+        }
+    }
+    (left, failed)
+}
+
+/// How long pods may take, in seconds: the longest grace of those that run, until it is over.
+fn estimate(left: &[Content], age: i64) -> i64 {
+    let running = left.iter().filter(|(of, pod)| *of == PODS && !pods::is_terminated(pod));
+    let grace = running
+        .map(|(_, pod)| pod.int(&["spec", "terminationGracePeriodSeconds"]).unwrap_or(30))
+        .max()
+        .unwrap_or(0);
+    let held = left.iter().any(|(_, object)| object.finalizers().next().is_some());
+    match (age < grace, held) {
+        (true, _) => grace,
+        (false, true) => FINALIZER_SECS,
+        (false, false) => 0,
+    }
+}
+
+/// Pods that should have ended.
+fn unexpected(namespace: &str) -> Status {
+    let message = format!(
+        "unexpected items still remain in namespace: {namespace} for gvr: /v1, Resource=pods"
+    );
+    Status::new(500, "InternalError", message)
+}
+
 /// The five conditions by which a stuck deletion explains itself.
 fn write_conditions(
     cx: &mut dyn Context,
     namespace: &Object,
-    content: &[(GroupResource, Arc<Object>)],
+    content: &[Content],
     failed: Option<&Status>,
 ) -> Result<(), Box<Status>> {
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     let mut finalizers: BTreeMap<String, usize> = BTreeMap::new();
     for (resource, object) in content {
-        *kinds.entry(resource.to_string()).or_default() += 1;
+        let kind = format!("{}.{}", resource.resource, resource.group);
+        *kinds.entry(kind).or_default() += 1;
         for finalizer in object.finalizers() {
             *finalizers.entry(finalizer.to_owned()).or_default() += 1;
         }

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::api::Status;
-use crate::controller::kinds::CONTROLLER_REVISIONS;
+use crate::controller::kinds::{CONTROLLER_REVISIONS, DAEMON_SETS};
 use crate::controller::labels::Labels;
 use crate::controller::own::{Claim, absent_is_fine, controller_ref};
 use crate::controller::{Context, hash, shape};
 use crate::object::{GroupResource, Object, at};
+
+const HASH_LABEL: &str = "controller.kubernetes.io/hash";
 
 /// The revisions an owner has, oldest first, and the one its template asks for.
 #[derive(Debug)]
@@ -134,7 +136,9 @@ fn create(
         let name = format!("{base}-{hash}");
         let labels = at(owner.value(), &["spec", "template", "metadata", "labels"]);
         let mut labels = labels.cloned().unwrap_or_else(|| json!({}));
-        labels["controller.kubernetes.io/hash"] = hash.into();
+        // Each of the two sorts of owners has a label of its own for the hash.
+        labels[if *resource == DAEMON_SETS { "controller-revision-hash" } else { HASH_LABEL }] =
+            hash.into();
         let body = json!({
             "apiVersion": "apps/v1", "kind": "ControllerRevision",
             "metadata": {

@@ -5,17 +5,16 @@
 
 pub mod bind;
 pub mod external;
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod users;
 
 use serde_json::{Value, json};
 
 use crate::api::Status;
 use crate::controller::kinds::{CLAIMS, NODES, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES};
 use crate::controller::own::absent_is_fine;
-use crate::controller::{Change, Context, Controller, Next, Queue, View, garbage, pods, shape};
+use crate::controller::{Change, Context, Controller, Next, Queue, View, garbage, shape};
 use crate::object::{GroupResource, Key, Object};
+use users::Users;
 
 const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
 const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";
@@ -23,8 +22,7 @@ const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";
 /// The binder and provisioner of volumes.
 #[derive(Debug, Default)]
 pub struct VolumeController {
-    /// How many pods that still run use a claim.
-    users: BTreeMap<Key, usize>,
+    users: Users,
 }
 
 impl Controller for VolumeController {
@@ -54,7 +52,7 @@ impl Controller for VolumeController {
         } else if change.resource == STORAGE_CLASSES {
             queue.extend(unbound(view));
         } else if change.resource == PODS {
-            self.count_users(change, queue);
+            self.users.see(change, queue);
         }
     }
 
@@ -75,43 +73,20 @@ impl Controller for VolumeController {
             return Ok(Next::Done);
         }
         bind::sync_claim(cx, &claim)?;
+        // What was just bound is written anew, and seen again.
+        self.users.tell(cx, &claim)?;
         Ok(Next::Done)
     }
 }
 
 impl VolumeController {
-    fn count_users(&mut self, change: &Change, queue: &mut Queue) {
-        for key in change.new.iter().flat_map(claims_of) {
-            *self.users.entry(key).or_default() += 1;
-        }
-        for key in change.old.iter().flat_map(claims_of) {
-            let left = self.users.get(&key).map_or(0, |n| n.saturating_sub(1));
-            if left == 0 {
-                self.users.remove(&key);
-                queue.add(key);
-            } else {
-                self.users.insert(key, left);
-            }
-        }
-    }
-
     /// A claim that is being deleted stays until no pod uses it.
     fn release_claim(&self, cx: &mut dyn Context, claim: &Object) -> Result<(), Box<Status>> {
-        if self.users.contains_key(claim.key()) {
+        if self.users.hold(claim.key()) {
             return Ok(());
         }
         garbage::refs::drop_finalizer(cx, &CLAIMS, claim, CLAIM_PROTECTION)
     }
-}
-
-/// The claims a pod holds: from its creation until it ended.
-fn claims_of(pod: &Arc<Object>) -> Vec<Key> {
-    if pods::is_terminated(pod) {
-        return Vec::new();
-    }
-    let volumes = pod.items(&["spec", "volumes"]).iter();
-    let names = volumes.map(|v| shape::text(v, &["persistentVolumeClaim", "claimName"]));
-    names.filter(|n| !n.is_empty()).map(|n| Key::new(pod.namespace(), n)).collect()
 }
 
 fn unbound(view: &View) -> Vec<Key> {

@@ -236,7 +236,7 @@ impl Scheduler {
             preempt(&sight, unfit)
         };
         let message = match &outcome {
-            Err(why) => format!("{} preemption: {why}", unfit.message),
+            Err(why) => unfit.told(why),
             Ok(_) => unfit.message.clone(),
         };
         self.report(key, "Unschedulable", &message, true, cx)?;

@@ -12,8 +12,23 @@ pub struct Unfit {
     pub message: String,
     /// The nodes where evicting pods might help.
     pub candidates: Vec<String>,
+    /// Whether the pod was refused before any node was looked at.
+    pub early: bool,
     /// How many nodes refuse for reasons that no eviction removes.
     pub hopeless: usize,
+}
+
+impl Unfit {
+    /// The whole message, with why evicting pods does not help.
+    ///
+    /// What is refused early never gets as far as the state that a plugin before preemption
+    /// (DynamicResources) asks for: all that is said then is that it was not found.
+    pub fn told(&self, why: &str) -> String {
+        match self.early {
+            true => format!("{} not found", self.message),
+            false => format!("{} preemption: {why}", self.message),
+        }
+    }
 }
 
 /// The best node; equals are decided by `draw(number of equals)`.
@@ -22,7 +37,12 @@ pub fn pick(sight: &Sight<'_>, draw: &mut dyn FnMut(u64) -> u64) -> Result<Strin
     for plugin in plugins() {
         if let Err(reason) = plugin.prefilter(sight) {
             let message = format!("0/{} nodes are available: {reason}.", nodes.len());
-            return Err(Unfit { message, candidates: Vec::new(), hopeless: nodes.len() });
+            return Err(Unfit {
+                message,
+                candidates: Vec::new(),
+                early: true,
+                hopeless: nodes.len(),
+            });
         }
     }
     let mut fit = Vec::new();
@@ -64,7 +84,7 @@ fn unfit(total: usize, refusals: &[(&str, Refusal)]) -> Unfit {
         .map(|(name, _)| (*name).to_owned())
         .collect();
     let hopeless = total - candidates.len();
-    Unfit { message, candidates, hopeless }
+    Unfit { message, candidates, early: false, hopeless }
 }
 
 fn best(sight: &Sight<'_>, fit: &[&NodeInfo], draw: &mut dyn FnMut(u64) -> u64) -> String {

@@ -45,7 +45,7 @@ fn check(world: &str, pod: &str) -> String {
                 let gone: Vec<&str> = found.victims.iter().map(|v| v.object.name()).collect();
                 format!("{} after evicting {}", found.node, gone.join(","))
             }
-            Err(why) => format!("{} preemption: {why}", unfit.message),
+            Err(why) => unfit.told(&why),
         },
     }
 }

@@ -42,8 +42,7 @@ use self::linked::{Linked, Wires};
 use self::part::Way;
 use self::writers::Writers;
 use super::control_plane::process::Process;
-use super::{Cluster, Ended, Need, Program, Running, Served};
-use crate::runner::Recorder;
+use super::{Cluster, Ended, Need, Program, Running, Served, Sink};
 
 /// How long a fresh cluster may take until everything that Maestro adds to it stands.
 const START: Duration = Duration::from_secs(60);
@@ -89,7 +88,7 @@ impl Live {
     pub async fn start(
         client: kube::Client,
         spec: &Spec,
-        recorder: &Recorder,
+        sink: Arc<dyn Sink>,
     ) -> Result<Self, String> {
         let clock = Clock::start();
         let writers = Writers::default();
@@ -100,7 +99,7 @@ impl Live {
             client: client.clone(),
             clock,
             links: Arc::clone(&links),
-            recorder: recorder.clone(),
+            sink: Arc::clone(&sink),
             writers: writers.clone(),
             compacted: Arc::default(),
         };
@@ -134,7 +133,7 @@ impl Live {
         let feed = Feed {
             client: client.clone(),
             clock,
-            recorder: recorder.clone(),
+            sink,
             writers,
             control: control.clone(),
             parts,

@@ -44,7 +44,7 @@ async fn once(place: &Place, scenario: &Scenario, seed: u64) -> Result<Outcome, 
         time_scale: place.time_scale,
     };
     let client = kube::Client::try_from(base.config.clone()).map_err(|e| e.to_string())?;
-    let live = Live::start(client, &spec, &recorder).await;
+    let live = Live::start(client, &spec, Arc::new(recorder.clone())).await;
     let live = match (live, base.failure().await) {
         (Ok(live), _) => live,
         (Err(why), None) => return Err(why),

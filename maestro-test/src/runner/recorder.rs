@@ -12,6 +12,7 @@ use maestro_sim::world::{Observer, RequestSummary, Writer};
 use tokio::sync::Notify;
 
 use self::history::History;
+use crate::cluster::Sink;
 use crate::event::{Event, Happening, Request, Write, is_operator};
 use crate::outcome::{LastWrite, Outcome};
 use crate::property::{Class, Coverage, Reason, Violation, Watchers};
@@ -218,6 +219,20 @@ impl Recorder {
         let mut state = self.lock();
         state.writes += 1;
         self.feed(&mut state, Event { at, what: Happening::Write(write) });
+    }
+}
+
+impl Sink for Recorder {
+    fn wrote(&self, at: Duration, write: Write) {
+        self.wrote(at, write);
+    }
+
+    fn requested(&self, now: Duration, summary: &RequestSummary<'_>) {
+        Observer::requested(&mut self.clone(), now, summary);
+    }
+
+    fn noted(&self, now: Duration, what: &str, details: &serde_json::Value) {
+        Observer::noted(&mut self.clone(), now, what, details);
     }
 }
 

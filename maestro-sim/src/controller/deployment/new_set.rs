@@ -64,8 +64,9 @@ impl Roll {
             let message = format!("Found new replica set \"{}\"", new.name());
             let reason = "FoundNewReplicaSet";
             self.put(progressing("True", reason, &message, &cx.timestamp()));
+            return self.write_conditions(cx);
         }
-        Ok(())
+        if self.told_revision() { Ok(()) } else { self.write_conditions(cx) }
     }
 
     /// Copies the Deployment's annotations and moves the revision on, never back.
@@ -96,9 +97,11 @@ impl Roll {
         let name = shape::text(&body, &["metadata", "name"]).to_owned();
         let replicas = body["spec"]["replicas"].as_i64().unwrap_or(0);
         let now = cx.timestamp();
-        let made = match cx.create(&REPLICA_SETS, body) {
-            Ok(made) => made,
-            Err(status) if status.reason == "AlreadyExists" => self.taken(cx, &name, status)?,
+        let (made, fresh) = match cx.create(&REPLICA_SETS, body) {
+            Ok(made) => (made, true),
+            Err(status) if status.reason == "AlreadyExists" => {
+                (self.taken(cx, &name, status)?, false)
+            }
             Err(status) => {
                 if self.deadline().is_some() {
                     let message =
@@ -110,17 +113,18 @@ impl Roll {
                 return Err(status);
             }
         };
-        if replicas > 0 {
+        if fresh && replicas > 0 {
             let message = format!("Scaled up replica set {name} from 0 to {replicas}");
             cx.event(&self.deployment, "Normal", "ScalingReplicaSet", &message);
         }
         self.revision = made.annotation(REVISION).map(str::to_owned);
         self.new = Some(made);
-        if self.deadline().is_some() {
+        if fresh && self.deadline().is_some() {
             let message = format!("Created new replica set \"{name}\"");
             self.put(progressing("True", "NewReplicaSetCreated", &message, &now));
+            return self.write_conditions(cx);
         }
-        Ok(())
+        if self.told_revision() { Ok(()) } else { self.write_conditions(cx) }
     }
 
     /// The name is taken: by the ReplicaSet we want (made on an older view), or by another

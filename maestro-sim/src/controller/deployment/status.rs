@@ -52,21 +52,24 @@ impl Roll {
     }
 
     /// Pausing and resuming stop and restart the deadline.
-    pub(super) fn note_pause(&mut self, cx: &dyn Context) {
+    pub(super) fn note_pause(&mut self, cx: &mut dyn Context) -> Result<(), Box<Status>> {
         if self.deadline().is_none() {
-            return;
+            return Ok(());
         }
         let now = cx.timestamp();
         let reason = self.progress("reason");
         if reason == "ProgressDeadlineExceeded" {
-            return;
+            return Ok(());
         }
         let noted = reason == "DeploymentPaused";
         if self.is_paused() && !noted {
             self.put(progressing("Unknown", "DeploymentPaused", "Deployment is paused", &now));
         } else if !self.is_paused() && noted {
             self.put(progressing("Unknown", "DeploymentResumed", "Deployment is resumed", &now));
+        } else {
+            return Ok(());
         }
+        self.write_conditions(cx)
     }
 
     fn progress(&self, field: &str) -> String {
@@ -97,9 +100,8 @@ impl Roll {
         cx: &mut dyn Context,
     ) -> Result<Next, Box<Status>> {
         let now = cx.timestamp();
-        let before = |field: &str| self.deployment.int(&["status", field]).unwrap_or(0);
         let done = self.progress("reason") == "NewReplicaSetAvailable";
-        let finished = before("replicas") == before("updatedReplicas") && done;
+        let finished = self.sum("replicas") == self.updated() && done;
         if self.deadline().is_none() {
             shape::drop_condition(&mut self.conditions, "Progressing");
         } else if !finished {
@@ -203,7 +205,9 @@ impl Roll {
         }
     }
 
-    /// Writes conditions and collisions in the middle of a pass that is about to fail.
+    /// Writes conditions, collisions and the revision in the middle of a pass. What the pass
+    /// writes at its end is then refused as of an old version, and it is gone through again: so
+    /// does the real controller.
     pub(super) fn write_conditions(&self, cx: &mut dyn Context) -> Result<(), Box<Status>> {
         let mut status = self.deployment.at(&["status"]).cloned().unwrap_or_else(|| json!({}));
         let map = map_at(&mut status, &[]);
@@ -234,13 +238,17 @@ impl Roll {
         status
     }
 
+    /// Whether the Deployment says which revision is its newest.
+    pub(super) fn told_revision(&self) -> bool {
+        let told = self.deployment.annotation(REVISION);
+        self.revision.as_deref().is_none_or(|revision| told == Some(revision))
+    }
+
     /// The revision annotation goes with the status: `/status` of a Deployment keeps spec and
     /// labels, not annotations, so writing it there bumps no generation.
     fn send(&self, cx: &mut dyn Context, status: Value) -> Result<(), Box<Status>> {
         let deployment = &self.deployment;
-        let told =
-            self.revision.as_deref().is_none_or(|r| deployment.annotation(REVISION) == Some(r));
-        if told {
+        if self.told_revision() {
             let answer = shape::write_status(cx, &DEPLOYMENTS, deployment, status);
             return answer.transpose().map(drop::<Option<Arc<_>>>);
         }

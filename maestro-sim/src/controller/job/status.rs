@@ -1,22 +1,25 @@
 //! One pass over a Job: count what ended, decide, start or stop pods, write the status.
 
+mod record;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::api::Status;
 use crate::controller::expect::Expectations;
 use crate::controller::job::policy::{Verdict, judge};
 use crate::controller::job::{self, TRACKING, indexes, is_indexed, is_suspended, untrack};
-use crate::controller::kinds::JOBS;
 use crate::controller::{Context, Next, batch, pods, shape};
 use crate::object::Object;
 
 /// Back-off of pods that replace failed ones.
 const BACKOFF_SECS: i64 = 10;
 const BACKOFF_MOST_SECS: i64 = 600;
+/// The counters of pods that ended.
+const COUNTERS: [&str; 2] = ["succeeded", "failed"];
 
 /// Whether Complete or Failed is True.
 pub fn is_finished(job: &Object) -> bool {
@@ -38,6 +41,9 @@ pub struct Pass {
     failing: Option<(String, String)>,
     /// The pods counted in this pass.
     counted: Vec<Arc<Object>>,
+    /// The counters without them, and their uids: succeeded and failed.
+    before: [i64; 2],
+    uncounted: [Vec<String>; 2],
 }
 
 impl Pass {
@@ -50,7 +56,22 @@ impl Pass {
         let conditions = job.items(&["status", "conditions"]).to_vec();
         let (now, now_unix) = (cx.timestamp(), pods::now_unix(cx));
         let (failing, counted) = (None, Vec::new());
-        Self { job, all, settled, now, now_unix, status, conditions, done, lost, failing, counted }
+        let (before, uncounted) = ([0; 2], [Vec::new(), Vec::new()]);
+        Self {
+            job,
+            all,
+            settled,
+            now,
+            now_unix,
+            status,
+            conditions,
+            done,
+            lost,
+            failing,
+            counted,
+            before,
+            uncounted,
+        }
     }
 
     /// Runs the pass.
@@ -76,10 +97,15 @@ impl Pass {
             }
         }
         self.finish(cx)?;
-        self.write(cx)?;
+        if self.is_interim() {
+            let status = self.interim();
+            self.write(cx, status)?;
+        }
         for pod in &self.counted {
             untrack(cx, pod)?;
         }
+        let status = self.rendered(&self.conditions);
+        self.write(cx, status)?;
         let wait = [wait, self.until_deadline(cx)].into_iter().flatten().min();
         Ok(wait.map_or(Next::Done, |s| Next::After(Duration::from_secs(s.max(1).unsigned_abs()))))
     }
@@ -105,6 +131,8 @@ impl Pass {
 
     /// Counts pods that ended and still carry the finalizer.
     fn count(&mut self) {
+        self.settle_uncounted();
+        self.before = COUNTERS.map(|field| self.number(field));
         let waits_for_failed = self.job.text(&["spec", "podReplacementPolicy"]) == "Failed"
             || self.job.at(&["spec", "podFailurePolicy"]).is_some();
         for pod in self.all.clone() {
@@ -117,7 +145,10 @@ impl Pass {
                 self.counted.push(Arc::clone(&pod));
                 match index {
                     Some(index) if is_indexed(&self.job) => drop(self.done.insert(index)),
-                    _ => self.add("succeeded"),
+                    _ => {
+                        self.uncounted[0].push(pod.uid().to_owned());
+                        self.add("succeeded");
+                    }
                 }
             } else if phase == "Failed" || (pod.is_deleting() && !waits_for_failed) {
                 self.counted.push(Arc::clone(&pod));
@@ -149,6 +180,7 @@ impl Pass {
                 }
             }
         }
+        self.uncounted[1].push(pod.uid().to_owned());
         self.add("failed");
     }
 
@@ -336,40 +368,4 @@ impl Pass {
             self.conditions.push(new);
         }
     }
-
-    fn write(&mut self, cx: &mut dyn Context) -> Result<(), Box<Status>> {
-        let ended = is_finished_by(&self.conditions);
-        let active = if ended { Vec::new() } else { self.active() };
-        let ready = active.iter().filter(|p| pods::is_ready(p)).count();
-        let going = self.all.iter().filter(|p| p.is_deleting() && !pods::is_terminated(p)).count();
-        let status = &mut self.status;
-        let positive = |n: usize| if n == 0 { Value::Null } else { n.into() };
-        shape::put(status, "active", positive(active.len()));
-        status.insert("ready".into(), ready.into());
-        status.insert("terminating".into(), going.into());
-        status.insert("uncountedTerminatedPods".into(), json!({}));
-        if status.get("succeeded") == Some(&json!(0)) {
-            status.remove("succeeded");
-        }
-        if is_indexed(&self.job) {
-            let text = |set: &BTreeSet<i64>| match set.is_empty() {
-                true => Value::Null,
-                false => indexes::format(set).into(),
-            };
-            shape::put(status, "completedIndexes", text(&self.done));
-            if self.job.int(&["spec", "backoffLimitPerIndex"]).is_some() {
-                status.insert("failedIndexes".into(), indexes::format(&self.lost).into());
-            }
-        }
-        if !self.conditions.is_empty() {
-            status.insert("conditions".into(), self.conditions.clone().into());
-        }
-        let status = Value::Object(status.clone());
-        let answer = shape::write_status(cx, &JOBS, &self.job, status);
-        answer.transpose().map(drop::<Option<Arc<_>>>)
-    }
-}
-
-fn is_finished_by(conditions: &[Value]) -> bool {
-    ["Complete", "Failed"].iter().any(|kind| shape::find(conditions, kind).is_some())
 }

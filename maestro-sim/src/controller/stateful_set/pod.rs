@@ -28,7 +28,9 @@ pub fn make(set: &Object, template: &Value, revision: &str, ordinal: i64) -> Val
     let owner = controller_ref(&STATEFUL_SETS, set);
     let mut pod = shape::pod_from_template(template, set.namespace(), owner);
     let name = name(set, ordinal);
-    map_at(&mut pod, &["metadata"]).insert("name".into(), name.as_str().into());
+    let metadata = map_at(&mut pod, &["metadata"]);
+    metadata.insert("generateName".into(), format!("{}-", set.name()).into());
+    metadata.insert("name".into(), name.as_str().into());
     let labels = map_at(&mut pod, &["metadata", "labels"]);
     labels.extend(identity(&name, ordinal));
     labels.insert(REVISION_LABEL.into(), revision.into());

@@ -54,7 +54,8 @@ impl Server {
         let serial = self.serial;
         let now = rfc3339(self.now);
         let meta = map_at(&mut body, &["metadata"]);
-        if let Some(base) = meta.get("generateName").and_then(Value::as_str) {
+        let named = meta.contains_key("name");
+        if let Some(base) = meta.get("generateName").and_then(Value::as_str).filter(|_| !named) {
             let name = format!("{base}{serial:05}");
             meta.insert("name".into(), name.into());
         }

@@ -15,6 +15,8 @@ use crate::object::{Key, Object, map_at};
 const COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 const BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
 pub(super) const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
+const PROVISIONERS: [&str; 2] =
+    ["volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner"];
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
 /// Binds a claim: to the volume it names, to one that fits, or to a new one.
@@ -45,6 +47,14 @@ pub fn sync_claim(cx: &mut dyn Context, claim: &Object) -> Result<(), Box<Status
     }
     if class.text(&["provisioner"]) == "kubernetes.io/no-provisioner" {
         return Ok(());
+    }
+    let provisioner = class.text(&["provisioner"]);
+    if PROVISIONERS.iter().any(|name| claim.annotation(name) != Some(provisioner)) {
+        // The claim says who is to make its volume before it is made.
+        let told = PROVISIONERS.map(|name| (name.to_owned(), provisioner.into()));
+        let mut body = claim.value().clone();
+        map_at(&mut body, &["metadata", "annotations"]).extend(told);
+        return cx.update(&CLAIMS, body).map(drop);
     }
     provision(cx, claim, &class)
 }

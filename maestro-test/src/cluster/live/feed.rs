@@ -17,9 +17,8 @@ use super::clock::Clock;
 use super::follow::{News, Told, follow};
 use super::order::Order;
 use super::writers::Writers;
-use crate::cluster::Served;
+use crate::cluster::{Served, Sink};
 use crate::event::Write;
-use crate::runner::Recorder;
 
 /// How often what waits for its order is looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -39,7 +38,7 @@ pub enum Message {
 pub struct Feed {
     pub client: kube::Client,
     pub clock: Clock,
-    pub recorder: Recorder,
+    pub sink: Arc<dyn Sink>,
     pub writers: Writers,
     pub control: WorkloadControl,
     /// The parts and the collections that each wants to be told of.
@@ -102,7 +101,7 @@ impl Feed {
         };
         let actor = self.writers.of(object, told.new.is_none());
         let Told { resource, old, new, .. } = told;
-        self.recorder.wrote(self.clock.elapsed(), Write { actor, verb, resource, old, new });
+        self.sink.wrote(self.clock.elapsed(), Write { actor, verb, resource, old, new });
     }
 }
 

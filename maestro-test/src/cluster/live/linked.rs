@@ -15,14 +15,14 @@ use kube::client::Body;
 use maestro_sim::api::{self, Request, Status, Verb, watch};
 use maestro_sim::link::{LinkId, Verdict};
 use maestro_sim::links::Links;
-use maestro_sim::observe::{Observer as _, RequestSummary};
+use maestro_sim::observe::RequestSummary;
 use maestro_sim::protobuf;
 use serde_json::{Value, json};
 
 use super::clock::Clock;
 use super::stream::Stream;
 use super::writers::Writers;
-use crate::runner::Recorder;
+use crate::cluster::Sink;
 
 /// kube's default connect timeout: how long a request into a partition hangs.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,7 +47,7 @@ pub struct Wires {
     pub client: kube::Client,
     pub clock: Clock,
     pub links: Arc<Mutex<Links>>,
-    pub recorder: Recorder,
+    pub sink: Arc<dyn Sink>,
     pub writers: Writers,
     /// Watches from before this version meet 410 Gone.
     pub compacted: Arc<AtomicU64>,
@@ -157,7 +157,7 @@ impl Linked {
     fn tell(&self, asked: &Request, (code, message): (u16, &str)) {
         let client = self.wires.lock().get(self.link).name.clone();
         let told = RequestSummary { client: &client, request: asked, code, message };
-        self.wires.recorder.clone().requested(self.wires.clock.elapsed(), &told);
+        self.wires.sink.requested(self.wires.clock.elapsed(), &told);
     }
 
     async fn plain(
@@ -186,7 +186,7 @@ impl Wires {
         let client = self.lock().crash(link).map(str::to_owned);
         if let Some(client) = client {
             let details = json!({"client": client});
-            self.recorder.clone().noted(self.clock.elapsed(), "crash", &details);
+            self.sink.noted(self.clock.elapsed(), "crash", &details);
         }
     }
 }
