@@ -1,7 +1,7 @@
 //! What the built-in admission plugins and allocators add to objects on their way in.
 //!
-//! NamespaceLifecycle, ServiceAccount, Priority, PodTopologyLabels, DefaultTolerationSeconds, DefaultStorageClass,
-//! StorageObjectInUseProtection, and the allocation of Service cluster IPs.
+//! NamespaceLifecycle, ServiceAccount, Priority, PodTopologyLabels, DefaultTolerationSeconds,
+//! DefaultStorageClass, StorageObjectInUseProtection, and the allocation of Service cluster IPs.
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>.
 
 use std::sync::Arc;
