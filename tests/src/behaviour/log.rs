@@ -64,7 +64,7 @@ impl Log {
         self.lock().changes.clone()
     }
 
-    /// The newest object that is there and passes a test.
+    /// The oldest object that is there and passes a test, as it is now.
     pub fn find(
         &self,
         resource: &GroupResource,

@@ -197,3 +197,49 @@ fn diff(real: &str, simulated: &str) -> String {
 fn entries(known: &str) -> impl Iterator<Item = &str> {
     known.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(objects: &[(&str, &str)], writes: usize) -> Picture {
+        let mut picture = Picture::default();
+        for (id, text) in objects {
+            picture.told.entry((*id).to_owned()).or_default().push((*text).to_owned());
+        }
+        picture.writes.insert("Pod".to_owned(), writes);
+        picture
+    }
+
+    #[track_caller]
+    fn check(real: (&[(&str, &str)], usize), simulated: (&[(&str, &str)], usize), told: &[&str]) {
+        let mut report = Report::default();
+        let (real, simulated) = (picture(real.0, real.1), picture(simulated.0, simulated.1));
+        let found = report.objects_of(&real, &simulated, Tolerance { most: 2, percent: 50 });
+        let ids: Vec<&str> = found.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!(ids, told, "{found:?}");
+    }
+
+    #[test]
+    fn objects_are_compared_as_sets_and_writes_with_a_tolerance() {
+        let pods = [("Pod a", "x"), ("Pod a", "y")];
+        check((&pods, 4), (&[pods[1], pods[0]], 6), &[]);
+        check((&pods, 4), (&pods, 7), &["Writes Pod"]);
+        check((&pods, 10), (&pods, 5), &[]);
+        check((&pods, 10), (&pods, 4), &["Writes Pod"]);
+        check((&pods, 4), (&pods[..1], 4), &["Pod a"]);
+        check((&pods[..1], 4), (&[("Pod a", "z")], 4), &["Pod a"]);
+        check((&[], 0), (&[("Pod b", "x")], 0), &["Pod b"]);
+    }
+
+    #[test]
+    fn the_list_of_known_differences_only_shrinks() {
+        let mut report = Report::default();
+        report.differences.insert("case Pod a".to_owned(), "-x\n+y\n".to_owned());
+        assert_eq!(report.against("# remark\ncase Pod a\n"), Ok(()));
+        assert!(report.against("").is_err_and(|why| why.starts_with("new difference: case Pod a")));
+        let both = "case Pod a\ncase Pod b\n";
+        assert!(report.against(both).is_err_and(|why| why.contains("strike it out")));
+        assert_eq!(report.surprises(both), BTreeSet::from(["case".to_owned()]));
+    }
+}
