@@ -99,7 +99,10 @@ impl Base {
         let kubeconfig = kubeconfig.map_err(|error| error.to_string())?;
         let options = KubeConfigOptions::default();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
-        Ok(Self { config: config.map_err(|error| error.to_string())?, runs })
+        let mut config = config.map_err(|error| error.to_string())?;
+        // What the server refuses for now is told to whoever asked, and not asked again unseen.
+        config.default_retry = false;
+        Ok(Self { config, runs })
     }
 
     /// What a program of the control plane said that has ended though nobody asked it to.

@@ -119,7 +119,7 @@ mod tests {
             |verb, resource, namespace, name| Request::new("user", verb, resource, namespace, name);
         let scale = Request {
             subresource: "scale".into(),
-            ..ask(Verb::Patch, sets.clone(), "default", "zk")
+            ..ask(Verb::Patch, sets, "default", "zk")
         };
         for (request, method, expected) in [
             (
