@@ -4,6 +4,8 @@ use std::io::IsTerminal as _;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "clusters")]
+use crate::command::control_plane;
 use crate::command::{list, replay, run, schema};
 use crate::exit::{self, Exit};
 
@@ -56,6 +58,9 @@ pub enum Command {
     Replay(replay::Replay),
     /// Lists the scenarios that would run.
     List(list::List),
+    /// Starts a real control plane and ends it with itself.
+    #[cfg(feature = "clusters")]
+    ControlPlane(control_plane::Plane),
     /// Prints the JSON schema of scenario files, for editors.
     Schema,
 }
@@ -95,6 +100,8 @@ pub fn main() -> Exit {
         Command::Run(run) => run::run(&cli, run),
         Command::Replay(replay) => replay::run(&cli, replay),
         Command::List(list) => list::run(&cli, list),
+        #[cfg(feature = "clusters")]
+        Command::ControlPlane(plane) => control_plane::run(plane),
         Command::Schema => schema::run(),
     }
 }

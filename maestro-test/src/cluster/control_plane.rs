@@ -9,7 +9,7 @@ pub mod process;
 pub mod programs;
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -135,6 +135,11 @@ impl ControlPlane {
     /// A kubeconfig (v1 Config, as YAML) of a member of `system:masters`.
     pub fn kubeconfig(&self) -> String {
         kubeconfig(&format!("127.0.0.1:{}", self.port), self.folder.path())
+    }
+
+    /// Where its kubeconfig stands, once somebody has written it.
+    pub fn kubeconfig_file(&self) -> PathBuf {
+        self.folder.path().join(KUBECONFIG)
     }
 
     /// The port of its API on the loopback interface.

@@ -117,10 +117,8 @@ mod tests {
         let nodes = GroupResource::new("", "nodes");
         let ask =
             |verb, resource, namespace, name| Request::new("user", verb, resource, namespace, name);
-        let scale = Request {
-            subresource: "scale".into(),
-            ..ask(Verb::Patch, sets, "default", "zk")
-        };
+        let scale =
+            Request { subresource: "scale".into(), ..ask(Verb::Patch, sets, "default", "zk") };
         for (request, method, expected) in [
             (
                 ask(Verb::Get, pods.clone(), "default", "a"),
