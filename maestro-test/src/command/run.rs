@@ -160,7 +160,15 @@ fn pool(run: &Run, scenarios: &[Scenario], progress: bool) -> Vec<BTreeMap<u64, 
     let bar = if shows { bar(plan.total() as u64) } else { ProgressBar::hidden() };
     let mut failed = 0_u32;
     let outcomes = pool::run(plan, |scenario, outcome| {
-        if outcome.verdict(scenario) != Verdict::Passed {
+        let passed = outcome.verdict(scenario) == Verdict::Passed;
+        if !run.simulates() {
+            // Such a run takes minutes: whoever waits sees what has ended so far.
+            let (word, wall) = (if passed { "passed" } else { "failed" }, outcome.wall.as_secs());
+            let line =
+                format!("{word} {} with seed {} after {wall} s", scenario.name, outcome.seed);
+            bar.suspend(|| eprintln!("{line}"));
+        }
+        if !passed {
             failed += 1;
             bar.set_message(format!(", {failed} failed"));
         }
