@@ -99,12 +99,7 @@ impl Controller for EndpointSliceController {
                 return;
             }
             self.labels.apply(change);
-            for pod in change.old.iter().chain(&change.new) {
-                let services = view.list(&SERVICES, pod.namespace());
-                let selecting = services
-                    .filter(|s| Labels::of_map(s.at(&["spec", "selector"])).matches(pod.labels()));
-                queue.extend(selecting.map(|s| s.key().clone()));
-            }
+            queue_services(change, view, queue);
         }
     }
 
@@ -143,6 +138,16 @@ impl Controller for EndpointSliceController {
         let service: &Object = &service;
         Pass { service, trigger, tracker: &mut self.tracker }.sync(cx, groups, slices)?;
         Ok(Next::Done)
+    }
+}
+
+/// Puts the Services in the queue that select a pod, or did before it changed.
+pub(super) fn queue_services(change: &Change, view: &View, queue: &mut Queue) {
+    for pod in change.old.iter().chain(&change.new) {
+        let services = view.list(&SERVICES, pod.namespace());
+        let selecting =
+            services.filter(|s| Labels::of_map(s.at(&["spec", "selector"])).matches(pod.labels()));
+        queue.extend(selecting.map(|s| s.key().clone()));
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::api::Status;
-use crate::controller::endpoint_slice::{is_true, ports_for};
+use crate::controller::endpoint_slice::{is_true, ports_for, queue_services};
 use crate::controller::kinds::{ENDPOINTS, PODS, SERVICES};
 use crate::controller::label_index::LabelIndex;
 use crate::controller::labels::Labels;
@@ -42,12 +42,7 @@ impl Controller for EndpointsController {
             return;
         }
         self.labels.apply(change);
-        for pod in change.old.iter().chain(&change.new) {
-            let services = view.list(&SERVICES, pod.namespace());
-            let selecting = services
-                .filter(|s| Labels::of_map(s.at(&["spec", "selector"])).matches(pod.labels()));
-            queue.extend(selecting.map(|s| s.key().clone()));
-        }
+        queue_services(change, view, queue);
     }
 
     fn reconcile(&mut self, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::object::at;
 pub use crate::scheduler::pod::amounts;
-use crate::scheduler::pod::{Amounts, add, raise};
+use crate::scheduler::pod::{Amounts, add, together};
 
 /// The containers of a pod, then those that initialise it.
 pub fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
@@ -50,26 +50,7 @@ pub fn limits(pod: &Value, overhead: bool) -> Amounts {
 }
 
 fn total(pod: &Value, kind: &str) -> Amounts {
-    let list = |name| at(pod, &["spec", name]).and_then(Value::as_array).into_iter().flatten();
-    let of = |container: &Value| amounts(at(container, &["resources", kind]));
-    let mut total = Amounts::new();
-    for container in list("containers") {
-        add(&mut total, &of(container));
-    }
-    let (mut sidecars, mut peak) = (Amounts::new(), Amounts::new());
-    for container in list("initContainers") {
-        let own = of(container);
-        if container.get("restartPolicy").is_some_and(|policy| policy == "Always") {
-            add(&mut total, &own);
-            add(&mut sidecars, &own);
-            raise(&mut peak, &sidecars);
-        } else {
-            let mut moment = sidecars.clone();
-            add(&mut moment, &own);
-            raise(&mut peak, &moment);
-        }
-    }
-    raise(&mut total, &peak);
+    let mut total = together(pod, |container| amounts(at(container, &["resources", kind])));
     let whole = amounts(at(pod, &["spec", "resources", kind]));
     total.extend(whole.into_iter().filter(|(name, _)| of_pods(name)));
     total

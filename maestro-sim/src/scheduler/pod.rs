@@ -72,7 +72,7 @@ pub fn add(to: &mut Amounts, more: &Amounts) {
 }
 
 /// Raises each amount to another where that is more.
-pub fn raise(to: &mut Amounts, other: &Amounts) {
+fn raise(to: &mut Amounts, other: &Amounts) {
     for (name, amount) in other {
         let most = to.entry(name.clone()).or_default();
         *most = (*most).max(*amount);
@@ -80,14 +80,9 @@ pub fn raise(to: &mut Amounts, other: &Amounts) {
 }
 
 /// The containers together, or the neediest moment of initialisation if that is more; sidecars
-/// count from their start on (KEP-753); plus overhead.
-fn requests(pod: &Value) -> Amounts {
+/// count from their start on (KEP-753). `of` reads one container.
+pub fn together(pod: &Value, of: impl Fn(&Value) -> Amounts) -> Amounts {
     let list = |name| at(pod, &["spec", name]).and_then(Value::as_array).into_iter().flatten();
-    let of = |container: &Value| {
-        let mut wanted = amounts(at(container, &["resources", "limits"]));
-        wanted.extend(amounts(at(container, &["resources", "requests"])));
-        wanted
-    };
     let mut total = Amounts::new();
     for container in list("containers") {
         add(&mut total, &of(container));
@@ -95,7 +90,7 @@ fn requests(pod: &Value) -> Amounts {
     let (mut sidecars, mut peak) = (Amounts::new(), Amounts::new());
     for container in list("initContainers") {
         let own = of(container);
-        if container.get("restartPolicy").is_some_and(|p| p == "Always") {
+        if container.get("restartPolicy").is_some_and(|policy| policy == "Always") {
             add(&mut total, &own);
             add(&mut sidecars, &own);
             raise(&mut peak, &sidecars);
@@ -106,6 +101,16 @@ fn requests(pod: &Value) -> Amounts {
         }
     }
     raise(&mut total, &peak);
+    total
+}
+
+/// What the containers ask for together, plus overhead.
+fn requests(pod: &Value) -> Amounts {
+    let mut total = together(pod, |container| {
+        let mut wanted = amounts(at(container, &["resources", "limits"]));
+        wanted.extend(amounts(at(container, &["resources", "requests"])));
+        wanted
+    });
     // Requests of the pod as a whole replace those of its containers (KEP-2837).
     total.extend(amounts(at(pod, &["spec", "resources", "requests"])));
     add(&mut total, &amounts(at(pod, &["spec", "overhead"])));

@@ -100,7 +100,7 @@ impl Base {
         let options = KubeConfigOptions::default();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
         let mut config = config.map_err(|error| error.to_string())?;
-        // What the server refuses for now is told to whoever asked, and not asked again unseen.
+        // A refusal (429) is told to whoever asked; the client does not ask again by itself.
         config.default_retry = false;
         Ok(Self { config, runs })
     }
