@@ -33,6 +33,7 @@ pub(crate) mod table;
 pub mod token;
 mod topology;
 mod uneven;
+mod version;
 mod warnings;
 pub mod watch;
 pub mod webhook;

@@ -255,7 +255,11 @@ impl WatchBody {
                 self.over = true;
                 Found::Chunk(error)
             }
-            Ok(Some(Ok((kind, object)))) => Found::Chunk(self.event(name(kind), &object)),
+            Ok(Some(Ok((kind, object)))) => {
+                let shown =
+                    self.start.version.as_ref().map(|served| served.shown(&object).into_owned());
+                Found::Chunk(self.event(name(kind), &shown.unwrap_or(object)))
+            }
             Ok(Some(Err(until))) => Found::Wait(until),
             Ok(None) if self.start.bookmarks && now >= self.bookmark => {
                 self.bookmark = now + BOOKMARK_EVERY;

@@ -4,10 +4,12 @@
 //! Source: `k8s.io/kubernetes/pkg/apis/*/validation` and `k8s.io/apimachinery/pkg/api/validation`.
 
 mod admission;
+mod autoscaler;
 mod batch;
 mod cluster;
 mod core;
 mod cron;
+mod event;
 pub mod field;
 mod go_json;
 mod limits;
@@ -56,6 +58,7 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
         ("", "configmaps") => core::config_map(object, old, found),
         ("", "secrets") => core::secret(object, old, found),
         ("", "resourcequotas") => quota::quota(object, old, found),
+        ("" | "events.k8s.io", "events") => event::event(object, old, found),
         ("", "limitranges") => limits::range(object, found),
         ("", "persistentvolumeclaims") => storage::claim(object, old, found),
         ("apps", "deployments") => workload::deployment(object, old, found),
@@ -75,7 +78,7 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
             admission::binding(object, found);
         }
         ("policy", "poddisruptionbudgets") => policy::budget(object, found),
-        ("autoscaling", "horizontalpodautoscalers") => policy::autoscaler(object, found),
+        ("autoscaling", "horizontalpodautoscalers") => autoscaler::autoscaler(object, old, found),
         ("apiregistration.k8s.io", "apiservices") => cluster::api_service(object, found),
         ("certificates.k8s.io", "certificatesigningrequests") => {
             cluster::certificate_request(object, found);

@@ -6,7 +6,10 @@
 
 mod apply;
 mod entry;
+mod foreign;
 mod renew;
+
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -18,6 +21,7 @@ use crate::fields::shape::Ty;
 use crate::schema::Schema;
 use crate::typed::zero;
 use entry::{Entry, Operation};
+use foreign::Foreign;
 
 /// Who writes, what and when.
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +39,26 @@ pub struct Write<'a> {
     /// Top-level fields this endpoint resets, and so nobody comes to own by writing to it: see
     /// [`reset_fields`].
     pub reset: &'a [&'a str],
+    /// How its trees look in other versions, for a kind that has some.
+    pub views: Option<&'a dyn Views>,
     /// RFC 3339, whole seconds, UTC; empty for an entry without a time.
     pub now: &'a str,
+}
+
+/// A tree in another version of its kind.
+#[derive(Debug)]
+pub enum View {
+    /// The version is not served, or the tree cannot become one of it: who wrote in it owns
+    /// nothing any more.
+    Gone,
+    /// The tree, and its schema.
+    Tree(Arc<Schema>, Value),
+}
+
+/// Trees in the other versions of a kind.
+pub trait Views: std::fmt::Debug {
+    /// A tree of the version written as one of `api_version`.
+    fn view(&self, api_version: &str, tree: &Value) -> View;
 }
 
 /// The top-level fields an endpoint resets: the status for the object itself if it has a status
@@ -95,8 +117,13 @@ pub fn update(write: &Write<'_>, old: Option<&Value>, new: &mut Value) {
             &zero
         }
     };
+    let Ok(foreign) = Foreign::new(write, &mut entries, before, new) else {
+        // As the real server does, which takes that for its own fault.
+        set_managed_fields(new, old.and_then(managed_fields).cloned().unwrap_or_default());
+        return;
+    };
     let Diff { changed, removed } = write.diff(before, new);
-    take(&mut entries, write, Operation::Update, &changed, &removed);
+    take(&mut entries, write, Operation::Update, &foreign, &changed, &removed);
     if !changed.is_empty() {
         own(&mut entries, write, changed);
     }
@@ -134,11 +161,16 @@ fn take(
     entries: &mut Vec<Entry>,
     write: &Write<'_>,
     operation: Operation,
+    foreign: &Foreign,
     changed: &FieldSet,
     removed: &FieldSet,
 ) {
     for entry in entries.iter_mut() {
         let own = entry.is(write, operation);
+        let (changed, removed) = match foreign.diff(entry) {
+            Some(diff) => (&diff.changed, &diff.removed),
+            None => (changed, removed),
+        };
         if !own && !changed.is_empty() {
             entry.fields.subtract(changed);
         }

@@ -16,7 +16,7 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// Colours: when standard output is a terminal, always or never.
+    /// Colours: when standard output is a terminal and NO_COLOR is not set, always or never.
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
     /// Only failures and the last line.
@@ -30,7 +30,7 @@ pub struct Cli {
 /// When to write colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal.
+    /// On a terminal, unless `NO_COLOR` says no (<https://no-color.org>).
     Auto,
     /// Always.
     Always,
@@ -41,10 +41,17 @@ pub enum Color {
 impl Cli {
     /// Whether to write colours to standard output.
     pub fn paints(&self) -> bool {
-        match self.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => std::io::stdout().is_terminal(),
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        self.color.paints(std::io::stdout().is_terminal(), refused)
+    }
+}
+
+impl Color {
+    fn paints(self, terminal: bool, refused: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => terminal && !refused,
         }
     }
 }
@@ -103,5 +110,23 @@ pub fn main() -> Exit {
         #[cfg(feature = "clusters")]
         Command::ControlPlane(plane) => control_plane::run(plane),
         Command::Schema => schema::run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Color;
+
+    #[test]
+    fn colours_are_for_terminals_whose_user_does_not_refuse_them() {
+        for (color, terminal, refused, expected) in [
+            (Color::Auto, true, false, true),
+            (Color::Auto, true, true, false),
+            (Color::Auto, false, false, false),
+            (Color::Always, false, true, true),
+            (Color::Never, true, false, false),
+        ] {
+            assert_eq!(color.paints(terminal, refused), expected, "{color:?} {terminal} {refused}");
+        }
     }
 }

@@ -184,10 +184,20 @@ impl Server {
         let kind = kind.unwrap_or_else(|| served.kind.clone());
         let same = version == served.api_version();
         if !same && served.is_custom() && request.options.warn {
-            // Nothing is known of the fields of another version.
-            let common = ["apiVersion", "kind", "metadata"];
-            let unknown = map.keys().filter(|field| !common.contains(&field.as_str()));
-            self.warnings.extend(unknown.map(|field| format!("unknown field \"{field}\"")));
+            // It is read as what it says it is, if that is served.
+            let versions = self.registry.served_versions(&served.resource);
+            let other = versions.iter().find(|one| one.api_version() == version);
+            let unknown = match other {
+                Some(other) => {
+                    structural::unknown_fields(other.schema(), &Value::Object(map.clone()))
+                }
+                None => {
+                    let common = ["apiVersion", "kind", "metadata"];
+                    map.keys().filter(|field| !common.contains(&field.as_str())).cloned().collect()
+                }
+            };
+            let told = unknown.iter().map(|field| format!("unknown field \"{field}\""));
+            self.warnings.extend(told);
         }
         if !same || (kind != served.kind && !served.is_custom()) {
             return Err(Box::new(Status::bad_request(self.other_type(served, &version, &kind))));

@@ -40,7 +40,7 @@ impl Server {
         };
         for object in &items {
             // Another deletion in this loop may have taken it along.
-            if self.store.get(&served.resource, object.key()).is_some() {
+            if self.store.get(served.stored(), object.key()).is_some() {
                 self.delete_object(served, object, request)?;
             }
         }
@@ -81,8 +81,7 @@ impl Server {
             if request.options.dry_run {
                 return Ok(Response::Value { code: 200, value });
             }
-            let now = self.now;
-            let object = self.store.put(&served.resource, value, now);
+            let object = self.put(served, value);
             self.after_write(served, &object);
             return Ok(Response::Object { code: 200, object });
         }
@@ -108,8 +107,7 @@ impl Server {
         if request.options.dry_run {
             return Ok(Response::Value { code: 200, value });
         }
-        let now = self.now;
-        let object = self.store.put(&served.resource, value, now);
+        let object = self.put(served, value);
         self.after_write(served, &object);
         Ok(Response::Object { code: 200, object })
     }
@@ -150,9 +148,9 @@ impl Server {
             // Deletion without grace is written first, then carried out.
             let mut value = live.value().clone();
             self.mark(&mut value, live, 0);
-            self.store.put(&served.resource, value, now);
+            self.put(served, value);
         }
-        let removed = self.store.remove(&served.resource, live.key(), now);
+        let removed = self.store.remove(served.stored(), live.key(), now);
         self.after_delete(served, live);
         match removed {
             Some(object) if served.is_pod() => {
@@ -183,8 +181,7 @@ impl Server {
         if request.options.dry_run || value == *live.value() {
             return Ok(Response::Value { code: 200, value });
         }
-        let now = self.now;
-        let object = self.store.put(&served.resource, value, now);
+        let object = self.put(served, value);
         Ok(Response::Object { code: 200, object })
     }
 }

@@ -82,6 +82,15 @@ impl Server {
                 map_at(body, &["spec"]).insert("finalizers".into(), finalizers.clone());
             }
         }
+        if id == ("apiextensions.k8s.io", "customresourcedefinitions")
+            && let Some(version) = storage_version(body)
+        {
+            // Whatever was stored in may be there still.
+            let stored = map_at(body, &["status"]).entry("storedVersions").or_insert(json!([]));
+            if let Some(all) = stored.as_array_mut().filter(|all| !all.contains(&version)) {
+                all.push(version);
+            }
+        }
         if id == ("apps", "daemonsets") {
             let before = live.annotation(TEMPLATE_GENERATION).and_then(|n| n.parse::<i64>().ok());
             let template = |o: &Value| at(o, &["spec", "template"]).cloned();

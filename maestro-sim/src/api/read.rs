@@ -77,6 +77,7 @@ impl Filter {
                 .require_supported(|path| served.selects_field(path))
                 .map_err(|e| bad(unsupported(served, fields, e.message)))?;
         }
+        let fields = fields.map(|fields| served.stored_fields(fields));
         let name = (!request.name.is_empty()).then(|| request.name.clone());
         let name = name
             .or_else(|| fields.as_ref().and_then(|f| f.exact("metadata.name")).map(str::to_owned));
@@ -142,7 +143,7 @@ impl Server {
     }
 
     fn matched(&self, served: &Served, filter: &Filter, from: Option<&Key>) -> Vec<Arc<Object>> {
-        let Some(table) = self.store.find(&served.resource) else { return Vec::new() };
+        let Some(table) = self.store.find(served.stored()) else { return Vec::new() };
         let in_one_place = !served.namespaced || !filter.namespace.is_empty();
         if let (Some(key), true, None) = (filter.single(), in_one_place, from) {
             let found = table.objects.get(&key).filter(|o| filter.matches(o));
@@ -164,7 +165,7 @@ impl Server {
         from: Option<&Key>,
         version: u64,
     ) -> Result<Vec<Arc<Object>>, Box<Status>> {
-        let Some(table) = self.store.find(&served.resource) else { return Ok(Vec::new()) };
+        let Some(table) = self.store.find(served.stored()) else { return Ok(Vec::new()) };
         let Some(later) = table.since(version) else {
             let message = "The provided resource version is too old: it has been compacted";
             return Err(Box::new(Status::expired(message)));

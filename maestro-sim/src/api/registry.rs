@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 
 use crate::api::Verb;
+use crate::api::version::Storage;
 use crate::facts::facts;
 use crate::object::{GroupResource, Object};
 use crate::schema::Schema;
@@ -78,6 +79,7 @@ pub struct Served {
     subresources: BTreeMap<String, Vec<Verb>>,
     type_name: Option<String>,
     schema: OnceLock<Arc<Schema>>,
+    pub(crate) storage: Storage,
 }
 
 impl Served {

@@ -149,19 +149,24 @@ impl Server {
             self.hold_roles();
         }
         let served = self.served(&request)?;
+        let response = self.perform(&served, request)?;
+        Ok(self.in_version(&served, response))
+    }
+
+    fn perform(&mut self, served: &Arc<Served>, request: Request) -> Handled {
         if !request.subresource.is_empty() && request.subresource != "status" {
-            return self.subresource(&served, request);
+            return self.subresource(served, request);
         }
         match request.verb {
-            Verb::Get => self.read(&served, &request),
-            Verb::List => self.list(&served, &request),
-            Verb::Watch => self.watch(&served, &request),
-            Verb::Create if review::is_review(&served) => self.review(&served, request),
-            Verb::Create => self.create(&served, request),
-            Verb::Update => self.update(&served, request),
-            Verb::Patch => self.patch(&served, request),
-            Verb::Delete => self.delete(&served, &request),
-            Verb::DeleteCollection => self.delete_collection(&served, &request),
+            Verb::Get => self.read(served, &request),
+            Verb::List => self.list(served, &request),
+            Verb::Watch => self.watch(served, &request),
+            Verb::Create if review::is_review(served) => self.review(served, request),
+            Verb::Create => self.create(served, request),
+            Verb::Update => self.update(served, request),
+            Verb::Patch => self.patch(served, request),
+            Verb::Delete => self.delete(served, &request),
+            Verb::DeleteCollection => self.delete_collection(served, &request),
         }
     }
 
@@ -199,9 +204,7 @@ impl Server {
         request: &Request,
     ) -> Result<Arc<Object>, Box<Status>> {
         let key = Key::new(&request.namespace, &request.name);
-        self.store
-            .get(&served.resource, &key)
-            .cloned()
+        self.found(served, &key)
             .ok_or_else(|| Box::new(Status::not_found(&served.resource, &request.name)))
     }
 

@@ -45,7 +45,8 @@ impl Served {
         } else if request.subresource == "status" {
             builtin::status(&self.resource, body, old)
         } else {
-            builtin::validate(&self.resource, body, old)
+            let (body, old) = (self.validated(body), old.map(|old| self.validated(old)));
+            builtin::validate(&self.resource, &body, old.as_deref())
         };
         if self.resource == CRDS && request.subresource.is_empty() {
             causes.extend(crd::check(body));
@@ -201,6 +202,7 @@ impl Server {
                 api_version: served.api_version(),
                 subresource: "status",
                 reset: managed::reset_fields(true, true, "status"),
+                views: None,
                 now: &now,
             };
             managed::update(&write, Some(old), new);

@@ -59,9 +59,8 @@ impl Server {
         self.copy_topology(&mut value);
         let now = self.timestamp();
         let _ = set_condition(&mut value, "PodScheduled", &now);
-        let at_time = self.now;
         if !request.options.dry_run {
-            let object = self.store.put(&served.resource, value, at_time);
+            let object = self.put(served, value);
             self.after_write(served, &object);
         }
         let answer = json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
@@ -93,14 +92,14 @@ impl Server {
     /// The pod says why it goes (KEP 3329).
     fn mark_evicted(&mut self, served: &Arc<Served>, live: &Object) {
         let mut value = live.value().clone();
-        let (now, at_time) = (self.timestamp(), self.now);
+        let now = self.timestamp();
         let condition = set_condition(&mut value, "DisruptionTarget", &now);
         if let Some(Value::Object(condition)) = condition {
             condition.insert("reason".into(), "EvictionByEvictionAPI".into());
             condition.insert("message".into(), "Eviction API: evicting".into());
         }
         if value != *live.value() {
-            let object = self.store.put(&served.resource, value, at_time);
+            let object = self.put(served, value);
             self.after_write(served, &object);
         }
     }

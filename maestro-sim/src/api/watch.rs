@@ -35,6 +35,8 @@ pub struct WatchStart {
     pub expired: Option<Box<Status>>,
     /// The form in which objects are sent.
     pub(crate) shape: Shape,
+    /// The version that was asked for, when what is stored has to be converted.
+    pub(crate) version: Option<Arc<Served>>,
 }
 
 impl Server {
@@ -45,7 +47,7 @@ impl Server {
         query::check_list(options, true)?;
         let initial_events = options.send_initial_events;
         let filter = Filter::new(served, request)?;
-        let table = self.store.table_id(&served.resource);
+        let table = self.store.table_id(served.stored());
         let from_start = initial_events.unwrap_or(version.is_empty() || version == "0");
         let resource_version = self.store.version();
         let (position, expired) = if from_start || version.is_empty() || version == "0" {
@@ -74,6 +76,7 @@ impl Server {
             timeout_seconds: options.timeout_seconds.filter(|s| *s > 0).unwrap_or(random),
             expired,
             shape: Shape::Whole,
+            version: None,
         }))
     }
 }

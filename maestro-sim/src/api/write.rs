@@ -15,9 +15,10 @@ use crate::api::proposal::{
 use crate::api::registry::{Generation, Served};
 use crate::api::server::{Handled, Response, Server};
 use crate::api::uneven;
+use crate::api::version::Views;
 use crate::api::writer::{manager_of, write_of};
 use crate::api::{PatchType, Request, Status, Verb};
-use crate::managed;
+use crate::managed::{self, Write};
 use crate::object::{Key, Object, at, map_at};
 use crate::patch;
 use crate::structural::Step;
@@ -94,7 +95,7 @@ impl Server {
         let cut: String = base.chars().take(58).collect();
         for _ in 0..8 {
             let name = format!("{cut}{}", self.names.suffix(5));
-            if self.peek(&served.resource, &request.namespace, &name).is_none() {
+            if self.peek(served.stored(), &request.namespace, &name).is_none() {
                 map_at(body, &["metadata"]).insert("name".into(), name.into());
                 return Ok(());
             }
@@ -149,8 +150,7 @@ impl Server {
         if request.options.dry_run {
             return Ok(Response::Value { code: 201, value: body });
         }
-        let now = self.now;
-        let object = self.store.put(&served.resource, body, now);
+        let object = self.put(served, body);
         if unsettled {
             self.unsettled.insert(object.resource_version());
         }
@@ -172,7 +172,7 @@ impl Server {
     ) -> Result<(), Box<Status>> {
         let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
         let key = Key::new(&request.namespace, name);
-        let Some(existing) = self.store.get(&served.resource, &key) else { return Ok(()) };
+        let Some(existing) = self.store.get(served.stored(), &key) else { return Ok(()) };
         let mut status = Status::already_exists(&served.resource, name);
         if existing.is_deleting() {
             status.message = format!("object is being deleted: {}", status.message);
@@ -183,7 +183,7 @@ impl Server {
     pub(super) fn update(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
         let mut body = std::mem::take(&mut request.body);
         let key = Key::new(&request.namespace, &request.name);
-        let live = self.store.get(&served.resource, &key).cloned();
+        let live = self.found(served, &key);
         self.decode(served, &request, &mut body, live.as_ref().map(|live| live.value()))?;
         check_place(served, &request, map_at(&mut body, &["metadata"]))?;
         let Some(live) = live else {
@@ -268,7 +268,7 @@ impl Server {
             meta.remove("namespace");
         }
         let key = Key::new(&request.namespace, &request.name);
-        let live = self.store.get(&served.resource, &key).cloned();
+        let live = self.found(served, &key);
         if live.is_none() && !request.subresource.is_empty() {
             return Err(Box::new(Status::not_found(&served.resource, &request.name)));
         }
@@ -283,7 +283,8 @@ impl Server {
         }
         let now = self.timestamp();
         let force = request.options.force.unwrap_or(false);
-        let write = write_of(served, request, &manager, &now);
+        let views = Views::new(&self.registry, served);
+        let write = Write { views: views.as_dyn(), ..write_of(served, request, &manager, &now) };
         let merged = managed::apply(&write, live.as_ref().map(|o| o.value()), &body, force)
             .map_err(|e| failure::of_apply(&e))?;
         let merged = self.decode_merged(served, merged, live.as_ref().map(|live| live.value()))?;
@@ -334,6 +335,7 @@ impl Server {
         }
         checked?;
         self.forget_empty(served, &mut body);
+        served.fit(&mut body);
         map_at(&mut body, &["metadata"])
             .insert("resourceVersion".into(), live.resource_version().to_string().into());
         let settled = !self.unsettled.contains(&live.resource_version());
@@ -351,11 +353,11 @@ impl Server {
                 .is_some_and(|list| !list.is_empty());
         if is_finished(&body) && !held {
             // The last finalizer went: the object is gone, and the answer shows what was sent.
-            self.store.remove(&served.resource, live.key(), now);
+            self.store.remove(served.stored(), live.key(), now);
             self.after_delete(served, live);
             return Ok(Response::Value { code: 200, value: body });
         }
-        let object = self.store.put(&served.resource, body, now);
+        let object = self.put(served, body);
         self.let_go(served, live, Some(object.value()));
         self.after_write(served, &object);
         Ok(Response::Object { code: 200, object })
@@ -370,7 +372,8 @@ impl Server {
     ) {
         let now = self.timestamp();
         let manager = manager_of(request);
-        let write = write_of(served, request, &manager, &now);
+        let views = Views::new(&self.registry, served);
+        let write = Write { views: views.as_dyn(), ..write_of(served, request, &manager, &now) };
         // An empty list says that nobody owns anything.
         let fields = [Step::Name("metadata".into()), Step::Name("managedFields".into())];
         if self.noticed.dropped.iter().any(|steps| *steps == fields) {

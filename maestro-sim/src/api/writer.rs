@@ -20,6 +20,7 @@ pub(super) fn write_of<'a>(
         subresource: &request.subresource,
         reset: managed::reset_fields(typed, served.status, &request.subresource),
         // The entries of scales lose their times on the way to the object.
+        views: None,
         now: if request.subresource == "scale" { "" } else { now },
     }
 }

@@ -1,12 +1,12 @@
-//! Disruption budgets and autoscalers.
+//! Disruption budgets.
 //!
-//! Source: `k8s.io/kubernetes/pkg/apis/policy/validation` and `pkg/apis/autoscaling/validation`.
+//! Source: `k8s.io/kubernetes/pkg/apis/policy/validation`.
 
 use serde_json::Value;
 
-use super::field::{self, Path, int, list, set, text};
+use super::field::{self, Path, set, text};
+use super::meta;
 use super::rollout::{at_most_all, share};
-use super::{meta, text as form};
 use crate::api::Cause;
 
 /// A disruption budget.
@@ -37,57 +37,5 @@ pub(super) fn budget(object: &Value, causes: &mut Vec<Cause>) {
     if !policy.is_empty() {
         let allowed = ["AlwaysAllow", "IfHealthyBudget"];
         field::one_of(&path.field("unhealthyPodEvictionPolicy"), policy, &allowed, causes);
-    }
-}
-
-/// An autoscaler. What the server checks by declaration it says last.
-pub(super) fn autoscaler(object: &Value, causes: &mut Vec<Cause>) {
-    let root = Path::Root;
-    let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
-    let (least, most) = (int(spec, "minReplicas"), int(spec, "maxReplicas").unwrap_or(0));
-    let place = path.field("maxReplicas");
-    if least.is_some_and(|least| most < least) {
-        let detail = "must be greater than or equal to `minReplicas`";
-        causes.push(field::invalid(&place, &most.into(), detail));
-    }
-    let target = spec.get("scaleTargetRef").unwrap_or(&Value::Null);
-    let at_target = path.field("scaleTargetRef");
-    for name in ["kind", "name"] {
-        let value = text(target, name);
-        if !value.is_empty() {
-            field::each(&at_target.field(name), value, &form::segment(value), causes);
-        }
-    }
-    metrics(spec, &path.field("metrics"), causes);
-    if let Some(least) = least.filter(|least| *least < 1) {
-        let detail = "must be greater than or equal to 1";
-        causes.push(field::invalid(&path.field("minReplicas"), &least.into(), detail));
-    }
-    if most == 0 {
-        causes.push(field::required(&place, ""));
-    } else if most < 0 {
-        let detail = "must be greater than or equal to 1";
-        causes.push(field::invalid(&place, &most.into(), detail));
-    }
-    for name in ["kind", "name"] {
-        if text(target, name).is_empty() {
-            causes.push(field::required(&at_target.field(name), ""));
-        }
-    }
-}
-
-fn metrics(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    for (index, metric) in list(spec, "metrics").iter().enumerate() {
-        let here = path.index(index);
-        let kind = text(metric, "type");
-        if kind.is_empty() {
-            let detail = "must specify a metric source type";
-            causes.push(field::required(&here.field("type"), detail));
-        }
-        let allowed = ["ContainerResource", "External", "Object", "Pods", "Resource"];
-        if !allowed.contains(&kind) {
-            causes.push(field::not_supported(&here.field("type"), &kind.into(), &allowed));
-        }
     }
 }

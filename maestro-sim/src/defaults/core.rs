@@ -97,6 +97,26 @@ pub(super) fn autoscaler(object: &mut Value) {
         let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": target}});
         spec.insert("metrics".to_owned(), Value::Array(vec![metric]));
     }
+    if let Some(Value::Object(behavior)) = spec.get_mut("behavior") {
+        let percent = json!({"type": "Percent", "value": 100, "periodSeconds": 15});
+        let pods = json!({"type": "Pods", "value": 4, "periodSeconds": 15});
+        let up = json!({"stabilizationWindowSeconds": 0, "selectPolicy": "Max",
+                        "policies": [pods, percent]});
+        let down = json!({"selectPolicy": "Max", "policies": [percent]});
+        scaling_rules(behavior, "scaleUp", up);
+        scaling_rules(behavior, "scaleDown", down);
+    }
+}
+
+/// Rules for one direction: whoever says something of how to scale leaves the rest to these.
+fn scaling_rules(behavior: &mut Map<String, Value>, direction: &str, rules: Value) {
+    let given = behavior.entry(direction.to_owned()).or_insert_with(|| json!({}));
+    let (Value::Object(given), Value::Object(rules)) = (given, rules) else { return };
+    for (name, rule) in rules {
+        if given.get(&name).is_none_or(Value::is_null) {
+            given.insert(name, rule);
+        }
+    }
 }
 
 /// A PriorityClass.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::entry::{self, Entry, Operation};
+use super::foreign::Foreign;
 use super::{Write, managed_fields, set_managed_fields, take};
 use crate::fields::diff::{Diff, UNOWNED_METADATA};
 use crate::fields::{FieldSet, merge, of, remove};
@@ -91,14 +92,15 @@ pub fn apply(
     if let Some(last) = claim(write, applied, &mut entries) {
         merged = prune(write, merged, &last, &entries);
     }
+    let foreign = Foreign::new(write, &mut entries, &base, &merged).map_err(ApplyError::Invalid)?;
     let Diff { changed, removed } = write.diff(&base, &merged);
     if !force {
-        let conflicts = conflicts(write, &base, &entries, &changed);
+        let conflicts = conflicts(write, &base, &entries, &foreign, &changed);
         if !conflicts.is_empty() {
             return Err(ApplyError::Conflicts(conflicts));
         }
     }
-    take(&mut entries, write, Operation::Apply, &changed, &removed);
+    take(&mut entries, write, Operation::Apply, &foreign, &changed, &removed);
     if let Some(own) = own_entry(write, &mut entries) {
         own.fields.subtract(&unowned());
     }
@@ -231,14 +233,16 @@ fn conflicts(
     write: &Write<'_>,
     base: &Value,
     entries: &[Entry],
+    foreign: &Foreign,
     changed: &FieldSet,
 ) -> Vec<Conflict> {
     if changed.is_empty() {
         return Vec::new();
     }
+    let changed = |entry: &Entry| foreign.diff(entry).map_or(changed, |diff| &diff.changed);
     let others = entries.iter().filter(|entry| !entry.is(write, Operation::Apply));
     let mut found: Vec<(String, FieldSet)> = others
-        .map(|entry| (entry.shown(), entry.fields.intersection(changed)))
+        .map(|entry| (entry.shown(), entry.fields.intersection(changed(entry))))
         .filter(|(_, fields)| !fields.is_empty())
         .collect();
     if found.is_empty() {

@@ -23,6 +23,10 @@ pub(super) fn same_owners(write: &Write<'_>, old: &Value, new: &mut Value) -> bo
     }
     let mut own = None;
     for (index, entry) in entries.iter().enumerate() {
+        // Who wrote in another version is compared in that one.
+        if write.views.is_some() && text(entry, "apiVersion") != write.api_version {
+            return false;
+        }
         let Some(fields) = entry.get("fieldsV1").and_then(Value::as_object) else { return false };
         if is_writers(entry, write) {
             if !changed.is_within(fields) {

@@ -54,6 +54,17 @@ impl FieldSelector {
         &self.requirements
     }
 
+    /// The same selector of fields that are called otherwise; what has no other name keeps its own.
+    #[must_use]
+    pub fn renamed(mut self, name: impl Fn(&str) -> Option<String>) -> Self {
+        for requirement in &mut self.requirements {
+            if let Some(other) = name(&requirement.field) {
+                requirement.field = other;
+            }
+        }
+        self
+    }
+
     /// Whether every object is selected.
     pub fn is_everything(&self) -> bool {
         self.requirements.is_empty()
@@ -95,6 +106,12 @@ impl FieldSelector {
         self.matches(|path| {
             let value = path.split('.').try_fold(object, |value, step| value.get(step))?;
             match value {
+                // An Event of the core is selected by its source's component, if that is set.
+                Value::Object(source) if path == "source" => {
+                    let own = source.get("component").and_then(Value::as_str);
+                    let own = own.filter(|own| !own.is_empty());
+                    own.or_else(|| object.get("reportingComponent")?.as_str()).map(Cow::Borrowed)
+                }
                 Value::String(text) => Some(Cow::Borrowed(text.as_str())),
                 Value::Null | Value::Array(_) | Value::Object(_) => None,
                 scalar => Some(Cow::Owned(scalar.to_string())),

@@ -245,14 +245,14 @@ impl Server {
         let found: Vec<Value> = match name.as_str() {
             "" => {
                 let selector = Labels::of(reference.get("selector"));
-                let table = self.store.find(&served.resource).into_iter();
+                let table = self.store.find(served.stored()).into_iter();
                 let all = table.flat_map(|table| table.objects.values());
                 let here = all.filter(|o| o.namespace() == namespace || !served.namespaced);
                 here.filter(|o| selector.matches(o.labels())).map(|o| o.value().clone()).collect()
             }
             name => {
                 let key = Key::new(if served.namespaced { &namespace } else { "" }, name);
-                let one = self.store.get(&served.resource, &key);
+                let one = self.store.get(served.stored(), &key);
                 one.map(|object| object.value().clone()).into_iter().collect()
             }
         };

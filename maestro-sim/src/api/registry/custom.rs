@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Value, json};
 
 use super::{Generation, ScalePaths, Served, api_version, verbs};
+use crate::api::version::Storage;
 use crate::object::{GroupResource, Object};
 use crate::schema::{Schema, parse};
 
@@ -17,11 +18,14 @@ pub(super) fn versions(crd: &Object) -> Option<(GroupResource, Vec<Arc<Served>>)
     let names = crd.at(&["spec", "names"])?;
     let plural = names.get("plural")?.as_str()?;
     let id = GroupResource::owned(crd.text(&["spec", "group"]), plural);
+    let stored = crd.items(&["spec", "versions"]).iter().find(|v| is_storage(v))?;
+    let stored_name = stored.get("name").and_then(Value::as_str).unwrap_or("");
+    let stored = (api_version(&id.group, stored_name), Arc::new(schema_of(stored)));
     let mut served: Vec<(bool, Arc<Served>)> = crd
         .items(&["spec", "versions"])
         .iter()
         .filter(|v| v.get("served").and_then(Value::as_bool) == Some(true))
-        .map(|v| (is_storage(v), Arc::new(version(crd, names, &id, v))))
+        .map(|v| (is_storage(v), Arc::new(version(crd, names, &id, v, &stored))))
         .collect();
     served.sort_by_key(|(storage, _)| !storage);
     Some((id, served.into_iter().map(|(_, s)| s).collect()))
@@ -31,7 +35,18 @@ fn is_storage(version: &Value) -> bool {
     version.get("storage").and_then(Value::as_bool) == Some(true)
 }
 
-fn version(crd: &Object, names: &Value, id: &GroupResource, version: &Value) -> Served {
+fn schema_of(version: &Value) -> Schema {
+    let schema = version.get("schema").and_then(|s| s.get("openAPIV3Schema"));
+    schema.map_or_else(Schema::any, parse::parse)
+}
+
+fn version(
+    crd: &Object,
+    names: &Value,
+    id: &GroupResource,
+    version: &Value,
+    (stored, stored_schema): &(String, Arc<Schema>),
+) -> Served {
     let text = |field: &str| names.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
     let kind = text("kind");
     let list_kind = match text("listKind") {
@@ -55,10 +70,10 @@ fn version(crd: &Object, names: &Value, id: &GroupResource, version: &Value) -> 
     }
     let namespaced = crd.text(&["spec", "scope"]) == "Namespaced";
     let discovery = discovery(names, &kind, &singular, namespaced, &subresources, version, id);
-    let schema = version
-        .get("schema")
-        .and_then(|s| s.get("openAPIV3Schema"))
-        .map_or_else(Schema::any, parse::parse);
+    let schema = match is_storage(version) {
+        true => Arc::clone(stored_schema),
+        false => Arc::new(schema_of(version)),
+    };
     let version_name = version.get("name").and_then(Value::as_str).unwrap_or("");
     let selectable = version.get("selectableFields").and_then(Value::as_array);
     Served {
@@ -88,7 +103,8 @@ fn version(crd: &Object, names: &Value, id: &GroupResource, version: &Value) -> 
         verbs: verbs(Some(&json!(VERBS))),
         subresources,
         type_name: None,
-        schema: OnceLock::from(Arc::new(schema)),
+        storage: Storage::Named(stored.clone(), Arc::clone(stored_schema)),
+        schema: OnceLock::from(schema),
         kind,
     }
 }

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::{Generation, ScalePaths, Served, api_version, verbs};
+use crate::api::version::Storage;
 use crate::object::{GroupResource, map_at};
 
 /// The served kind that one entry of the table describes.
@@ -45,6 +46,7 @@ pub(super) fn built_in(entry: &Value) -> Served {
         verbs: verbs(entry.get("verbs")),
         subresources,
         type_name: Some(text("type")),
+        storage: Storage::built_in(&id, &text("version")),
         schema: OnceLock::new(),
         kind,
         resource: id,
@@ -123,6 +125,18 @@ fn selectable(id: &GroupResource) -> &'static [&'static str] {
             "reason",
             "reportingComponent",
             "source",
+            "type",
+        ],
+        ("events.k8s.io", _) => &[
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "regarding.apiVersion",
+            "regarding.resourceVersion",
+            "regarding.fieldPath",
+            "reason",
+            "reportingController",
             "type",
         ],
         ("", "nodes") => &["spec.unschedulable"],

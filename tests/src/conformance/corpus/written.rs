@@ -13,6 +13,7 @@ const FILES: &[(&str, &str)] = &[
     ("apply", include_str!("../../../conformance/apply.yaml")),
     ("pods", include_str!("../../../conformance/pods.yaml")),
     ("fields", include_str!("../../../conformance/fields.yaml")),
+    ("versions", include_str!("../../../conformance/versions.yaml")),
     ("custom", include_str!("../../../conformance/custom.yaml")),
     ("proto", include_str!("../../../conformance/proto.yaml")),
     ("tables", include_str!("../../../conformance/tables.yaml")),

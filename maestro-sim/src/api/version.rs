@@ -1,0 +1,267 @@
+//! Versions of one kind: its objects are stored in one of them and are read and written in any.
+//!
+//! A custom kind's versions differ in nothing but their name, as the conversion strategy `None`
+//! has it; an object that was stored before the storage version changed is read like any other.
+//! Events are the core's, whichever group serves them, and a HorizontalPodAutoscaler is one of
+//! `autoscaling/v2`.
+//!
+//! Sources: <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/>,
+//! `k8s.io/kubernetes/pkg/apis/events/v1/conversion.go`.
+
+mod autoscaler;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::api::read::List;
+use crate::api::registry::{Registry, Served};
+use crate::api::server::{Response, Server};
+use crate::managed::{self, View};
+use crate::object::{GroupResource, Key, Object};
+use crate::schema::Schema;
+use crate::selector::FieldSelector;
+use crate::{structural, typed};
+
+static EVENTS: GroupResource = GroupResource::new("", "events");
+
+/// Where the objects of a served version are kept, and how they become its own.
+#[derive(Clone, Debug)]
+pub(crate) enum Storage {
+    /// As they are served.
+    Same,
+    /// In a version of this `apiVersion` and schema, which differs in nothing else.
+    Named(String, Arc<Schema>),
+    /// As Events of the core.
+    CoreEvents,
+    /// As autoscalers of `autoscaling/v2`.
+    Autoscalers,
+}
+
+impl Storage {
+    /// That of a built-in kind.
+    pub(super) fn built_in(id: &GroupResource, version: &str) -> Self {
+        match (&*id.group, &*id.resource, version) {
+            ("events.k8s.io", "events", _) => Self::CoreEvents,
+            ("autoscaling", "horizontalpodautoscalers", "v1") => Self::Autoscalers,
+            _ => Self::Same,
+        }
+    }
+}
+
+/// What the fields of `events.k8s.io/v1` are called in the core, both ways.
+const EVENT_FIELDS: [(&str, &str); 7] = [
+    ("regarding", "involvedObject"),
+    ("note", "message"),
+    ("reportingController", "reportingComponent"),
+    ("deprecatedSource", "source"),
+    ("deprecatedFirstTimestamp", "firstTimestamp"),
+    ("deprecatedLastTimestamp", "lastTimestamp"),
+    ("deprecatedCount", "count"),
+];
+
+impl Served {
+    /// The collection that holds its objects.
+    pub(crate) fn stored(&self) -> &GroupResource {
+        match self.storage {
+            Storage::CoreEvents => &EVENTS,
+            _ => &self.resource,
+        }
+    }
+
+    /// Whether what is stored may have to be converted.
+    fn converts(&self) -> bool {
+        !matches!(self.storage, Storage::Same)
+    }
+
+    /// A stored object as this version shows it.
+    pub(crate) fn shown<'o>(&self, object: &'o Arc<Object>) -> Cow<'o, Arc<Object>> {
+        let same = || object.text(&["apiVersion"]) == self.api_version();
+        if !self.converts() || same() {
+            return Cow::Borrowed(object);
+        }
+        let mut value = object.value().clone();
+        match self.storage {
+            Storage::CoreEvents => rename(&mut value, |(new, old)| (old, new)),
+            Storage::Autoscalers => autoscaler::to_v1(&mut value),
+            Storage::Named(..) => structural::prune(self.schema(), &mut value),
+            Storage::Same => {}
+        }
+        self.name(&mut value, self.api_version());
+        self.refill(&mut value);
+        Cow::Owned(Arc::new(Object::new(value)))
+    }
+
+    /// A tree of this version as it is stored.
+    fn kept(&self, registry: &Registry, mut value: Value) -> Value {
+        match &self.storage {
+            Storage::Same => return value,
+            Storage::Named(stored, _) if stored == self.api_version() => {}
+            Storage::Named(stored, _) => {
+                self.fit(&mut value);
+                self.name(&mut value, stored);
+            }
+            Storage::CoreEvents => {
+                rename(&mut value, |names| names);
+                self.name(&mut value, "v1");
+                if let Some(core) = registry.find(&EVENTS, "v1") {
+                    core.refill(&mut value);
+                }
+            }
+            Storage::Autoscalers => {
+                autoscaler::to_v2(&mut value);
+                self.name(&mut value, "autoscaling/v2");
+                if let Some(second) = registry.find(&self.resource, "v2") {
+                    second.refill(&mut value);
+                }
+            }
+        }
+        value
+    }
+
+    /// A tree as its validation wants it: every autoscaler is validated as one of `v2`.
+    pub(super) fn validated<'v>(&self, value: &'v Value) -> Cow<'v, Value> {
+        if !matches!(self.storage, Storage::Autoscalers) {
+            return Cow::Borrowed(value);
+        }
+        let mut value = value.clone();
+        autoscaler::to_v2(&mut value);
+        Cow::Owned(value)
+    }
+
+    /// Takes out of a tree what cannot be stored.
+    pub(super) fn fit(&self, value: &mut Value) {
+        if let Storage::Named(stored, schema) = &self.storage
+            && stored != self.api_version()
+        {
+            structural::prune(schema, value);
+        }
+    }
+
+    fn name(&self, value: &mut Value, api_version: &str) {
+        if let Some(map) = value.as_object_mut() {
+            map.insert("apiVersion".into(), api_version.into());
+        }
+    }
+
+    /// Fields that a typed version always writes, and those it does not.
+    fn refill(&self, value: &mut Value) {
+        if !self.is_custom() {
+            // What was valid in one version is well typed in the other.
+            let _ = typed::decode(self.schema(), &self.kind, value, None);
+        }
+    }
+
+    /// A field selector of this version's names as one of the stored names.
+    pub(super) fn stored_fields(&self, fields: FieldSelector) -> FieldSelector {
+        match self.storage {
+            Storage::CoreEvents => fields.renamed(|field| {
+                let (first, rest) = field.split_once('.').unwrap_or((field, ""));
+                let stored = EVENT_FIELDS.iter().find(|(new, _)| *new == first)?.1;
+                Some(if rest.is_empty() { stored.to_owned() } else { format!("{stored}.{rest}") })
+            }),
+            _ => fields,
+        }
+    }
+}
+
+/// Renames the top-level fields of an Event; `way` turns a pair into from and to.
+fn rename(
+    event: &mut Value,
+    way: impl Fn((&'static str, &'static str)) -> (&'static str, &'static str),
+) {
+    let Some(map) = event.as_object_mut() else { return };
+    let moved: Map<String, Value> = EVENT_FIELDS
+        .into_iter()
+        .map(way)
+        .filter_map(|(from, to)| Some((to.to_owned(), map.remove(from)?)))
+        .collect();
+    map.extend(moved);
+}
+
+impl Server {
+    /// The object of a key, in the version that is served.
+    pub(super) fn found(&self, served: &Served, key: &Key) -> Option<Arc<Object>> {
+        let object = self.store.get(served.stored(), key)?;
+        Some(served.shown(object).into_owned())
+    }
+
+    /// Stores a tree of the served version; the object as it is stored.
+    pub(super) fn put(&mut self, served: &Served, body: Value) -> Arc<Object> {
+        let body = served.kept(&self.registry, body);
+        let now = self.now;
+        self.store.put(served.stored(), body, now)
+    }
+
+    /// An answer with its objects in the version that was asked for.
+    pub(super) fn in_version(&self, served: &Arc<Served>, response: Response) -> Response {
+        if !served.converts() {
+            return response;
+        }
+        match response {
+            Response::Object { code, object } => {
+                Response::Object { code, object: served.shown(&object).into_owned() }
+            }
+            Response::List(mut list) => {
+                show_all(served, &mut list);
+                Response::List(list)
+            }
+            Response::Watch(mut start) => {
+                for object in &mut start.initial {
+                    *object = served.shown(object).into_owned();
+                }
+                start.version = Some(Arc::clone(served));
+                Response::Watch(start)
+            }
+            Response::Warned { warnings, response } => {
+                let response = Box::new(self.in_version(served, *response));
+                Response::Warned { warnings, response }
+            }
+            value @ Response::Value { .. } => value,
+        }
+    }
+}
+
+fn show_all(served: &Served, list: &mut List) {
+    for object in &mut list.items {
+        if let Cow::Owned(shown) = served.shown(object) {
+            *object = shown;
+        }
+    }
+}
+
+/// One kind's trees in its other versions, as the bookkeeping of fields compares them.
+#[derive(Debug)]
+pub(super) struct Views<'a> {
+    registry: &'a Registry,
+    served: &'a Served,
+}
+
+impl<'a> Views<'a> {
+    pub(super) fn new(registry: &'a Registry, served: &'a Served) -> Self {
+        Self { registry, served }
+    }
+
+    /// None for a kind of one version.
+    pub(super) fn as_dyn(&self) -> Option<&dyn managed::Views> {
+        let several = self.served.is_custom()
+            || *self.served.stored() == EVENTS
+            || &*self.served.resource.resource == "horizontalpodautoscalers";
+        several.then_some(self)
+    }
+}
+
+impl managed::Views for Views<'_> {
+    fn view(&self, api_version: &str, tree: &Value) -> View {
+        let versions = self.registry.served_versions(&self.served.resource);
+        let Some(other) = versions.iter().find(|one| one.api_version() == api_version) else {
+            return View::Gone;
+        };
+        if other.is_custom() {
+            return View::Tree(Arc::clone(other.schema()), tree.clone());
+        }
+        let stored = Arc::new(Object::new(self.served.kept(self.registry, tree.clone())));
+        View::Tree(Arc::clone(other.schema()), other.shown(&stored).value().clone())
+    }
+}

@@ -1,0 +1,243 @@
+//! Autoscalers, as `autoscaling/v2` writes them.
+//!
+//! Source: `k8s.io/kubernetes/pkg/apis/autoscaling/validation`.
+
+use serde_json::Value;
+
+use super::field::{self, Path, int, list, set, text};
+use super::text as form;
+use crate::api::Cause;
+use crate::quantity::Quantity;
+
+/// An autoscaler. What the server checks by declaration it says last.
+pub(super) fn autoscaler(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let path = root.field("spec");
+    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let (least, most) = (int(spec, "minReplicas"), int(spec, "maxReplicas").unwrap_or(0));
+    let place = path.field("maxReplicas");
+    if least.is_some_and(|least| most < least) {
+        let detail = "must be greater than or equal to `minReplicas`";
+        causes.push(field::invalid(&place, &most.into(), detail));
+    }
+    let target = spec.get("scaleTargetRef").unwrap_or(&Value::Null);
+    let at_target = path.field("scaleTargetRef");
+    for name in ["kind", "name"] {
+        let value = text(target, name);
+        if !value.is_empty() {
+            field::each(&at_target.field(name), value, &form::segment(value), causes);
+        }
+    }
+    // What was stored without a group may stay so.
+    let before = old.and_then(|old| old.pointer("/spec/scaleTargetRef"));
+    if has_no_group(target) && !before.is_some_and(has_no_group) {
+        let value = text(target, "apiVersion");
+        let detail = "apiVersion must specify API group";
+        causes.push(field::invalid(&at_target.field("apiVersion"), &value.into(), detail));
+    }
+    metrics(spec, &path.field("metrics"), causes);
+    behavior(spec, &path.field("behavior"), causes);
+    if let Some(least) = least.filter(|least| *least < 1) {
+        let detail = "must be greater than or equal to 1";
+        causes.push(field::invalid(&path.field("minReplicas"), &least.into(), detail));
+    }
+    if most == 0 {
+        causes.push(field::required(&place, ""));
+    } else if most < 0 {
+        let detail = "must be greater than or equal to 1";
+        causes.push(field::invalid(&place, &most.into(), detail));
+    }
+    for name in ["kind", "name"] {
+        if text(target, name).is_empty() {
+            causes.push(field::required(&at_target.field(name), ""));
+        }
+    }
+}
+
+/// Only ReplicationControllers can be scaled and are of the core's group.
+fn has_no_group(target: &Value) -> bool {
+    let version = text(target, "apiVersion");
+    let core = text(target, "kind") == "ReplicationController" && version == "v1";
+    !core && !version.contains('/')
+}
+
+/// The longest stabilization window and the longest period of a policy, in seconds.
+const LONGEST_WINDOW: i64 = 3600;
+const LONGEST_PERIOD: i64 = 1800;
+
+fn metrics(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    for (index, metric) in list(spec, "metrics").iter().enumerate() {
+        let here = path.index(index);
+        let kind = text(metric, "type");
+        if kind.is_empty() {
+            let detail = "must specify a metric source type";
+            causes.push(field::required(&here.field("type"), detail));
+        }
+        let allowed = ["ContainerResource", "External", "Object", "Pods", "Resource"];
+        if !allowed.contains(&kind) {
+            causes.push(field::not_supported(&here.field("type"), &kind.into(), &allowed));
+        }
+        for name in ["object", "pods", "resource", "containerResource", "external"] {
+            if let Some(source) = set(metric, name) {
+                self::source(name, source, &here.field(name), causes);
+            } else if name.eq_ignore_ascii_case(kind) {
+                let detail = "must populate information for the given metric source";
+                causes.push(field::required(&here.field(name), detail));
+            }
+        }
+    }
+}
+
+/// What one metric is read from.
+fn source(name: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let goal = source.get("target").unwrap_or(&Value::Null);
+    let place = path.field("target");
+    let has = |name: &str| set(goal, name).is_some();
+    match name {
+        "resource" | "containerResource" => {
+            if text(source, "name").is_empty() {
+                let detail = "must specify a resource name";
+                causes.push(field::required(&path.field("name"), detail));
+            }
+            if name == "containerResource" && text(source, "container").is_empty() {
+                let detail = "must specify a container";
+                causes.push(field::required(&path.field("container"), detail));
+            }
+            target(goal, &place, causes);
+            if !has("averageUtilization") && !has("averageValue") {
+                let detail = "must set either a target raw value or a target utilization";
+                causes.push(field::required(&place.field("averageUtilization"), detail));
+            }
+            if has("averageUtilization") && has("averageValue") {
+                let detail = "may not set both a target raw value and a target utilization";
+                causes.push(field::forbidden(&place.field("averageValue"), detail));
+            }
+        }
+        "pods" => {
+            metric_name(source, path, causes);
+            target(goal, &place, causes);
+            if !has("averageValue") {
+                let detail = "must specify a positive target averageValue";
+                causes.push(field::required(&place.field("averageValue"), detail));
+            }
+        }
+        _ => {
+            if name == "object" {
+                let described = source.get("describedObject").unwrap_or(&Value::Null);
+                for name in ["kind", "name"] {
+                    if text(described, name).is_empty() {
+                        let place = path.field("describedObject");
+                        causes.push(field::required(&place.field(name), ""));
+                    }
+                }
+            }
+            metric_name(source, path, causes);
+            target(goal, &place, causes);
+            if !has("value") && !has("averageValue") {
+                let detail = match name {
+                    "object" => "must set either a target value or averageValue",
+                    _ => "must set either a target value for metric or a per-pod target",
+                };
+                causes.push(field::required(&place.field("averageValue"), detail));
+            }
+            if name == "external" && has("value") && has("averageValue") {
+                let detail = "may not set both a target value for metric and a per-pod target";
+                causes.push(field::forbidden(&place.field("value"), detail));
+            }
+        }
+    }
+}
+
+fn metric_name(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let metric = source.get("metric").unwrap_or(&Value::Null);
+    let place = path.field("metric");
+    let name = text(metric, "name");
+    if name.is_empty() {
+        causes.push(field::required(&place.field("name"), "must specify a metric name"));
+    } else {
+        field::each(&place.field("name"), name, &form::segment(name), causes);
+    }
+}
+
+fn target(goal: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let kind = text(goal, "type");
+    if kind.is_empty() {
+        causes.push(field::required(&path.field("type"), "must specify a metric target type"));
+    }
+    if !matches!(kind, "Utilization" | "Value" | "AverageValue") {
+        let detail = "must be either Utilization, Value, or AverageValue";
+        causes.push(field::invalid(&path.field("type"), &kind.into(), detail));
+    }
+    for name in ["value", "averageValue"] {
+        let amount = set(goal, name).map(|value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        });
+        let least =
+            |text: &String| text.parse::<Quantity>().is_ok_and(|q| q <= Quantity::default());
+        if let Some(amount) = amount.filter(least) {
+            causes.push(field::invalid(&path.field(name), &amount.into(), "must be positive"));
+        }
+    }
+    if let Some(share) = int(goal, "averageUtilization").filter(|share| *share < 1) {
+        let detail = "must be greater than 0";
+        causes.push(field::invalid(&path.field("averageUtilization"), &share.into(), detail));
+    }
+}
+
+/// How fast replicas come and go.
+fn behavior(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let Some(behavior) = set(spec, "behavior") else { return };
+    for direction in ["scaleUp", "scaleDown"] {
+        let Some(rules) = set(behavior, direction) else { continue };
+        let here = path.field(direction);
+        let window = int(rules, "stabilizationWindowSeconds");
+        let place = here.field("stabilizationWindowSeconds");
+        between(window, 0, LONGEST_WINDOW, "greater than or equal to zero", &place, causes);
+        if let Some(policy) = set(rules, "selectPolicy") {
+            let allowed = ["Disabled", "Max", "Min"];
+            let name = policy.as_str().unwrap_or("");
+            if !allowed.contains(&name) {
+                causes.push(field::not_supported(&here.field("selectPolicy"), policy, &allowed));
+            }
+        }
+        let place = here.field("policies");
+        if list(rules, "policies").is_empty() {
+            causes.push(field::required(&place, "must specify at least one Policy"));
+        }
+        for (index, policy) in list(rules, "policies").iter().enumerate() {
+            let here = place.index(index);
+            let kind = policy.get("type").unwrap_or(&Value::Null);
+            let allowed = ["Percent", "Pods"];
+            if !allowed.contains(&kind.as_str().unwrap_or("")) {
+                causes.push(field::not_supported(&here.field("type"), kind, &allowed));
+            }
+            if let Some(value) = int(policy, "value").filter(|value| *value <= 0) {
+                let detail = "must be greater than zero";
+                causes.push(field::invalid(&here.field("value"), &value.into(), detail));
+            }
+            let period = int(policy, "periodSeconds");
+            let place = here.field("periodSeconds");
+            between(period, 1, LONGEST_PERIOD, "greater than zero", &place, causes);
+        }
+    }
+}
+
+fn between(
+    value: Option<i64>,
+    least: i64,
+    most: i64,
+    above: &str,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
+    let Some(value) = value else { return };
+    if value < least {
+        let detail = format!("must be {above}");
+        causes.push(field::invalid(path, &value.into(), &detail));
+    }
+    if value > most {
+        let detail = format!("must be less than or equal to {most}");
+        causes.push(field::invalid(path, &value.into(), &detail));
+    }
+}
