@@ -29,6 +29,7 @@ mod workload;
 use serde_json::Value;
 
 use crate::api::Cause;
+use crate::facts::Version;
 use crate::object::GroupResource;
 
 pub use meta::metadata;
@@ -46,8 +47,13 @@ pub fn status(resource: &GroupResource, object: &Value, old: Option<&Value>) -> 
 }
 
 /// What is wrong with a complete object of a built-in kind; on update, `old` is the stored one.
-pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
-    let mut causes = metadata(resource, object);
+pub fn validate(
+    version: Version,
+    resource: &GroupResource,
+    object: &Value,
+    old: Option<&Value>,
+) -> Vec<Cause> {
+    let mut causes = metadata(version, resource, object);
     let found = &mut causes;
     meta::finalizers(resource, object, found);
     match (&*resource.group, &*resource.resource) {
@@ -62,7 +68,7 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
         ("apps", "replicasets") => workload::replica_set(object, old, found),
         ("apps", "daemonsets") => workload::daemon_set(object, old, found),
         ("apps", "statefulsets") => workload::stateful_set(object, old, found),
-        ("batch", "jobs") => batch::job(object, old, found),
+        ("batch", "jobs") => batch::job(version, object, old, found),
         ("batch", "cronjobs") => batch::cron_job(object, old, found),
         (
             "admissionregistration.k8s.io",
@@ -72,7 +78,7 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
             admission::policy(object, found);
         }
         ("admissionregistration.k8s.io", "validatingadmissionpolicybindings") => {
-            admission::binding(object, found);
+            admission::binding(version, object, found);
         }
         ("policy", "poddisruptionbudgets") => policy::budget(object, found),
         ("autoscaling", "horizontalpodautoscalers") => policy::autoscaler(object, found),
@@ -81,13 +87,13 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
             cluster::certificate_request(object, found);
         }
         ("storage.k8s.io", "csistoragecapacities") => storage::capacity(object, old, found),
-        ("storage.k8s.io", "volumeattachments") => cluster::attachment(object, old, found),
+        ("storage.k8s.io", "volumeattachments") => cluster::attachment(version, object, old, found),
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
             core::role_binding(object, old, found);
-            roles::binding(object, &*resource.resource == "rolebindings", found);
+            roles::binding(version, object, &*resource.resource == "rolebindings", found);
         }
         ("rbac.authorization.k8s.io", plural @ ("roles" | "clusterroles")) => {
-            roles::role(object, plural == "roles", found);
+            roles::role(version, object, plural == "roles", found);
         }
         _ => {}
     }

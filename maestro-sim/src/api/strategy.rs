@@ -25,7 +25,11 @@ impl Served {
             if self.resource == CRDS {
                 crd::complete(body);
             }
-            defaults::apply(&self.resource, body);
+            defaults::apply(self.release, &self.resource, body);
+            // Filled in by a strategy since then, so that nobody owns it.
+            if self.is_pod() && !self.release.has("PodLevelResourcesFixDefaulting") {
+                defaults::whole_requests(body);
+            }
         }
     }
 
@@ -37,7 +41,7 @@ impl Served {
         old: Option<&Value>,
     ) -> Result<(), Box<Status>> {
         let mut causes = if self.is_custom() {
-            let mut causes = builtin::metadata(&self.resource, body);
+            let mut causes = builtin::metadata(self.release, &self.resource, body);
             causes.extend(self.wrong_kind(body));
             causes.extend(structural::validate(self.schema(), body, old, ""));
             self.of_scale(request, body, &mut causes);
@@ -45,7 +49,7 @@ impl Served {
         } else if request.subresource == "status" {
             builtin::status(&self.resource, body, old)
         } else {
-            builtin::validate(&self.resource, body, old)
+            builtin::validate(self.release, &self.resource, body, old)
         };
         if self.resource == CRDS && request.subresource.is_empty() {
             causes.extend(crd::check(body));

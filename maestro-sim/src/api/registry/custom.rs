@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Value, json};
 
 use super::{Generation, ScalePaths, Served, api_version, verbs};
+use crate::facts::Version;
 use crate::object::{GroupResource, Object};
 use crate::schema::{Schema, parse};
 
@@ -62,6 +63,7 @@ fn version(crd: &Object, names: &Value, id: &GroupResource, version: &Value) -> 
     let version_name = version.get("name").and_then(Value::as_str).unwrap_or("");
     let selectable = version.get("selectableFields").and_then(Value::as_array);
     Served {
+        release: Version::default(),
         resource: id.clone(),
         version: version_name.to_owned(),
         list_kind,
