@@ -81,7 +81,9 @@ pub fn validate(
             admission::binding(version, object, found);
         }
         ("policy", "poddisruptionbudgets") => policy::budget(object, found),
-        ("autoscaling", "horizontalpodautoscalers") => policy::autoscaler(object, found),
+        ("autoscaling", "horizontalpodautoscalers") => {
+            policy::autoscaler(version, object, old, found);
+        }
         ("apiregistration.k8s.io", "apiservices") => cluster::api_service(object, found),
         ("certificates.k8s.io", "certificatesigningrequests") => {
             cluster::certificate_request(object, found);
@@ -97,5 +99,19 @@ pub fn validate(
         }
         _ => {}
     }
+    if !version.has("EnvFiles") {
+        without_files(&mut causes);
+    }
     causes
+}
+
+/// Where variables come from no files, nobody says that they could.
+fn without_files(causes: &mut [Cause]) {
+    let (with, without) = (
+        "`configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+        "`configMapKeyRef` or `secretKeyRef`",
+    );
+    for cause in causes.iter_mut().filter(|cause| cause.message.contains(with)) {
+        cause.message = cause.message.replace(with, without);
+    }
 }

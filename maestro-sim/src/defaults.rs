@@ -17,8 +17,7 @@ use serde_json::Value;
 
 pub use batch::tie_job;
 
-use crate::facts::Version;
-use crate::object::{GroupResource, at, map_at};
+use crate::object::GroupResource;
 
 type Defaulter = fn(&mut Value);
 
@@ -61,40 +60,14 @@ const ALL: &[(&str, &str, Defaulter)] = &[
 
 /// Fills in what the server would, on a create or an update of a built-in kind. Fields that are
 /// set stay as they are, so applying it twice changes nothing.
-pub fn apply(version: Version, resource: &GroupResource, object: &mut Value) {
+pub fn apply(resource: &GroupResource, object: &mut Value) {
     let found = ALL.iter().find(|(group, name, _)| {
         *name == resource.resource.as_ref() && *group == resource.group.as_ref()
     });
-    let Some((group, name, defaulter)) = found else { return };
-    let of_features = OF_FEATURES.iter().filter(|of| (of.0, of.1) == (*group, *name));
-    let off: Vec<&[&str]> = of_features
-        .filter(|(_, _, feature, path)| !version.has(feature) && at(object, path).is_none())
-        .map(|(_, _, _, path)| *path)
-        .collect();
-    defaulter(object);
-    for path in off {
-        if let Some((field, place)) = path.split_last() {
-            map_at(object, place).remove(*field);
-        }
+    if let Some((_, _, defaulter)) = found {
+        defaulter(object);
     }
 }
-
-/// Defaults that belong to features: group, collection, feature, field. A version without the
-/// feature leaves the field as it is.
-const OF_FEATURES: &[(&str, &str, &str, &[&str])] = &[
-    (
-        "apps",
-        "statefulsets",
-        "MaxUnavailableStatefulSet",
-        &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"],
-    ),
-    (
-        "storage.k8s.io",
-        "csidrivers",
-        "VolumeLimitScaling",
-        &["spec", "preventPodSchedulingIfMissing"],
-    ),
-];
 
 #[cfg(test)]
 mod tests;

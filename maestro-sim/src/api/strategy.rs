@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::api::disabled;
 use crate::api::registry::{Generation, Served};
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
+use crate::facts::Version;
 use crate::managed::{self, Write};
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::structural::Step;
@@ -25,7 +27,11 @@ impl Served {
             if self.resource == CRDS {
                 crd::complete(body);
             }
-            defaults::apply(self.release, &self.resource, body);
+            let before = (self.release != Version::default()).then(|| body.clone());
+            defaults::apply(&self.resource, body);
+            if let Some(before) = before {
+                disabled::forget_defaults(self, &before, body);
+            }
             // Filled in by a strategy since then, so that nobody owns it.
             if self.is_pod() && !self.release.has("PodLevelResourcesFixDefaulting") {
                 defaults::whole_requests(body);

@@ -97,6 +97,27 @@ pub(super) fn autoscaler(object: &mut Value) {
         let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": target}});
         spec.insert("metrics".to_owned(), Value::Array(vec![metric]));
     }
+    if let Some(behavior) = inside(spec, "behavior") {
+        scaling(behavior);
+    }
+}
+
+/// How fast an autoscaler scales, where it says so at all.
+///
+/// Source: `GenerateHPAScaleUpRules` and `GenerateHPAScaleDownRules` of
+/// `k8s.io/kubernetes/pkg/apis/autoscaling/v2`.
+fn scaling(behavior: &mut Map<String, Value>) {
+    let policy =
+        |kind: &str, value: i64| json!({"type": kind, "value": value, "periodSeconds": 15});
+    if let Some(up) = made(behavior, "scaleUp") {
+        set(up, "stabilizationWindowSeconds", 0);
+        text(up, "selectPolicy", "Max");
+        set(up, "policies", vec![policy("Pods", 4), policy("Percent", 100)]);
+    }
+    if let Some(down) = made(behavior, "scaleDown") {
+        text(down, "selectPolicy", "Max");
+        set(down, "policies", vec![policy("Percent", 100)]);
+    }
 }
 
 /// A PriorityClass.

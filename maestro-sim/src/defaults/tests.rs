@@ -2,21 +2,20 @@
 
 use serde_json::Value;
 
-use crate::facts::Version;
 use crate::object::GroupResource;
 
 /// `after` lists fields that must be there with that value, by JSON pointer.
 #[track_caller]
 fn check(group: &'static str, resource: &'static str, before: &str, after: &[(&str, &str)]) {
     let mut object: Value = serde_yaml::from_str(before).unwrap();
-    super::apply(Version::default(), &GroupResource::new(group, resource), &mut object);
+    super::apply(&GroupResource::new(group, resource), &mut object);
     for (pointer, value) in after {
         let wanted: Value = serde_yaml::from_str(value).unwrap();
         let found = object.pointer(pointer).unwrap_or(&Value::Null);
         assert_eq!(found, &wanted, "{pointer} in {object:#}");
     }
     let once = object.clone();
-    super::apply(Version::default(), &GroupResource::new(group, resource), &mut object);
+    super::apply(&GroupResource::new(group, resource), &mut object);
     assert_eq!(object, once, "a second time changes nothing");
 }
 

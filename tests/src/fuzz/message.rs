@@ -47,6 +47,12 @@ impl Message {
         self.path.split('?').next().unwrap_or("")
     }
 
+    /// Whether the query says just this.
+    pub(super) fn has_option(&self, option: &str) -> bool {
+        let query = self.path.split_once('?').map_or("", |(_, query)| query);
+        query.split('&').any(|pair| pair == option)
+    }
+
     /// One request as it stands in an input; `None` when its first line is none.
     pub(super) fn read(input: &[u8]) -> Option<Self> {
         let mut message = Self::new("", "", Bytes::new());

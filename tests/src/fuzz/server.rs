@@ -4,8 +4,7 @@
 //! refused request, a read and a dry run leave the store as it was; what a write answered is what
 //! is read back, in protobuf too; and writing the same once more changes nothing.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use maestro_sim::api::authorization::enter::enter;
@@ -13,7 +12,7 @@ use maestro_sim::api::http::{self as api, Routed};
 use maestro_sim::api::{Request, openapi};
 use maestro_sim::body::Body;
 use maestro_sim::boot;
-use maestro_sim::object::{GroupResource, Key, Object};
+use maestro_sim::object::Object;
 use maestro_sim::protobuf::answer::{answer, recoded};
 use maestro_sim::protobuf::{self, media};
 use maestro_sim::trace::TraceLevel;
@@ -24,8 +23,24 @@ use super::message::Message;
 
 const KNOWN: &str = include_str!("known.yaml");
 
-/// The most bytes of a refusal beyond what the request brought: it may quote that.
+/// The most bytes of a refusal beyond what it quotes of the request, and how often it may quote
+/// that: of an expression a hundred mistakes are told, each with its line, in a message and in a
+/// cause.
 const LONGEST_REFUSAL: usize = 256 << 10;
+const MOST_QUOTED: usize = 250;
+
+/// The requests that make the known objects, read once.
+fn known() -> &'static [Message] {
+    static KNOWN_OBJECTS: LazyLock<Vec<Message>> = LazyLock::new(|| {
+        let known: Vec<Value> = serde_yaml::from_str(KNOWN).expect("known.yaml");
+        let post = |one: &Value| {
+            let path = one["at"].as_str().expect("a path");
+            Message::new("POST", path, one["object"].to_string())
+        };
+        known.iter().map(post).collect()
+    });
+    &KNOWN_OBJECTS
+}
 
 /// What one request came to.
 pub(super) struct Told {
@@ -44,7 +59,7 @@ impl Told {
 }
 
 /// Everything that is stored, by identity: an object that was not written is the same one.
-type State = BTreeMap<(GroupResource, Key), Arc<Object>>;
+type State = Vec<Arc<Object>>;
 
 /// A server and whether it still is as it was made.
 pub(super) struct Server {
@@ -57,15 +72,10 @@ impl Server {
         let mut world = World::new(1, TraceLevel::Digest);
         boot::bootstrap(&mut world);
         let mut server = Self { world, touched: false };
-        let known: Vec<Value> = serde_yaml::from_str(KNOWN).expect("known.yaml");
-        for object in known {
-            let path = object["at"].as_str().expect("a path");
-            let told = server.send(&Message::new("POST", path, object["object"].to_string()));
-            assert!(told.is_success(), "{path}: {}", told.value);
+        for message in known() {
+            let told = server.send(message);
+            assert!(told.is_success(), "{message:?}: {}", told.value);
         }
-        // The bootstrap roles come, unseen, when somebody first asks.
-        let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles/admin";
-        assert!(server.send(&Message::new("GET", roles, "")).is_success());
         server
     }
 
@@ -83,11 +93,13 @@ impl Server {
 
     fn state(&self) -> (u64, State) {
         let store = &self.world.server.store;
+        // The bootstrap roles come, unseen, when somebody first asks: they were always there.
+        let was_there = |object: &&Arc<Object>| object.resource_version() == 1;
         let mut state = State::new();
         for table in store.tables() {
-            for (key, object) in &table.objects {
-                state.insert((table.resource.clone(), key.clone()), Arc::clone(object));
-            }
+            let roles = table.resource.group == "rbac.authorization.k8s.io";
+            let all = table.objects.values().filter(|object| !(roles && was_there(object)));
+            state.extend(all.cloned());
         }
         (store.version(), state)
     }
@@ -121,7 +133,7 @@ impl Server {
             false => serde_json::from_slice(&body).unwrap_or_default(),
         };
         if code >= 400 {
-            let most = LONGEST_REFUSAL + 16 * message.body.len();
+            let most = LONGEST_REFUSAL + MOST_QUOTED * message.body.len();
             assert!(body.len() < most, "a refusal of {} bytes", body.len());
         }
         Told { code, value }
@@ -139,13 +151,10 @@ impl Server {
         }
         let same = version == newer
             && before.len() == after.len()
-            && before
-                .iter()
-                .zip(&after)
-                .all(|((at, old), (key, new))| at == key && Arc::ptr_eq(old, new));
+            && before.iter().zip(&after).all(|(old, new)| Arc::ptr_eq(old, new));
         self.touched |= !same;
         let reads = matches!(message.method.as_str(), "GET" | "HEAD" | "OPTIONS");
-        if !told.is_success() || reads || message.path.contains("dryRun=All") {
+        if !told.is_success() || reads || message.has_option("dryRun=All") {
             assert!(same, "the store was changed by {}", shown());
         }
         let writes = matches!(message.method.as_str(), "POST" | "PUT" | "PATCH");
