@@ -109,7 +109,14 @@ fn options() -> serde_saphyr::Options {
 }
 
 fn load_file(file: &Path) -> Result<Package, LoadError> {
-    let source = read(file)?;
+    parse(file, read(file)?)
+}
+
+/// A Framework from the text of one manifest, as if it stood alone at `file`.
+///
+/// # Errors
+/// The first mistake in the text.
+pub fn parse(file: &Path, source: String) -> Result<Package, LoadError> {
     let manifest: Manifest = serde_saphyr::from_str_with_options(&source, options())
         .map_err(|error| yaml(file, &source, &error))?;
     let expected = format!("{GROUP}/{VERSION}");

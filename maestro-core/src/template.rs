@@ -14,6 +14,7 @@ mod text;
 mod thresholds;
 mod variables;
 mod wanted;
+mod words;
 
 pub use cel::{Ask, CompileError, EvaluateError, Expression, Fact, Facts, MAX_SOURCE_BYTES, Scope};
 pub use recall::Recall;

@@ -10,6 +10,7 @@ pub(crate) mod admission;
 pub mod authorization;
 mod decode;
 mod delete;
+mod disabled;
 pub mod discovery;
 mod failure;
 pub(crate) mod form;

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::api::registry::Registry;
 use crate::api::{Request, Verb};
 use crate::controller::definition::DefinitionFinalizer;
 use crate::controller::list;
+use crate::facts::Version;
 use crate::kubelet::{Kubelet, NodeSpec};
 use crate::link::LinkId;
 use crate::object::GroupResource;
@@ -21,6 +23,11 @@ const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kub
 
 /// Who makes volumes: the provisioner of [`storage_class`].
 pub const PROVISIONER: &str = "volume.sim.maestro.dev";
+
+/// Makes an empty world one of a version of Kubernetes; without this it is of the newest.
+pub fn be(world: &mut World, version: Version) {
+    world.server.registry = Registry::of(version);
+}
 
 /// Creates what a fresh API server holds, and what runs in its process.
 pub fn bootstrap(world: &mut World) {
@@ -142,9 +149,10 @@ pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     if spec.workloads.iter().any(|rule| rule.quorum == Some(Quorum::Replicas)) {
         world.observe(Box::new(control.clone()));
     }
+    let version = world.server.registry.version();
     let nodes = (1..=spec.nodes)
         .map(|index| {
-            let node = node(index);
+            let node = NodeSpec { version: version.git().into(), ..node(index) };
             let name = node.name.clone();
             let link = world.links.add(&format!("kubelet/{name}"));
             let kubelet = Kubelet::new(node, Arc::clone(&workloads), control.clone());
@@ -155,9 +163,9 @@ pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     Plant { control, nodes }
 }
 
-/// The n-th node, counted from 1: `node-N`, in one of three zones.
+/// The n-th node, counted from 1: `node-N`, in one of three zones, of the newest version.
 pub fn node(number: u32) -> NodeSpec {
-    let mut node = NodeSpec::new(&format!("node-{number}"), number, "v1.37.2");
+    let mut node = NodeSpec::new(&format!("node-{number}"), number, Version::default().git());
     let zone = format!("zone-{}", number.saturating_sub(1) % 3 + 1);
     node.labels.insert("topology.kubernetes.io/zone".into(), zone.into());
     node

@@ -31,6 +31,7 @@ mod workload;
 use serde_json::Value;
 
 use crate::api::Cause;
+use crate::facts::Version;
 use crate::object::GroupResource;
 
 pub use meta::metadata;
@@ -48,8 +49,13 @@ pub fn status(resource: &GroupResource, object: &Value, old: Option<&Value>) -> 
 }
 
 /// What is wrong with a complete object of a built-in kind; on update, `old` is the stored one.
-pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
-    let mut causes = metadata(resource, object);
+pub fn validate(
+    version: Version,
+    resource: &GroupResource,
+    object: &Value,
+    old: Option<&Value>,
+) -> Vec<Cause> {
+    let mut causes = metadata(version, resource, object);
     let found = &mut causes;
     meta::finalizers(resource, object, found);
     match (&*resource.group, &*resource.resource) {
@@ -65,7 +71,7 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
         ("apps", "replicasets") => workload::replica_set(object, old, found),
         ("apps", "daemonsets") => workload::daemon_set(object, old, found),
         ("apps", "statefulsets") => workload::stateful_set(object, old, found),
-        ("batch", "jobs") => batch::job(object, old, found),
+        ("batch", "jobs") => batch::job(version, object, old, found),
         ("batch", "cronjobs") => batch::cron_job(object, old, found),
         (
             "admissionregistration.k8s.io",
@@ -75,24 +81,40 @@ pub fn validate(resource: &GroupResource, object: &Value, old: Option<&Value>) -
             admission::policy(object, found);
         }
         ("admissionregistration.k8s.io", "validatingadmissionpolicybindings") => {
-            admission::binding(object, found);
+            admission::binding(version, object, found);
         }
         ("policy", "poddisruptionbudgets") => policy::budget(object, found),
-        ("autoscaling", "horizontalpodautoscalers") => autoscaler::autoscaler(object, old, found),
+        ("autoscaling", "horizontalpodautoscalers") => {
+            autoscaler::autoscaler(version, object, old, found);
+        }
         ("apiregistration.k8s.io", "apiservices") => cluster::api_service(object, found),
         ("certificates.k8s.io", "certificatesigningrequests") => {
             cluster::certificate_request(object, found);
         }
         ("storage.k8s.io", "csistoragecapacities") => storage::capacity(object, old, found),
-        ("storage.k8s.io", "volumeattachments") => cluster::attachment(object, old, found),
+        ("storage.k8s.io", "volumeattachments") => cluster::attachment(version, object, old, found),
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
             core::role_binding(object, old, found);
-            roles::binding(object, &*resource.resource == "rolebindings", found);
+            roles::binding(version, object, &*resource.resource == "rolebindings", found);
         }
         ("rbac.authorization.k8s.io", plural @ ("roles" | "clusterroles")) => {
-            roles::role(object, plural == "roles", found);
+            roles::role(version, object, plural == "roles", found);
         }
         _ => {}
     }
+    if !version.has("EnvFiles") {
+        without_files(&mut causes);
+    }
     causes
+}
+
+/// Where variables come from no files, nobody says that they could.
+fn without_files(causes: &mut [Cause]) {
+    let (with, without) = (
+        "`configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+        "`configMapKeyRef` or `secretKeyRef`",
+    );
+    for cause in causes.iter_mut().filter(|cause| cause.message.contains(with)) {
+        cause.message = cause.message.replace(with, without);
+    }
 }

@@ -4,10 +4,12 @@
 
 mod check;
 mod rules;
+mod surplus;
 
 use serde_json::{Value, json};
 
 pub use check::check;
+pub use surplus::surplus;
 
 use crate::object::{at, map_at};
 

@@ -1,12 +1,17 @@
-//! The built-in kinds of Kubernetes 1.37, as a running API server described them.
+//! The built-in kinds of Kubernetes 1.37, as a running API server described them; what older
+//! versions lack of that stands in [`version`].
 //!
 //! `facts/1.37.txt` is made by the `derive-facts` command. Resources are read once a process;
 //! a type is parsed when it is first asked for, and shared by every simulation from then on.
+
+pub mod version;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::{Map, Value};
+
+pub use version::Version;
 
 use crate::schema::{Schema, parse};
 

@@ -27,15 +27,13 @@ use tokio::net::TcpListener;
 use crate::api::token::Secret;
 use crate::boot::{self, ClusterSpec};
 use crate::entropy::EPOCH_SECS;
+use crate::facts::Version;
 use crate::link::LinkId;
 use crate::sim::{self, Cluster};
 use crate::trace::TraceLevel;
 use crate::workload::Rule;
 
 pub use identity::{User, Users, UsersError};
-
-/// The Kubernetes versions that can be served.
-pub const VERSIONS: [&str; 1] = ["1.37"];
 
 /// What is served, where and to whom.
 #[derive(Clone, Debug)]
@@ -44,6 +42,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// What runs besides the API server.
     pub parts: Parts,
+    /// The version of Kubernetes that the cluster is of.
+    pub version: Version,
     /// Decides everything that is drawn: names, UIDs, the behaviour of workloads.
     pub seed: u64,
     /// Seconds of the cluster in one second of the wall; 1 for the wall's own time.
@@ -155,6 +155,7 @@ impl Server {
         let link = cluster.with(|world| {
             world.server.tokens = secret;
             world.server.webhooks.outside = true;
+            boot::be(world, options.version);
             match options.parts {
                 Parts::ApiServer => boot::bootstrap(world),
                 Parts::Cluster { nodes, workloads } => {

@@ -342,7 +342,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// Whether Go would not write this field.
-fn is_left_out(field: &Schema, value: &Value) -> bool {
+pub(crate) fn is_left_out(field: &Schema, value: &Value) -> bool {
     match field.encoding {
         Encoding::OmitEmpty => match value {
             Value::Null => true,

@@ -16,6 +16,7 @@ pub mod workload;
 
 use std::path::{Path, PathBuf};
 
+use maestro_sim::facts::Version;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -91,8 +92,14 @@ pub struct Cluster {
     /// Worker nodes.
     #[serde(default = "three")]
     pub nodes: At<u32>,
-    /// The Kubernetes version, for clusters that offer several; absent, the newest.
+    /// The Kubernetes version, such as "1.34"; absent, the newest. Simulations and Maestro's own
+    /// control planes are of it; a cluster that is there stays what it is.
+    #[schemars(extend("enum" = version_names()))]
     pub version: Option<At<String>>,
+}
+
+fn version_names() -> Vec<Option<&'static str>> {
+    Version::names().into_iter().map(Some).chain([None]).collect()
 }
 
 impl Default for Cluster {
@@ -183,6 +190,13 @@ impl Scenario {
         let is_path = first.value.contains(std::path::MAIN_SEPARATOR);
         let path = if is_path { self.resolve(first) } else { first.value.clone().into() };
         Some(Program { path, arguments: rest.iter().map(|word| word.value.clone()).collect() })
+    }
+
+    /// The version of Kubernetes that it runs on.
+    pub fn version(&self) -> Version {
+        // Checked when the scenario was read.
+        let version = self.spec.cluster.version.as_ref();
+        version.and_then(|version| version.parse().ok()).unwrap_or_default()
     }
 
     /// How many replicas of the operator run.

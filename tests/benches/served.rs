@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use maestro_sim::facts::Version;
 use maestro_sim::serve::{Limits, Options, Parts, Server, User, Users};
 use maestro_test::cluster::control_plane::ControlPlane;
 use maestro_test::cluster::control_plane::process::resident;
@@ -129,6 +130,7 @@ fn main() {
     let options = Options {
         listen: "127.0.0.1:0".parse().expect("an address"),
         parts: Parts::ApiServer,
+        version: Version::default(),
         seed: 1,
         speed: 1.0,
         users,

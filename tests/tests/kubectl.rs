@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use maestro_sim::facts::Version;
 use maestro_sim::serve::{Limits, Options, Parts, Server, Users};
 use maestro_test::cluster::control_plane::ControlPlane;
 use maestro_test::cluster::control_plane::programs::{Programs, kubectl};
@@ -74,6 +75,7 @@ fn simulated(program: &Path, script: &str) -> Vec<(String, String)> {
     let options = Options {
         listen,
         parts: Parts::ApiServer,
+        version: Version::default(),
         seed: 1,
         speed: 1.0,
         users: Users::default(),

@@ -1,6 +1,7 @@
 //! The codec agrees with a real API server, byte for byte: what that one sends in protobuf is what
 //! it shows in JSON, and is written again as it was.
 
+use maestro_sim::facts::Version;
 use maestro_sim::protobuf::{self, watch};
 use maestro_test::cluster::control_plane::programs::Programs;
 use maestro_tests::conformance::{corpus, side};
@@ -47,7 +48,8 @@ fn what_a_real_server_sends_is_understood_and_written_alike() {
     };
     let mut sequences = corpus::all().expect("the corpus can be read");
     sequences.retain(|sequence| sequence.name.starts_with("proto-"));
-    let answers = side::real(&programs, &sequences).expect("the real server answers");
+    let answers =
+        side::real(&programs, Version::default(), &sequences).expect("the real server answers");
     let (mut written, mut shown, mut wrong) = (0, 0, Vec::new());
     for (sequence, answers) in sequences.iter().zip(&answers) {
         for (step, answer) in sequence.requests.iter().zip(answers) {

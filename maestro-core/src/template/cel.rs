@@ -5,6 +5,7 @@ use super::guard::{self, References};
 use super::recall;
 use super::thresholds::{Threshold, thresholds};
 use super::wanted::{self, Wanted};
+use super::words::words;
 use kube_cel::KubeCelExt;
 use kube_cel::cel::parser::Parser;
 use kube_cel::cel::{Context, IdedExpr, Value as CelValue};
@@ -314,7 +315,7 @@ impl Expression {
         let run = || CelValue::resolve(&self.tree, &context);
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.fail(shorten(error.to_string()))),
+            Ok(Err(error)) => Err(self.fail(shorten(words(&error)))),
             Err(_) => Err(self.fail("the interpreter gave up")),
         }
     }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, PatchType, Request, Status};
+use crate::crd;
 use crate::patch::go_print;
 use crate::structural;
 use crate::typed;
@@ -280,7 +281,12 @@ fn read(served: &Served, body: &mut Value, live: Option<&Value>) -> Result<typed
         let unknown = structural::unknown_fields(served.schema(), body);
         return Ok(typed::Noticed { unknown, ..typed::Noticed::default() });
     }
-    typed::decode(served.schema(), &served.kind, body, live)
+    let mut noticed = typed::decode(served.schema(), &served.kind, body, live)?;
+    if served.kind == "CustomResourceDefinition" {
+        noticed.unknown.extend(crd::surplus(body));
+        noticed.unknown.sort();
+    }
+    Ok(noticed)
 }
 
 fn strictness(request: &Request) -> Result<Strictness, Box<Status>> {

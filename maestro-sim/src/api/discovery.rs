@@ -12,7 +12,7 @@ use crate::api::Verb;
 use crate::api::http::json_answer;
 use crate::api::registry::{Registry, Served};
 use crate::body::Body;
-use crate::facts::facts;
+use crate::facts::{Version, facts};
 
 /// The answer to a path that is no resource, `None` when it is one.
 pub fn answer(
@@ -23,7 +23,7 @@ pub fn answer(
     let accept = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
     let aggregated = accept.is_some_and(|a| a.contains("as=APIGroupDiscoveryList"));
     let value = match segments {
-        ["version"] => version(),
+        ["version"] => version(registry.version()),
         ["healthz" | "livez" | "readyz", ..] => return Some(text("ok")),
         ["api"] if aggregated => return Some(aggregated_answer(&groups(registry, true))),
         ["apis"] if aggregated => return Some(aggregated_answer(&groups(registry, false))),
@@ -50,11 +50,15 @@ fn index(registry: &Registry) -> Value {
     json!({"paths": paths})
 }
 
-fn version() -> Value {
-    json!({"major": "1", "minor": "37", "gitVersion": "v1.37.2", "gitCommit": "",
+/// What `/version` says. An older version says so in every field: clients look at the first ones.
+fn version(version: Version) -> Value {
+    let minor = version.minor().to_string();
+    // The oldest that can be acted as is the oldest that there is a table of.
+    let least = (version.minor() - 1).max(Version::ALL[0].minor()).to_string();
+    json!({"major": "1", "minor": minor, "gitVersion": version.git(), "gitCommit": "",
            "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "",
-           "platform": "linux/amd64", "emulationMajor": "1", "emulationMinor": "37",
-           "minCompatibilityMajor": "1", "minCompatibilityMinor": "36"})
+           "platform": "linux/amd64", "emulationMajor": "1", "emulationMinor": minor,
+           "minCompatibilityMajor": "1", "minCompatibilityMinor": least})
 }
 
 fn text(body: &'static str) -> http::Response<Body> {
@@ -105,6 +109,8 @@ fn by_group(registry: &Registry) -> Vec<(&str, Versions<'_>)> {
             None => versions.push((&served.version, vec![served])),
         }
     }
+    // An older version serves nothing of some.
+    groups.retain(|(_, versions)| !versions.is_empty());
     groups
 }
 
@@ -189,6 +195,11 @@ fn storage_hash(registry: &Registry, served: &Served) -> String {
         ("events.k8s.io", "events") => ("", "v1"),
         ("autoscaling", "horizontalpodautoscalers") => ("autoscaling", "v2"),
         ("apiextensions.k8s.io", _) => ("apiextensions.k8s.io", "v1beta1"),
+        // Stored in the version before the one that came last.
+        (
+            group @ ("certificates.k8s.io" | "storagemigration.k8s.io"),
+            "clustertrustbundles" | "podcertificaterequests" | "storageversionmigrations",
+        ) => (group, "v1beta1"),
         (group, _) => (group, registry.storage_version(served)),
     };
     let hash = Sha256::digest(format!("{group}/{version}/{}", served.kind));

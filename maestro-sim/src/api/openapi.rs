@@ -107,7 +107,7 @@ fn document(server: &Server, kinds: &[&Served]) -> Value {
     schemas.close();
     json!({
         "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": "v1.37.2"},
+        "info": {"title": "Kubernetes", "version": server.registry.version().git()},
         "paths": paths,
         "components": {
             "schemas": schemas.found,

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::api::Verb;
 use crate::api::version::Storage;
-use crate::facts::facts;
+use crate::facts::{Version, facts};
 use crate::object::{GroupResource, Object};
 use crate::schema::Schema;
 
@@ -74,6 +74,8 @@ pub struct Served {
     pub selectable: Vec<String>,
     /// Columns of its Tables besides the name, if it is a custom kind.
     pub columns: Vec<Value>,
+    /// The version of Kubernetes that it is served in, if it is built in.
+    pub release: Version,
     api_version: String,
     verbs: Vec<Verb>,
     subresources: BTreeMap<String, Vec<Verb>>,
@@ -85,7 +87,7 @@ pub struct Served {
 impl Served {
     /// A built-in kind as an entry of the table of facts describes it.
     pub(crate) fn described(entry: &Value) -> Self {
-        rules::built_in(entry)
+        rules::built_in(entry, Version::default())
     }
 
     /// `apiVersion` of its objects.
@@ -148,18 +150,25 @@ impl Served {
 /// The kinds of one cluster.
 #[derive(Debug, Default)]
 pub struct Registry {
+    version: Version,
     custom: BTreeMap<GroupResource, Vec<Arc<Served>>>,
     changed: bool,
 }
 
 type Built = BTreeMap<GroupResource, Vec<Arc<Served>>>;
 
-fn built_in() -> &'static Built {
-    static BUILT: OnceLock<Built> = OnceLock::new();
-    BUILT.get_or_init(|| {
+/// The built-in kinds of a version, made once a process when one of it is asked for.
+fn built_in(version: Version) -> &'static Built {
+    static BUILT: [OnceLock<Built>; Version::ALL.len()] =
+        [const { OnceLock::new() }; Version::ALL.len()];
+    BUILT[version as usize].get_or_init(|| {
         let mut table = Built::new();
         for entry in &facts().resources {
-            let served = rules::built_in(entry);
+            let served = rules::built_in(entry, version);
+            let resource = &served.resource;
+            if !version.serves(&resource.group, &served.version, &resource.resource) {
+                continue;
+            }
             table.entry(served.resource.clone()).or_default().push(Arc::new(served));
         }
         table
@@ -167,8 +176,21 @@ fn built_in() -> &'static Built {
 }
 
 impl Registry {
+    /// The kinds of a new cluster of a version.
+    pub fn of(version: Version) -> Self {
+        Self { version, ..Self::default() }
+    }
+
+    /// The version of Kubernetes that is served.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     fn versions(&self, resource: &GroupResource) -> &[Arc<Served>] {
-        built_in().get(resource).or_else(|| self.custom.get(resource)).map_or(&[], Vec::as_slice)
+        built_in(self.version)
+            .get(resource)
+            .or_else(|| self.custom.get(resource))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Every served version of a collection.
@@ -197,15 +219,17 @@ impl Registry {
 
     /// Whether anything is served in the group.
     pub fn has_group(&self, group: &str) -> bool {
-        static KNOWN: OnceLock<BTreeSet<String>> = OnceLock::new();
-        let known = KNOWN
-            .get_or_init(|| built_in().keys().map(|resource| resource.group.to_string()).collect());
+        static KNOWN: [OnceLock<BTreeSet<String>>; Version::ALL.len()] =
+            [const { OnceLock::new() }; Version::ALL.len()];
+        let groups =
+            || built_in(self.version).keys().map(|resource| resource.group.to_string()).collect();
+        let known = KNOWN[self.version as usize].get_or_init(groups);
         known.contains(group) || self.custom.keys().any(|resource| resource.group == group)
     }
 
     /// Every served version of every kind, built-in first.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Served>> {
-        built_in().values().flatten().chain(self.custom.values().flatten())
+        built_in(self.version).values().flatten().chain(self.custom.values().flatten())
     }
 
     /// The version in which a kind's objects are stored.

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::api::disabled;
 use crate::api::registry::{Generation, Served};
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
+use crate::facts::Version;
 use crate::managed::{self, Write};
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::structural::Step;
@@ -25,7 +27,15 @@ impl Served {
             if self.resource == CRDS {
                 crd::complete(body);
             }
+            let before = (self.release != Version::default()).then(|| body.clone());
             defaults::apply(&self.resource, body);
+            if let Some(before) = before {
+                disabled::forget_defaults(self, &before, body);
+            }
+            // Filled in by a strategy since then, so that nobody owns it.
+            if self.is_pod() && !self.release.has("PodLevelResourcesFixDefaulting") {
+                defaults::whole_requests(body);
+            }
         }
     }
 
@@ -37,7 +47,7 @@ impl Served {
         old: Option<&Value>,
     ) -> Result<(), Box<Status>> {
         let mut causes = if self.is_custom() {
-            let mut causes = builtin::metadata(&self.resource, body);
+            let mut causes = builtin::metadata(self.release, &self.resource, body);
             causes.extend(self.wrong_kind(body));
             causes.extend(structural::validate(self.schema(), body, old, ""));
             self.of_scale(request, body, &mut causes);
@@ -46,7 +56,7 @@ impl Served {
             builtin::status(&self.resource, body, old)
         } else {
             let (body, old) = (self.validated(body), old.map(|old| self.validated(old)));
-            builtin::validate(&self.resource, &body, old.as_deref())
+            builtin::validate(self.release, &self.resource, &body, old.as_deref())
         };
         if self.resource == CRDS && request.subresource.is_empty() {
             causes.extend(crd::check(body));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::api::decode;
+use crate::api::disabled;
 use crate::api::failure;
 use crate::api::proposal::{
     carry_over, check_place, is_finished, preconditions, reset_status, set_generation, unreadable,
@@ -128,6 +129,7 @@ impl Server {
         })?;
         self.check_escalation(served, request, None, &body)?;
         self.name(served, request, &mut body)?;
+        disabled::drop_fields(served, &mut body, None);
         let unsettled = self.prepare_create(served, request, &mut body)?;
         if served.generation != Generation::None {
             set_generation(&mut body, Some(1));
@@ -321,6 +323,7 @@ impl Server {
             server.admit_update(served, request, live, body)
         })?;
         self.check_escalation(served, request, Some(live), &body)?;
+        disabled::drop_fields(served, &mut body, Some(live.value()));
         let generation = match &*request.subresource {
             "" | "scale" => served.next_generation(live.value(), &body, &self.noticed.dropped),
             _ => at(live.value(), &["metadata", "generation"]).and_then(Value::as_i64),

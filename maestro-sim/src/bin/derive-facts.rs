@@ -1,6 +1,9 @@
 //! Makes the table of built-in kinds from what a running API server serves.
 //!
-//! `derive-facts DIR > maestro-sim/src/facts/1.37.txt`, where DIR holds the documents as served:
+//! `derive-facts DIR > maestro-sim/src/facts/1.37.txt`, where DIR holds the documents as served,
+//! and `derive-facts DIR BASE > maestro-sim/src/facts/1.34.txt` for what another version lacks
+//! that BASE has, where both hold `metrics.txt` (`kubectl get --raw /metrics`), too, which tells
+//! of features. The documents are
 //! `discovery-api.json` and `discovery-apis.json` (`kubectl get --raw /api`, `/apis`, with the
 //! aggregated-discovery Accept header), `openapi-v3/*.json` (`kubectl get --raw
 //! /openapi/v3/…`), `table-columns.json` (the columns of every collection's Table, by path), and
@@ -8,18 +11,23 @@
 //! Descriptions are left out; each type stands once, on a line of its own, so that a simulator
 //! parses only the types it is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Map, Value};
 
 fn main() -> ExitCode {
-    let Some(dir) = std::env::args().nth(1) else {
-        eprintln!("usage: derive-facts DIR");
-        return ExitCode::from(64);
+    let folders: Vec<String> = std::env::args().skip(1).collect();
+    let derived = match folders.as_slice() {
+        [dir] => derive(Path::new(dir)),
+        [dir, base] => differences(Path::new(dir), Path::new(base)),
+        _ => {
+            eprintln!("usage: derive-facts DIR [BASE]");
+            return ExitCode::from(64);
+        }
     };
-    match derive(Path::new(&dir)) {
+    match derived {
         Ok(table) => {
             print!("{table}");
             ExitCode::SUCCESS
@@ -71,6 +79,40 @@ fn derive(dir: &Path) -> Result<String, String> {
         out.push_str(&format!("T {name} {schema}\n"));
     }
     Ok(out)
+}
+
+/// What a version lacks that the base has, a line each: `- GROUP/VERSION/RESOURCE` for what is not
+/// served, `off NAME` for a feature that is on in the base alone, `on NAME` for the contrary.
+fn differences(dir: &Path, base: &Path) -> Result<String, String> {
+    let (own, known) = (derive(dir)?, derive(base)?);
+    let mut out = String::new();
+    let own: BTreeSet<&str> = own.lines().collect();
+    let known: BTreeSet<&str> = known.lines().collect();
+    if let Some(line) = own.difference(&known).next() {
+        let line: String = line.chars().take(80).collect();
+        return Err(format!("only in {}: there is no word for that: {line}", dir.display()));
+    }
+    for line in known.difference(&own) {
+        let Some(entry) = line.strip_prefix("R ") else { continue };
+        let entry: Value = serde_json::from_str(entry).map_err(|e| e.to_string())?;
+        let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or("");
+        let (group, version) = (text("group"), text("version"));
+        out.push_str(&format!("- {group}/{version}/{}\n", text("resource")));
+    }
+    let (own, known) = (features(dir)?, features(base)?);
+    out.extend(known.difference(&own).map(|name| format!("off {name}\n")));
+    out.extend(own.difference(&known).map(|name| format!("on {name}\n")));
+    Ok(out)
+}
+
+/// The features that are on, as a server's metrics say.
+fn features(dir: &Path) -> Result<BTreeSet<String>, String> {
+    let path = dir.join("metrics.txt");
+    let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let lines = text.lines().filter_map(|line| line.strip_prefix("kubernetes_feature_enabled{"));
+    let on = lines.filter(|line| line.ends_with(" 1"));
+    let name = |line: &str| Some(line.split_once("name=\"")?.1.split('"').next()?.to_owned());
+    Ok(on.filter_map(name).collect())
 }
 
 /// Remembers which type a group, version and kind has.

@@ -1,10 +1,13 @@
 //! Makes the table of bootstrap roles from what a fresh API server holds.
 //!
-//! `derive-roles DIR > maestro-sim/src/facts/roles-1.37.txt`, where DIR holds `clusterroles.json`,
-//! `clusterrolebindings.json`, `roles.json` and `rolebindings.json` (`kubectl get --raw
-//! /apis/rbac.authorization.k8s.io/v1/…` of a server that nobody has written to). A line is the
-//! kind, the name below its namespace, and the rest of the object without what every one of them
-//! carries: the label and the annotation of the bootstrap, and what the server itself wrote.
+//! `derive-roles DIR > maestro-sim/src/facts/roles-1.37.txt`, and `derive-roles DIR BASE >
+//! maestro-sim/src/facts/roles-1.34.txt` for what differs in another version: those that are
+//! others, and `- KIND NAMESPACE/NAME` for those that it lacks. DIR and BASE hold
+//! `clusterroles.json`, `clusterrolebindings.json`, `roles.json` and `rolebindings.json`
+//! (`kubectl get --raw /apis/rbac.authorization.k8s.io/v1/…` of a server that nobody has written
+//! to). A line is the kind, the name below its namespace, and the rest of the object without what
+//! every one of them carries: the label and the annotation of the bootstrap, and what the server
+//! itself wrote.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,11 +22,16 @@ const KINDS: [(&str, &str); 4] = [
 ];
 
 fn main() -> ExitCode {
-    let Some(dir) = std::env::args().nth(1) else {
-        eprintln!("usage: derive-roles DIR");
-        return ExitCode::from(64);
+    let folders: Vec<String> = std::env::args().skip(1).collect();
+    let derived = match folders.as_slice() {
+        [dir] => derive(Path::new(dir)),
+        [dir, base] => differences(Path::new(dir), Path::new(base)),
+        _ => {
+            eprintln!("usage: derive-roles DIR [BASE]");
+            return ExitCode::from(64);
+        }
     };
-    match derive(Path::new(&dir)) {
+    match derived {
         Ok(table) => {
             print!("{table}");
             ExitCode::SUCCESS
@@ -47,6 +55,19 @@ fn derive(dir: &Path) -> Result<String, String> {
             out.push_str(&line(kind, object));
         }
     }
+    Ok(out)
+}
+
+fn differences(dir: &Path, base: &Path) -> Result<String, String> {
+    let (own, known) = (derive(dir)?, derive(base)?);
+    let name = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let mut out = String::new();
+    let present: Vec<String> = own.lines().map(name).collect();
+    for line in known.lines().filter(|line| !present.contains(&name(line))) {
+        out.push_str(&format!("- {}\n", name(line)));
+    }
+    let known: Vec<&str> = known.lines().collect();
+    out.extend(own.lines().filter(|line| !known.contains(line)).map(|line| format!("{line}\n")));
     Ok(out)
 }
 

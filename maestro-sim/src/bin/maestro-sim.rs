@@ -4,8 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use maestro_sim::serve::{Limits, Options, Parts, Server, Users, VERSIONS};
+use maestro_sim::facts::Version;
+use maestro_sim::serve::{Limits, Options, Parts, Server, Users};
 
 /// A whole Kubernetes cluster in memory.
 #[derive(Parser)]
@@ -36,8 +38,9 @@ struct Serve {
     #[arg(long, conflicts_with = "nodes")]
     api_server_only: bool,
     /// The Kubernetes version to be.
-    #[arg(long, value_name = "VERSION", default_value = VERSIONS[0], value_parser = VERSIONS)]
-    version: String,
+    #[arg(long, value_name = "VERSION", default_value = Version::default().name(),
+          value_parser = versions())]
+    version: Version,
     /// How fast the cluster's time passes: `wall`, or a factor such as `60x`.
     #[arg(long, value_name = "wall|FACTORx", default_value = "wall", value_parser = speed)]
     time: f64,
@@ -47,6 +50,11 @@ struct Serve {
     /// Users with tokens, a line each: `token,user,uid,"group1,group2"`.
     #[arg(long, value_name = "FILE")]
     token_auth_file: Option<PathBuf>,
+}
+
+/// A version by its name; the usage lists all.
+fn versions() -> impl TypedValueParser<Value = Version> {
+    PossibleValuesParser::new(Version::names()).try_map(|name| name.parse::<Version>())
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -88,6 +96,7 @@ async fn serve(asked: Serve) -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::bind(Options {
         listen: asked.listen,
         parts,
+        version: asked.version,
         seed: asked.seed,
         speed: asked.time,
         users,
@@ -95,7 +104,7 @@ async fn serve(asked: Serve) -> Result<(), Box<dyn std::error::Error>> {
     })
     .await?;
     let stop = stopped()?;
-    let (address, version) = (server.address(), &asked.version);
+    let (address, version) = (server.address(), asked.version);
     match asked.api_server_only {
         true => eprintln!("serving an API server of Kubernetes {version} on https://{address}"),
         false => {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::field::{self, Path};
 use crate::api::Cause;
+use crate::facts::Version;
 use crate::structural::cel;
 
 /// What the expressions of a policy may name, besides `variables`.
@@ -71,13 +72,21 @@ fn expression(holder: &Value, name: &str, path: &Path<'_>, causes: &mut Vec<Caus
 }
 
 /// The binding of a ValidatingAdmissionPolicy.
-pub(super) fn binding(object: &Value, causes: &mut Vec<Cause>) {
+pub(super) fn binding(version: Version, object: &Value, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let spec = root.field("spec");
     let actions = list(object, "/spec/validationActions");
     let place = spec.field("validationActions");
+    let name = object.pointer("/spec/policyName").and_then(Value::as_str).unwrap_or("");
+    // What is declared to be required is said last, and in no words of its own.
+    let declared = version.has("DeclarativeValidationBeta");
+    let nameless = name.is_empty().then(|| field::required(&spec.field("policyName"), ""));
+    if !declared {
+        causes.extend(nameless.clone());
+    }
     if actions.is_empty() {
-        causes.push(field::required(&place, ""));
+        let detail = if declared { "" } else { "at least one validation action is required" };
+        causes.push(field::required(&place, detail));
     }
     let has = |action: &str| actions.iter().any(|own| own == action);
     if has("Deny") && has("Warn") {
@@ -85,8 +94,7 @@ pub(super) fn binding(object: &Value, causes: &mut Vec<Cause>) {
                       information in the API response and headers serves no purpose)";
         causes.push(field::invalid(&place, &Value::from(actions.to_vec()), detail));
     }
-    let name = object.pointer("/spec/policyName").and_then(Value::as_str).unwrap_or("");
-    if name.is_empty() {
-        causes.push(field::required(&spec.field("policyName"), ""));
+    if declared {
+        causes.extend(nameless);
     }
 }

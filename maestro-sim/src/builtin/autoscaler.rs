@@ -7,15 +7,24 @@ use serde_json::Value;
 use super::field::{self, Path, int, list, set, text};
 use super::text as form;
 use crate::api::Cause;
+use crate::facts::Version;
 use crate::quantity::Quantity;
 
 /// An autoscaler. What the server checks by declaration it says last.
-pub(super) fn autoscaler(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+pub(super) fn autoscaler(
+    version: Version,
+    object: &Value,
+    old: Option<&Value>,
+    causes: &mut Vec<Cause>,
+) {
+    let declared = version.has("DeclarativeValidationBeta");
     let root = Path::Root;
     let path = root.field("spec");
     let spec = object.get("spec").unwrap_or(&Value::Null);
     let (least, most) = (int(spec, "minReplicas"), int(spec, "maxReplicas").unwrap_or(0));
     let place = path.field("maxReplicas");
+    let mut last = Vec::new();
+    bounds(version, spec, &path, if declared { &mut last } else { causes });
     if least.is_some_and(|least| most < least) {
         let detail = "must be greater than or equal to `minReplicas`";
         causes.push(field::invalid(&place, &most.into(), detail));
@@ -24,41 +33,54 @@ pub(super) fn autoscaler(object: &Value, old: Option<&Value>, causes: &mut Vec<C
     let at_target = path.field("scaleTargetRef");
     for name in ["kind", "name"] {
         let value = text(target, name);
-        if !value.is_empty() {
+        if value.is_empty() {
+            causes.push(field::required(&at_target.field(name), ""));
+        } else {
             field::each(&at_target.field(name), value, &form::segment(value), causes);
         }
     }
-    // What was stored without a group may stay so.
     let before = old.and_then(|old| old.pointer("/spec/scaleTargetRef"));
-    if has_no_group(target) && !before.is_some_and(has_no_group) {
-        let value = text(target, "apiVersion");
-        let detail = "apiVersion must specify API group";
-        causes.push(field::invalid(&at_target.field("apiVersion"), &value.into(), detail));
+    if let (None, Some(why)) = (before.and_then(odd_version), odd_version(target)) {
+        let shown = text(target, "apiVersion").into();
+        causes.push(field::invalid(&at_target.field("apiVersion"), &shown, &why));
     }
     metrics(spec, &path.field("metrics"), causes);
     behavior(spec, &path.field("behavior"), causes);
-    if let Some(least) = least.filter(|least| *least < 1) {
-        let detail = "must be greater than or equal to 1";
-        causes.push(field::invalid(&path.field("minReplicas"), &least.into(), detail));
+    causes.extend(last);
+}
+
+/// What is wrong with the version of what is scaled; what was wrong before may stay so.
+fn odd_version(target: &Value) -> Option<String> {
+    let version = text(target, "apiVersion");
+    // Of what can be scaled, only this has a group without a name.
+    if (text(target, "kind"), version) == ("ReplicationController", "v1") {
+        return None;
     }
+    match version.matches('/').count() {
+        0 => Some("apiVersion must specify API group".to_owned()),
+        1 if version.starts_with('/') => Some("apiVersion must specify API group".to_owned()),
+        1 => None,
+        _ => Some(format!("unexpected GroupVersion string: {version}")),
+    }
+}
+
+/// Between which numbers it scales.
+fn bounds(version: Version, spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let (least, most) = (int(spec, "minReplicas"), int(spec, "maxReplicas").unwrap_or(0));
+    let bound = i64::from(!version.has("HPAScaleToZero"));
+    if let Some(least) = least.filter(|least| *least < bound) {
+        let detail = format!("must be greater than or equal to {bound}");
+        causes.push(field::invalid(&path.field("minReplicas"), &least.into(), &detail));
+    }
+    let place = path.field("maxReplicas");
     if most == 0 {
-        causes.push(field::required(&place, ""));
+        let declared = version.has("DeclarativeValidationBeta");
+        let detail = if declared { "" } else { "must be set and greater than 0" };
+        causes.push(field::required(&place, detail));
     } else if most < 0 {
         let detail = "must be greater than or equal to 1";
         causes.push(field::invalid(&place, &most.into(), detail));
     }
-    for name in ["kind", "name"] {
-        if text(target, name).is_empty() {
-            causes.push(field::required(&at_target.field(name), ""));
-        }
-    }
-}
-
-/// Only ReplicationControllers can be scaled and are of the core's group.
-fn has_no_group(target: &Value) -> bool {
-    let version = text(target, "apiVersion");
-    let core = text(target, "kind") == "ReplicationController" && version == "v1";
-    !core && !version.contains('/')
 }
 
 /// The longest stabilization window and the longest period of a policy, in seconds.
@@ -85,6 +107,12 @@ fn metrics(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
                 causes.push(field::required(&here.field(name), detail));
             }
         }
+    }
+    let elsewhere = |metric: &Value| matches!(text(metric, "type"), "Object" | "External");
+    if int(spec, "minReplicas") == Some(0) && !list(spec, "metrics").iter().any(elsewhere) {
+        let detail = "must specify at least one Object or External metric to support scaling to \
+                      zero replicas";
+        causes.push(field::forbidden(path, detail));
     }
 }
 

@@ -8,11 +8,12 @@ use super::field::{self, Path, int, list, on, set, text};
 use super::workload::{self, unchanged};
 use super::{cron, meta, text as form};
 use crate::api::Cause;
+use crate::facts::Version;
 use crate::object::at;
 use crate::selector::LabelSelector;
 
 /// A job, whose pods are fixed unless it is suspended.
-pub(super) fn job(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+pub(super) fn job(version: Version, object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
     let spec = object.get("spec").unwrap_or(&Value::Null);
@@ -38,7 +39,7 @@ pub(super) fn job(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
     let Some(old) = old else { return };
     completions(object, old, causes);
     unchanged(object, Some(old), "selector", causes);
-    template(object, old, causes);
+    template(version, object, old, causes);
     for fixed in
         ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"]
     {
@@ -66,7 +67,7 @@ fn completions(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
 
 /// The template of a job that runs stays; that of a suspended one may still be told where to run
 /// and with what.
-fn template(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
+fn template(version: Version, object: &Value, old: &Value, causes: &mut Vec<Cause>) {
     let of = |job: &Value| at(job, &["spec", "template"]).cloned().unwrap_or_default();
     let suspended = at(old, &["spec"]).is_some_and(|spec| on(spec, "suspend"));
     if !suspended {
@@ -77,7 +78,10 @@ fn template(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
     if now == before {
         return;
     }
-    let idle = at(old, &["status", "startTime"]).is_none() || has_condition(old, "Suspended");
+    let again = version.has("MutableSchedulingDirectivesForSuspendedJobs");
+    let resources = version.has("MutablePodResourcesForSuspendedJobs");
+    let idle =
+        at(old, &["status", "startTime"]).is_none() || (again && has_condition(old, "Suspended"));
     let free = idle && at(old, &["status", "active"]).and_then(Value::as_i64).unwrap_or(0) == 0;
     if !free {
         unchanged(object, Some(old), "template", causes);
@@ -85,17 +89,18 @@ fn template(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
     }
     for template in [&mut now, &mut before] {
         if let Some(spec) = template.get_mut("spec") {
-            forget_where(spec);
+            forget_where(spec, resources);
         }
     }
     if now.get("spec") != before.get("spec") {
         let shown = now.get("spec").cloned().unwrap_or_default();
-        causes.push(field::invalid(&"spec.template.spec", &shown, "field is immutable"));
+        let place = if resources { "spec.template.spec" } else { "spec.template" };
+        causes.push(field::invalid(&place, &shown, "field is immutable"));
     }
 }
 
-/// Takes out of a pod spec what says where it runs and with what.
-fn forget_where(spec: &mut Value) {
+/// Takes out of a pod spec what says where it runs and, as some versions let one change, with what.
+fn forget_where(spec: &mut Value, resources: bool) {
     let Some(map) = spec.as_object_mut() else { return };
     for name in ["nodeSelector", "tolerations", "schedulingGates"] {
         map.remove(name);
@@ -106,7 +111,7 @@ fn forget_where(spec: &mut Value) {
             map.remove("affinity");
         }
     }
-    for name in ["containers", "initContainers"] {
+    for name in ["containers", "initContainers"].into_iter().filter(|_| resources) {
         let containers = map.get_mut(name).and_then(Value::as_array_mut);
         for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
             container.remove("resources");

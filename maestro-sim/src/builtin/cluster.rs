@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::field::{self, Path, int, list, on, set, text};
 use super::{go_json, text as form};
 use crate::api::Cause;
+use crate::facts::Version;
 use crate::object::at;
 
 /// An API service, whose name says what it serves.
@@ -144,7 +145,12 @@ const CASELESS: &str = "an RFC 1123 subdomain must consist of alphanumeric chara
     validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
 /// An attachment of a volume to a node, which stays what it is.
-pub(super) fn attachment(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+pub(super) fn attachment(
+    version: Version,
+    object: &Value,
+    old: Option<&Value>,
+    causes: &mut Vec<Cause>,
+) {
     let root = Path::Root;
     let path = root.field("spec");
     let spec = object.get("spec").unwrap_or(&Value::Null);
@@ -175,6 +181,12 @@ pub(super) fn attachment(object: &Value, old: Option<&Value>, causes: &mut Vec<C
     let (attacher, place) = (text(spec, "attacher"), path.field("attacher"));
     if attacher.is_empty() {
         causes.push(field::required(&place, ""));
+    } else if !version.has("DeclarativeValidationBeta") {
+        let lower = attacher.to_lowercase();
+        field::each(&place, attacher, &form::subdomain(&lower), causes);
+        if attacher.len() > 63 {
+            causes.push(field::too_long(&place, 63));
+        }
     } else if attacher.len() > 63 {
         causes.push(field::too_long(&place, 63));
     } else if !form::subdomain(&attacher.to_lowercase()).is_empty() {

@@ -5,16 +5,17 @@ use serde_json::{Map, Value};
 use super::field::{self, Path};
 use super::text::{self, Problems};
 use crate::api::Cause;
+use crate::facts::Version;
 use crate::object::{GroupResource, at};
 
 /// What is wrong with an object's metadata.
-pub fn metadata(resource: &GroupResource, object: &Value) -> Vec<Cause> {
+pub fn metadata(version: Version, resource: &GroupResource, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     let root = Path::Root;
     let path = root.field("metadata");
     let base = at(object, &["metadata", "generateName"]).and_then(Value::as_str).unwrap_or("");
     if !base.is_empty() {
-        let problems = name_problems(resource, &masked(base));
+        let problems = name_problems(version, resource, &masked(base));
         field::each(&path.field("generateName"), base, &problems, &mut causes);
     }
     let name = at(object, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
@@ -22,7 +23,7 @@ pub fn metadata(resource: &GroupResource, object: &Value) -> Vec<Cause> {
         let detail = "name or generateName is required";
         causes.push(field::required(&path.field("name"), detail));
     } else {
-        let problems = name_problems(resource, name);
+        let problems = name_problems(version, resource, name);
         field::each(&path.field("name"), name, &problems, &mut causes);
     }
     if let Some(labels) = at(object, &["metadata", "labels"]).and_then(Value::as_object) {
@@ -179,8 +180,9 @@ pub(super) fn annotations(notes: &Map<String, Value>, path: &Path<'_>, causes: &
     }
 }
 
-fn name_problems(resource: &GroupResource, name: &str) -> Problems {
+fn name_problems(version: Version, resource: &GroupResource, name: &str) -> Problems {
     match (&*resource.group, &*resource.resource) {
+        ("", "services") if !version.has("RelaxedServiceNameValidation") => text::label_1035(name),
         ("", "services" | "namespaces") | ("apps", "statefulsets") => text::label(name),
         ("rbac.authorization.k8s.io" | "apiregistration.k8s.io", _) | ("", "events") => {
             text::segment(name)

@@ -7,15 +7,19 @@ use serde_json::Value;
 use super::field::{self, Path};
 use super::text;
 use crate::api::Cause;
+use crate::facts::Version;
+
+/// Without it, what is required is said in its place and in words of its own.
+const DECLARED: &str = "DeclarativeValidationBeta";
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// A Role, or a ClusterRole.
-pub(super) fn role(object: &Value, namespaced: bool, causes: &mut Vec<Cause>) {
+pub(super) fn role(version: Version, object: &Value, namespaced: bool, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let rules = root.field("rules");
     for (index, rule) in field::list(object, "rules").iter().enumerate() {
-        self::rule(rule, namespaced, &rules.index(index), causes);
+        self::rule(version, rule, namespaced, &rules.index(index), causes);
     }
     let selectors = object.pointer("/aggregationRule/clusterRoleSelectors");
     let gathers = object.get("aggregationRule").is_some_and(Value::is_object);
@@ -26,8 +30,19 @@ pub(super) fn role(object: &Value, namespaced: bool, causes: &mut Vec<Cause>) {
     }
 }
 
-fn rule(rule: &Value, namespaced: bool, path: &Path<'_>, causes: &mut Vec<Cause>) {
+fn rule(
+    version: Version,
+    rule: &Value,
+    namespaced: bool,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
     let has = |name: &str| !field::list(rule, name).is_empty();
+    let declared = version.has(DECLARED);
+    if !declared && !has("verbs") {
+        let detail = "verbs must contain at least one value";
+        causes.push(field::required(&path.field("verbs"), detail));
+    }
     if has("nonResourceURLs") {
         let place = path.field("nonResourceURLs");
         if namespaced {
@@ -48,13 +63,13 @@ fn rule(rule: &Value, namespaced: bool, path: &Path<'_>, causes: &mut Vec<Cause>
             }
         }
     }
-    if !has("verbs") {
+    if declared && !has("verbs") {
         causes.push(field::required(&path.field("verbs"), ""));
     }
 }
 
 /// What a binding refers to, and whom it is about.
-pub(super) fn binding(object: &Value, namespaced: bool, causes: &mut Vec<Cause>) {
+pub(super) fn binding(version: Version, object: &Value, namespaced: bool, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let (place, null) = (root.field("roleRef"), Value::Null);
     let reference = object.get("roleRef").unwrap_or(&null);
@@ -73,7 +88,11 @@ pub(super) fn binding(object: &Value, namespaced: bool, causes: &mut Vec<Cause>)
         let here = all.index(index);
         let of = |name: &str| field::text(subject, name);
         if of("name").is_empty() {
-            nameless.push(field::required(&here.field("name"), ""));
+            let cause = field::required(&here.field("name"), "");
+            match version.has(DECLARED) {
+                true => nameless.push(cause),
+                false => causes.push(cause),
+            }
         }
         let wanted = match of("kind") {
             "ServiceAccount" => {

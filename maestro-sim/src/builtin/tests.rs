@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::validate;
+use crate::facts::Version;
 use crate::object::GroupResource;
 
 #[track_caller]
@@ -12,7 +13,8 @@ fn check(
     object: Value,
     expected: &[&str],
 ) {
-    let causes = validate(&GroupResource::new(group, resource), &object, old.as_ref());
+    let causes =
+        validate(Version::default(), &GroupResource::new(group, resource), &object, old.as_ref());
     let found: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {

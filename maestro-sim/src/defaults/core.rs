@@ -97,25 +97,26 @@ pub(super) fn autoscaler(object: &mut Value) {
         let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": target}});
         spec.insert("metrics".to_owned(), Value::Array(vec![metric]));
     }
-    if let Some(Value::Object(behavior)) = spec.get_mut("behavior") {
-        let percent = json!({"type": "Percent", "value": 100, "periodSeconds": 15});
-        let pods = json!({"type": "Pods", "value": 4, "periodSeconds": 15});
-        let up = json!({"stabilizationWindowSeconds": 0, "selectPolicy": "Max",
-                        "policies": [pods, percent]});
-        let down = json!({"selectPolicy": "Max", "policies": [percent]});
-        scaling_rules(behavior, "scaleUp", up);
-        scaling_rules(behavior, "scaleDown", down);
+    if let Some(behavior) = inside(spec, "behavior") {
+        scaling(behavior);
     }
 }
 
-/// Rules for one direction: whoever says something of how to scale leaves the rest to these.
-fn scaling_rules(behavior: &mut Map<String, Value>, direction: &str, rules: Value) {
-    let given = behavior.entry(direction.to_owned()).or_insert_with(|| json!({}));
-    let (Value::Object(given), Value::Object(rules)) = (given, rules) else { return };
-    for (name, rule) in rules {
-        if given.get(&name).is_none_or(Value::is_null) {
-            given.insert(name, rule);
-        }
+/// How fast an autoscaler scales, where it says so at all.
+///
+/// Source: `GenerateHPAScaleUpRules` and `GenerateHPAScaleDownRules` of
+/// `k8s.io/kubernetes/pkg/apis/autoscaling/v2`.
+fn scaling(behavior: &mut Map<String, Value>) {
+    let policy =
+        |kind: &str, value: i64| json!({"type": kind, "value": value, "periodSeconds": 15});
+    if let Some(up) = made(behavior, "scaleUp") {
+        set(up, "stabilizationWindowSeconds", 0);
+        text(up, "selectPolicy", "Max");
+        set(up, "policies", vec![policy("Pods", 4), policy("Percent", 100)]);
+    }
+    if let Some(down) = made(behavior, "scaleDown") {
+        text(down, "selectPolicy", "Max");
+        set(down, "policies", vec![policy("Percent", 100)]);
     }
 }
 

@@ -116,20 +116,28 @@ fn host_ports(spec: &mut Map<String, Value>) {
     }
 }
 
-fn container(container: &mut Map<String, Value>) {
-    let policy = match tag(get(container, "image")) {
+/// When an image is pulled that somebody names.
+fn pull_policy(image: &str) -> &'static str {
+    match tag(image) {
         "latest" => "Always",
         _ => "IfNotPresent",
-    };
+    }
+}
+
+fn container(container: &mut Map<String, Value>) {
+    let policy = pull_policy(get(container, "image"));
     text(container, "imagePullPolicy", policy);
     text(container, "terminationMessagePath", "/dev/termination-log");
     text(container, "terminationMessagePolicy", "File");
     set(container, "resources", Map::new());
     each(container, "ports").for_each(|port| text(port, "protocol", "TCP"));
     for variable in each(container, "env") {
-        let source = inside(variable, "valueFrom").and_then(|v| inside(v, "fieldRef"));
-        if let Some(field) = source {
+        let Some(source) = inside(variable, "valueFrom") else { continue };
+        if let Some(field) = inside(source, "fieldRef") {
             text(field, "apiVersion", "v1");
+        }
+        if let Some(file) = inside(source, "fileKeyRef") {
+            set(file, "optional", false);
         }
     }
     for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
@@ -209,6 +217,10 @@ fn volume(volume: &mut Map<String, Value>) {
                 each(downward, "items").for_each(field_item);
             }
         }
+    }
+    if let Some(image) = inside(volume, "image") {
+        let policy = pull_policy(get(image, "reference"));
+        text(image, "pullPolicy", policy);
     }
     if let Some(host) = inside(volume, "hostPath") {
         set(host, "type", "");

@@ -34,7 +34,8 @@ pub(super) async fn start(limits: Limits) -> Served {
     users.add_token("weak", user("bob", &[]));
     let listen = "127.0.0.1:0".parse().expect("an address");
     let parts = Parts::Cluster { nodes: 1, workloads: Vec::new() };
-    let options = Options { listen, parts, seed: 1, speed: 1.0, users, limits };
+    let options =
+        Options { listen, parts, version: Version::default(), seed: 1, speed: 1.0, users, limits };
     let server = Server::bind(options).await.expect("a free port");
     let (stop, stopped) = oneshot::channel();
     let (address, tls) = (server.address(), &server.tls);

@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use kube_cel::KubeCelExt;
 use kube_cel::cel::objects::OptionalValue;
 use kube_cel::cel::parser::Parser;
-use kube_cel::cel::{Context, IdedExpr, Value as CelValue};
+use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value as CelValue};
 use serde_json::Value;
 
 use super::cache::Cache;
@@ -21,6 +21,13 @@ use super::problem::Problem;
 use crate::api::admission::authorizer;
 use crate::api::status::Cause;
 use crate::schema::{Kind, Rule, Schema};
+
+/// The most letters of an expression, and the most mistakes that are told of one: each is told
+/// with the line that it is in.
+///
+/// Source: the options of `github.com/google/cel-go/parser`.
+const LONGEST: usize = 100_000;
+const MOST_ERRORS: usize = 100;
 
 /// An expression, or why it is none.
 pub(crate) struct Compiled {
@@ -42,9 +49,18 @@ pub(crate) fn compile(source: &str) -> Arc<Compiled> {
     RULES.get(source, |source| {
         let parser = Parser::new().enable_optional_syntax(true).max_recursion_depth(64);
         // The parser gives up on some texts by panicking; a user's rule must not end the server.
+        if source.chars().count() > LONGEST {
+            let size = source.chars().count();
+            let why =
+                format!("expression code point size exceeds limit: size: {size}, limit {LONGEST}");
+            return Compiled { tree: Err(why), uses_old: false };
+        }
         let tree = match catch_unwind(AssertUnwindSafe(|| parser.parse(source))) {
             Ok(Ok(tree)) => Ok(tree),
-            Ok(Err(errors)) => Err(errors.to_string()),
+            Ok(Err(mut errors)) => {
+                errors.errors.truncate(MOST_ERRORS);
+                Err(errors.to_string())
+            }
             Err(_) => Err("the expression cannot be parsed".to_owned()),
         };
         let uses_old = tree.as_ref().is_ok_and(|t| t.references().variables().contains(&"oldSelf"));
@@ -117,10 +133,29 @@ fn is_bound(source: &str, name: &str) -> bool {
     bare.contains(&format!("({name},")) || bare.contains(&format!(",{name},"))
 }
 
+/// Why an expression has no value. What the engine says of operands that it has no operator for
+/// prints them, maps in an order of their own; the real one says the same of all.
+fn words(error: &ExecutionError) -> String {
+    use ExecutionError as E;
+    match error {
+        E::UnsupportedTargetType { .. }
+        | E::NotSupportedAsMethod { .. }
+        | E::UnsupportedKeyType(_)
+        | E::ValuesNotComparable(..)
+        | E::UnsupportedUnaryOperator(..)
+        | E::UnsupportedBinaryOperator(..)
+        | E::UnsupportedMapIndex(_)
+        | E::UnsupportedListIndex(_)
+        | E::UnsupportedIndex(..)
+        | E::NoSuchOverload => "no such overload".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 pub(crate) fn evaluate(tree: &IdedExpr, scope: &Context) -> Result<CelValue, String> {
     match catch_unwind(AssertUnwindSafe(|| scope.resolve(tree))) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => Err(words(&error)),
         Err(_) => Err("the expression cannot be evaluated".to_owned()),
     }
 }

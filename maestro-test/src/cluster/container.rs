@@ -7,13 +7,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use maestro_sim::facts::Version;
 use tempfile::TempDir;
 use testcontainers::core::{BuildImageOptions, IntoContainerPort as _};
 use testcontainers::runners::{AsyncBuilder as _, AsyncRunner as _};
 use testcontainers::{ContainerAsync, GenericBuildableImage, GenericImage, ImageExt as _};
 
 use super::control_plane::credentials::{self, Credentials};
-use super::control_plane::programs::{Managers, Programs, version};
+use super::control_plane::programs::{self, Managers, Programs};
 use super::control_plane::{self, KUBECONFIG, TOKEN, USER};
 
 /// How long a container may take to start.
@@ -74,7 +75,7 @@ async fn image(programs: &Programs, managers: &Managers) -> Result<GenericImage,
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         image.push_str(&format!("COPY {name} /bin/{name}\n"));
     }
-    let tag = format!("{}-{bytes}", version());
+    let tag = format!("{}-{bytes}", programs::version());
     let build = GenericBuildableImage::new("maestro-control-plane", tag);
     let build = all.into_iter().fold(build.with_dockerfile_string(image), |build, path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -94,7 +95,11 @@ impl Containers {
     ///
     /// # Errors
     /// With the engine's own words when there is none, or it refuses.
-    pub async fn start(programs: &Programs, managers: &Managers) -> Result<Self, String> {
+    pub async fn start(
+        programs: &Programs,
+        managers: &Managers,
+        version: Version,
+    ) -> Result<Self, String> {
         let image = image(programs, managers).await?;
         let folder = TempDir::with_prefix("maestro-").map_err(text)?;
         let name = folder.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -111,8 +116,9 @@ impl Containers {
         );
         let etcd = starter.start("etcd", None, arguments).await?;
         let etcd_url = format!("http://{store}:{CLIENTS}");
-        let arguments =
+        let mut arguments =
             control_plane::server_arguments(Path::new(FOLDER), &etcd_url, "0.0.0.0", SECURE);
+        arguments.extend(control_plane::emulation(version));
         let api = starter.start("kube-apiserver", Some(SECURE), arguments).await?;
         let port = api.get_host_port_ipv4(SECURE).await.map_err(text)?;
         let ready = control_plane::ready(port, &known, || None);
@@ -120,7 +126,11 @@ impl Containers {
             Ok(ready) => ready?,
             Err(_) => return Err(format!("kube-apiserver does not answer in {START:?}")),
         }
-        let [controllers, scheduler] = control_plane::manager_arguments(Path::new(FOLDER));
+        let [controllers, scheduler] =
+            control_plane::manager_arguments(Path::new(FOLDER)).map(|mut arguments| {
+                arguments.extend(control_plane::emulation(version));
+                arguments
+            });
         let controllers = starter.start("kube-controller-manager", None, controllers).await?;
         let scheduler = starter.start("kube-scheduler", None, scheduler).await?;
         let kubeconfig = control_plane::kubeconfig(&format!("127.0.0.1:{port}"), folder.path());

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use maestro_sim::facts::Version;
 use tempfile::TempDir;
 
 use credentials::Credentials;
@@ -54,6 +55,7 @@ pub enum Error {
 
 /// A running control plane. Dropping it ends its processes and removes its data.
 pub struct ControlPlane {
+    version: Version,
     port: u16,
     certificate: Vec<u8>,
     // In the order of their end: the API server goes before what it stores in.
@@ -69,16 +71,24 @@ impl ControlPlane {
     /// # Errors
     /// When a program cannot be started or does not become ready, with what it printed.
     pub async fn start(programs: &Programs) -> Result<Self, Error> {
+        Self::start_as(programs, Version::default()).await
+    }
+
+    /// The same with a server that acts as one of a version; so do its managers.
+    ///
+    /// # Errors
+    /// When a program cannot be started or does not become ready, with what it printed.
+    pub async fn start_as(programs: &Programs, version: Version) -> Result<Self, Error> {
         let mut tries = 1;
         loop {
-            match Self::start_once(programs).await {
+            match Self::start_once(programs, version).await {
                 Err(Error::NotReady { .. }) if tries < TRIES => tries += 1,
                 other => return other,
             }
         }
     }
 
-    async fn start_once(programs: &Programs) -> Result<Self, Error> {
+    async fn start_once(programs: &Programs, version: Version) -> Result<Self, Error> {
         let folder = TempDir::with_prefix("maestro-control-plane-").map_err(prepare)?;
         let credentials =
             Credentials::write(folder.path(), &NAMES, USER, TOKEN).map_err(prepare)?;
@@ -88,13 +98,15 @@ impl ControlPlane {
         let log = |name: &str| folder.path().join(name);
         let arguments = etcd_arguments(&folder.path().join("etcd"), &etcd_url, &peers);
         let etcd = Process::start(&programs.etcd, &arguments, &log("etcd.log")).map_err(prepare)?;
-        let arguments = server_arguments(folder.path(), &etcd_url, "127.0.0.1", secure);
+        let mut arguments = server_arguments(folder.path(), &etcd_url, "127.0.0.1", secure);
+        arguments.extend(emulation(version));
         let server = Process::start(&programs.api_server, &arguments, &log("kube-apiserver.log"));
         let mut server = server.map_err(prepare)?;
         match tokio::time::timeout(START, ready(secure, &credentials, || server.ended())).await {
             Ok(Ok(())) => {
                 let certificate = credentials.certificate;
-                Ok(Self { port: secure, certificate, managers: Vec::new(), server, etcd, folder })
+                let managers = Vec::new();
+                Ok(Self { version, port: secure, certificate, managers, server, etcd, folder })
             }
             Ok(Err(why)) => Err(not_ready(why, &etcd, &server)),
             Err(_) => Err(not_ready(format!("no answer in {START:?}"), &etcd, &server)),
@@ -110,11 +122,12 @@ impl ControlPlane {
         let folder = self.folder.path();
         std::fs::write(folder.join(KUBECONFIG), self.kubeconfig()).map_err(prepare)?;
         let [controllers, scheduler] = manager_arguments(folder);
-        let start = |program: &Path, arguments: &[String], log: &str| {
-            Process::start(program, arguments, &folder.join(log)).map_err(prepare)
+        let start = |program: &Path, mut arguments: Vec<String>, log: &str| {
+            arguments.extend(emulation(self.version));
+            Process::start(program, &arguments, &folder.join(log)).map_err(prepare)
         };
-        let controllers = start(&programs.controllers, &controllers, "controllers.log")?;
-        let scheduler = start(&programs.scheduler, &scheduler, "scheduler.log")?;
+        let controllers = start(&programs.controllers, controllers, "controllers.log")?;
+        let scheduler = start(&programs.scheduler, scheduler, "scheduler.log")?;
         self.managers = vec![controllers, scheduler];
         Ok(())
     }
@@ -229,6 +242,13 @@ pub fn server_arguments(folder: &Path, etcd: &str, address: &str, port: u16) -> 
         "--max-requests-inflight=0".to_owned(),
         "--max-mutating-requests-inflight=0".to_owned(),
     ]
+}
+
+/// What makes a Kubernetes program act as one of an older version: its own is the newest.
+///
+/// Source: KEP-4330, compatibility versions.
+pub fn emulation(version: Version) -> Option<String> {
+    (version != Version::default()).then(|| format!("--emulated-version=kube={version}"))
 }
 
 /// The command lines of kube-controller-manager and kube-scheduler, whose kubeconfig and

@@ -23,6 +23,7 @@ use maestro_sim::api::{Request, Status, Verb};
 use maestro_sim::boot;
 use maestro_sim::controller::Controller;
 use maestro_sim::controller::volume::external::Provisioner;
+use maestro_sim::facts::Version;
 use maestro_sim::kubelet::Kubelet;
 use maestro_sim::link::LinkId;
 use maestro_sim::links::Links;
@@ -58,6 +59,8 @@ pub struct Spec {
     pub nodes: u32,
     /// How workloads behave, as declared.
     pub workloads: Vec<Rule>,
+    /// The version that the nodes' kubelets say that they are of.
+    pub version: Version,
     /// Decides everything that is drawn.
     pub seed: u64,
     /// The share of its declared time that everything takes.
@@ -119,7 +122,8 @@ impl Live {
         let rules = spec.workloads.iter().map(|rule| rule.clone().paced(spec.time_scale));
         let workloads = Arc::new(Workloads::new(rules.collect(), spec.seed));
         for number in 1..=spec.nodes {
-            let node = boot::node(number);
+            let mut node = boot::node(number);
+            node.version = spec.version.git().to_owned();
             let name = node.name.clone();
             let kubelet = Kubelet::new(node, Arc::clone(&workloads), control.clone());
             let (sender, running) = add(&format!("kubelet/{name}"), Box::new(kubelet));

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use maestro_sim::facts::Version;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cluster::control_plane::ControlPlane;
@@ -20,6 +22,15 @@ pub struct Plane {
     /// The API server and its etcd alone, as controller-runtime's envtest starts them.
     #[arg(long)]
     pub api_server_only: bool,
+    /// Act as Kubernetes of this version.
+    #[arg(long, value_name = "VERSION", default_value = Version::default().name(),
+          value_parser = versions())]
+    pub version: Version,
+}
+
+/// A version by its name; the usage lists all.
+fn versions() -> impl TypedValueParser<Value = Version> {
+    PossibleValuesParser::new(Version::names()).try_map(|name| name.parse::<Version>())
 }
 
 /// Runs it until it is interrupted.
@@ -61,7 +72,9 @@ async fn serve(plane: &Plane) -> Result<(), String> {
 async fn start(plane: &Plane) -> Result<(ControlPlane, PathBuf), String> {
     let programs = Programs::find()?;
     let managers = if plane.api_server_only { None } else { Some(Managers::find()?) };
-    let mut running = ControlPlane::start(&programs).await.map_err(|error| error.to_string())?;
+    let mut running = ControlPlane::start_as(&programs, plane.version)
+        .await
+        .map_err(|error| error.to_string())?;
     if let Some(managers) = &managers {
         running.manage(managers).map_err(|error| error.to_string())?;
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use maestro_sim::facts::Version;
 use tokio::runtime::Runtime;
 
 use super::{Recorder, Run, setup};
@@ -35,11 +36,12 @@ pub fn run(place: &Place, scenario: &Scenario, seed: u64) -> Outcome {
 }
 
 async fn once(place: &Place, scenario: &Scenario, seed: u64) -> Result<Outcome, String> {
-    let mut base = Base::start(&place.target).await?;
+    let mut base = Base::start(&place.target, scenario.version()).await?;
     let recorder = Recorder::new(scenario, seed);
     let spec = Spec {
         nodes: scenario.spec.cluster.nodes.value,
         workloads: scenario.spec.workloads.iter().map(setup::rule).collect(),
+        version: scenario.version(),
         seed,
         time_scale: place.time_scale,
     };
@@ -74,19 +76,20 @@ enum Runs {
 }
 
 impl Base {
-    async fn start(target: &Target) -> Result<Self, String> {
+    async fn start(target: &Target, version: Version) -> Result<Self, String> {
         let (kubeconfig, runs) = match target {
             Target::Sim => return Err("the simulation has no API server to connect to".to_owned()),
             Target::ControlPlane => {
                 let (programs, managers) = (Programs::find()?, Managers::find()?);
-                let plane = ControlPlane::start(&programs).await;
+                let plane = ControlPlane::start_as(&programs, version).await;
                 let mut plane = plane.map_err(|error| error.to_string())?;
                 plane.manage(&managers).map_err(|error| error.to_string())?;
                 (Kubeconfig::from_yaml(&plane.kubeconfig()), Runs::Processes(plane))
             }
             #[cfg(feature = "containers")]
             Target::Container => {
-                let containers = Containers::start(&Programs::find()?, &Managers::find()?).await?;
+                let (programs, managers) = (Programs::find()?, Managers::find()?);
+                let containers = Containers::start(&programs, &managers, version).await?;
                 (Kubeconfig::from_yaml(containers.kubeconfig()), Runs::Containers(containers))
             }
             #[cfg(not(feature = "containers"))]

@@ -17,6 +17,7 @@ pub fn simulation(cluster: &Cluster, scenario: &Scenario, recorder: &Recorder) -
     };
     cluster.with(|world| {
         world.observe(Box::new(recorder.clone()));
+        boot::be(world, scenario.version());
         boot::cluster(world, &spec).control
     })
 }

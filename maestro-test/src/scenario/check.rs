@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use maestro_sim::facts::Version;
+
 use super::condition::Condition;
 use super::problem::Problem;
 use super::step::{self, Action, Step};
@@ -44,21 +46,19 @@ pub fn document(
     conditions
 }
 
-/// The version whose kinds the simulated cluster serves.
-const VERSION: &str = "1.37";
-
 fn cluster(spec: &Spec, problems: &mut Vec<Problem>) {
     if spec.cluster.nodes.value == 0 {
         let message = "a cluster without nodes runs no pods";
         problems.push(Problem::new(spec.cluster.nodes.place, message, "").help("write 1 or more"));
     }
     if let Some(version) = &spec.cluster.version
-        && version.value != VERSION
+        && version.parse::<Version>().is_err()
     {
         let message = format!("Kubernetes `{}` is not simulated", version.value);
-        problems.push(
-            Problem::new(version.place, message, "this").help(format!("write \"{VERSION}\"")),
-        );
+        let known: Vec<String> =
+            Version::names().iter().map(|name| format!("\"{name}\"")).collect();
+        let help = format!("write one of {}", known.join(", "));
+        problems.push(Problem::new(version.place, message, "this").help(help));
     }
     if let Some(command) = &spec.operator.command {
         let place = command.first().map_or(spec.operator.place, |word| word.place);

@@ -57,7 +57,10 @@ pub struct ScenarioError {
 
 impl ScenarioError {
     /// Problems of one file.
-    pub fn new(path: &Path, source_text: &str, problems: Vec<Problem>) -> Self {
+    pub fn new(path: &Path, source_text: &str, mut problems: Vec<Problem>) -> Self {
+        for problem in &mut problems {
+            problem.place = problem.place.within(source_text);
+        }
         Self { path: path.to_owned(), source_text: source_text.to_owned(), problems }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Scenario;
+use super::{Place, Scenario};
 
 const HEAD: &str =
     "apiVersion: test.maestro.dev/v1alpha1\nkind: Scenario\nmetadata: {name: wrong}\nspec:\n";
@@ -177,4 +177,17 @@ fn the_committed_schema_is_current() {
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     let current = serde_json::to_string_pretty(&super::schema()).unwrap_or_default();
     assert!(committed.trim_end() == current, "schemas/scenario.json is not current");
+}
+
+#[test]
+fn a_place_stays_in_its_text() {
+    let check = |(offset, length): (usize, usize), expected: (usize, usize)| {
+        let place = Place { line: 1, column: 1, offset, length }.within("aäb");
+        assert_eq!((place.offset, place.length), expected, "{offset}+{length}");
+    };
+    check((0, 4), (0, 4));
+    check((4, 1), (4, 0));
+    check((9, usize::MAX), (4, 0));
+    check((2, 1), (1, 2));
+    check((0, 2), (0, 1));
 }

@@ -36,6 +36,23 @@ impl From<serde_saphyr::Location> for Place {
     }
 }
 
+impl Place {
+    /// The same place, within a text: the reader puts what is missing at the end past it.
+    #[must_use]
+    pub fn within(self, text: &str) -> Self {
+        let whole = |mut at: usize| {
+            at = at.min(text.len());
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        let offset = whole(self.offset);
+        let end = whole(self.offset.saturating_add(self.length));
+        Self { offset, length: end.saturating_sub(offset), ..self }
+    }
+}
+
 /// A value and where it stands, so that a wrong reference can be pointed at.
 #[derive(Clone, Debug, Default)]
 pub struct At<T> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use maestro_sim::boot::{self, ClusterSpec};
+use maestro_sim::facts::Version;
 use maestro_sim::sim;
 use maestro_sim::trace::TraceLevel;
 use maestro_test::cluster::Shared;
@@ -118,7 +119,8 @@ async fn group(made: &Made, cases: &[&Case]) -> Result<All, String> {
     for case in cases {
         workloads.extend(case.rules()?);
     }
-    let spec = Spec { nodes: NODES, workloads, seed: 1, time_scale: 1.0 };
+    let spec =
+        Spec { nodes: NODES, workloads, seed: 1, time_scale: 1.0, version: Version::default() };
     let log = Log::default();
     let live = Live::start(client, &spec, Arc::new(log.clone())).await;
     let cluster: Shared = Arc::new(live.map_err(|why| match plane.failure() {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use maestro_sim::facts::Version;
 use serde_json::{Value, json};
 
 use crate::conformance::case::Sequence;
@@ -20,13 +21,14 @@ use maestro_test::cluster::control_plane::programs::Programs;
 pub fn real(
     file: &Path,
     programs: &Programs,
+    version: Version,
     sequences: &[Sequence],
 ) -> Result<Vec<Answers>, String> {
     let mut known = read(file);
     let unknown = |s: &&Sequence| known.get(&s.name).is_none_or(|(asked, _)| *asked != text(s));
     let missing: Vec<Sequence> = sequences.iter().filter(unknown).cloned().collect();
     if !missing.is_empty() {
-        let answers = side::real(programs, &missing)?;
+        let answers = side::real(programs, version, &missing)?;
         let asked = missing.iter().map(|s| (s.name.clone(), text(s)));
         known.extend(asked.zip(answers).map(|((name, text), answers)| (name, (text, answers))));
         write(file, &known)?;

@@ -24,6 +24,9 @@ pub struct Deliberate {
     pub lines: String,
     /// Why the simulation answers otherwise.
     pub reason: String,
+    /// Whether it is so of versions but the newest alone.
+    #[serde(default)]
+    pub older: bool,
 }
 
 /// One request whose answers differ.

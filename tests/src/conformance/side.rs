@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tower_service::Service as _;
 
 use maestro_sim::boot;
+use maestro_sim::facts::Version;
 use maestro_sim::object::{GroupResource, Key};
 use maestro_sim::service::Service;
 use maestro_sim::sim::{self, Cluster};
@@ -111,11 +112,15 @@ async fn run_all(side: &mut impl Side, sequences: &[Sequence]) -> Result<Vec<Ans
 ///
 /// # Errors
 /// When it cannot be started, or an exchange breaks off.
-pub fn real(programs: &Programs, sequences: &[Sequence]) -> Result<Vec<Answers>, String> {
+pub fn real(
+    programs: &Programs,
+    version: Version,
+    sequences: &[Sequence],
+) -> Result<Vec<Answers>, String> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().map_err(|e| e.to_string())?;
     runtime.block_on(async {
-        let plane = ControlPlane::start(programs).await.map_err(|e| e.to_string())?;
+        let plane = ControlPlane::start_as(programs, version).await.map_err(|e| e.to_string())?;
         let mut connection =
             Connection::open(&Endpoint::of(&plane)?).await.map_err(|e| e.to_string())?;
         run_all(&mut connection, sequences).await
@@ -134,11 +139,12 @@ fn remove_default_class(world: &mut World) {
 ///
 /// # Errors
 /// When the simulation ends with a panic, or an exchange breaks off.
-pub fn simulated(sequences: &[Sequence]) -> Result<Vec<Answers>, String> {
+pub fn simulated(version: Version, sequences: &[Sequence]) -> Result<Vec<Answers>, String> {
     let options = sim::Options { seed: 1, trace: TraceLevel::Digest };
     sim::run(&options, |cluster: Cluster| async move {
         // The server alone: no controller touches what the sequences make.
         let link = cluster.with(|world| {
+            boot::be(world, version);
             boot::bootstrap(world);
             remove_default_class(world);
             hooks::register(&mut world.server.webhooks);

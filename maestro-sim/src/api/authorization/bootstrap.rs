@@ -1,6 +1,7 @@
 //! The roles and bindings of a fresh cluster, as a running API server holds them.
 //!
-//! `facts/roles-1.37.txt` is made by the `derive-roles` command. A cluster pays for them when
+//! `facts/roles-1.37.txt` is made by the `derive-roles` command, and so are the tables of what
+//! differs in older versions. A cluster pays for them when
 //! somebody first asks for a role, or who may do what: they were always there, so that no watch
 //! tells of them. Source:
 //! <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings>.
@@ -13,6 +14,7 @@ use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Request, Verb};
 use crate::controller::labels::Labels;
+use crate::facts::Version;
 use crate::object::{GroupResource, Object, map_at};
 use crate::rng::Stream;
 use crate::time::rfc3339;
@@ -39,19 +41,36 @@ pub enum Roles {
 }
 
 /// One line of the table: kind, namespace, name, and the rest as JSON.
-fn lines() -> impl Iterator<Item = (&'static str, &'static str, &'static str, &'static str)> {
-    TABLE.lines().filter_map(|line| {
-        let (kind, rest) = line.split_once(' ')?;
-        let (place, rest) = rest.split_once(' ')?;
-        let (namespace, name) = place.split_once('/')?;
-        Some((kind, namespace, name, rest))
+type Line = (&'static str, &'static str, &'static str, &'static str);
+
+fn parsed(line: &'static str) -> Option<Line> {
+    let (kind, rest) = line.split_once(' ')?;
+    let (place, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let (namespace, name) = place.split_once('/')?;
+    Some((kind, namespace, name, rest))
+}
+
+/// The lines of a version: the newest one's, but for those that are others there, or none.
+fn lines(version: Version) -> impl Iterator<Item = Line> {
+    let difference = version.roles();
+    let absent: Vec<Line> =
+        difference.lines().filter_map(|line| parsed(line.strip_prefix("- ")?)).collect();
+    let other: Vec<Line> =
+        difference.lines().filter(|line| !line.starts_with('-')).filter_map(parsed).collect();
+    let same = |a: &Line, b: &Line| (a.0, a.1, a.2) == (b.0, b.1, b.2);
+    TABLE.lines().filter_map(parsed).filter_map(move |line| {
+        let is_absent = absent.iter().any(|known| same(known, &line));
+        let of_version = other.iter().find(|known| same(known, &line)).copied();
+        (!is_absent).then(|| of_version.unwrap_or(line))
     })
 }
 
 /// The names of the bootstrap roles that gather others' rules, or give theirs to such.
 pub fn gathering() -> impl Iterator<Item = &'static str> {
     let takes_part = |rest: &str| rest.contains("aggregat");
-    lines().filter(move |line| line.0 == "ClusterRole" && takes_part(line.3)).map(|line| line.2)
+    lines(Version::default())
+        .filter(move |line| line.0 == "ClusterRole" && takes_part(line.3))
+        .map(|line| line.2)
 }
 
 /// The rules that a role with an aggregation rule gathers of others, in the order of their names.
@@ -106,7 +125,7 @@ impl Server {
     pub(crate) fn hold_roles(&mut self) {
         let Roles::Waiting { seed, managed } = std::mem::take(&mut self.roles) else { return };
         let mut uids = Stream::new(seed, "bootstrap-roles");
-        for (kind, namespace, name, rest) in lines() {
+        for (kind, namespace, name, rest) in lines(self.registry.version()) {
             let plural = format!("{}s", kind.to_ascii_lowercase());
             let resource = GroupResource::owned(GROUP, &plural);
             let Some(served) = self.registry.find(&resource, "v1") else { continue };

@@ -17,7 +17,7 @@ use crate::api::{Status, query};
 /// 400, 401 or 403, as the server answers before it looks at what is asked.
 pub fn enter(server: &mut Server, parts: &Parts) -> Result<Option<Arc<Identity>>, Box<Status>> {
     let sender = sender(server, parts)?;
-    let wanted = impersonate::wanted(&parts.headers)?;
+    let wanted = impersonate::wanted(server.registry.version(), &parts.headers)?;
     if wanted.is_none() && sender.as_ref().is_none_or(|sender| sender.is_master()) {
         return Ok(sender);
     }

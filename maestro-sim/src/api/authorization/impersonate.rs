@@ -13,11 +13,18 @@ use crate::api::identity::{
 };
 use crate::api::server::Server;
 use crate::builtin::text::is_subdomain;
+use crate::facts::Version;
 
 const AUTHENTICATION: &str = "authentication.k8s.io";
 
+/// The feature by which whoever acts as somebody may do no more than is said of what they do so.
+const CONSTRAINED: &str = "ConstrainedImpersonation";
+
 /// Whom the headers name; nobody where there are none.
-pub(super) fn wanted(headers: &HeaderMap) -> Result<Option<Identity>, Box<Status>> {
+pub(super) fn wanted(
+    version: Version,
+    headers: &HeaderMap,
+) -> Result<Option<Identity>, Box<Status>> {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let one = |name: &str| headers.get(name).map(text).unwrap_or_default();
     let mut user = Identity {
@@ -37,8 +44,28 @@ pub(super) fn wanted(headers: &HeaderMap) -> Result<Option<Identity>, Box<Status
     if user == Identity::default() {
         return Ok(None);
     }
-    let message = format!("requested {} without impersonating a user name", in_go(&user));
+    let message = match version.has(CONSTRAINED) {
+        true => format!("requested {} without impersonating a user name", in_go(&user)),
+        false => format!("requested [{}] without impersonating a user", references(&user)),
+    };
     Err(Box::new(Status::bad_request(message)))
+}
+
+/// What is asked for as Go prints references to objects: kind, namespace, name, UID, version,
+/// resource version and field.
+fn references(user: &Identity) -> String {
+    let mut all: Vec<String> =
+        user.groups.iter().map(|group| format!("{{Group  {group}    }}")).collect();
+    let of = |kind: &str, name: &str, field: &str| {
+        format!("{{{kind}  {name}  {AUTHENTICATION}/v1  {field}}}")
+    };
+    for (key, values) in &user.extra {
+        all.extend(values.iter().map(|value| of("UserExtra", value, key)));
+    }
+    if !user.uid.is_empty() {
+        all.push(of("UID", &user.uid, ""));
+    }
+    all.join(" ")
 }
 
 /// A user as Go's `%#v` prints it.
@@ -101,6 +128,9 @@ impl Server {
         wanted: &Identity,
         asked: &Attributes,
     ) -> Result<Identity, Box<Status>> {
+        if !self.registry.version().has(CONSTRAINED) {
+            return self.act_as(sender, wanted, "impersonate", "");
+        }
         let mut first = None;
         for mode in MODES.iter().filter(|mode| (mode.applies)(wanted)) {
             let verb = format!("impersonate-on:{}:{}", mode.name, asked.verb);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Generation, ScalePaths, Served, api_version, verbs};
 use crate::api::version::Storage;
+use crate::facts::Version;
 use crate::object::{GroupResource, Object};
 use crate::schema::{Schema, parse};
 
@@ -77,6 +78,7 @@ fn version(
     let version_name = version.get("name").and_then(Value::as_str).unwrap_or("");
     let selectable = version.get("selectableFields").and_then(Value::as_array);
     Served {
+        release: Version::default(),
         resource: id.clone(),
         version: version_name.to_owned(),
         list_kind,

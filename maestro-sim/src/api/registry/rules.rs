@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use super::{Generation, ScalePaths, Served, api_version, verbs};
 use crate::api::version::Storage;
+use crate::facts::Version;
 use crate::object::{GroupResource, map_at};
 
-/// The served kind that one entry of the table describes.
-pub(super) fn built_in(entry: &Value) -> Served {
+/// The served kind that one entry of the table describes, as a version has it.
+pub(super) fn built_in(entry: &Value, release: Version) -> Served {
     let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
     let (group, resource, kind) = (text("group"), text("resource"), text("kind"));
     let subresources: BTreeMap<String, Vec<crate::api::Verb>> = entry
@@ -35,7 +36,8 @@ pub(super) fn built_in(entry: &Value) -> Served {
         singular: text("singularResource"),
         namespaced: text("scope") == "Namespaced",
         status: subresources.contains_key("status"),
-        generation: generation(&id),
+        generation: generation(&id, release),
+        release,
         unconditional_update: !is_conditional(&id),
         create_on_update: creates_on_update(&id),
         scale,
@@ -62,8 +64,9 @@ fn replicas() -> ScalePaths {
     }
 }
 
-fn generation(id: &GroupResource) -> Generation {
+fn generation(id: &GroupResource, release: Version) -> Generation {
     match (&*id.group, &*id.resource) {
+        ("autoscaling", _) if !release.has("HPAGeneration") => Generation::None,
         ("apps", "deployments") => Generation::SpecOrAnnotations,
         ("apps", "controllerrevisions") => Generation::None,
         ("", "pods" | "replicationcontrollers") => Generation::Spec,

@@ -101,6 +101,12 @@ pub(crate) fn warnings(pod: &Value, path: &Path<'_>, out: &mut Vec<String>) {
         for (name, told) in OLD_VOLUMES.iter().filter(|(name, _)| volume.get(name).is_some()) {
             out.push(format!("{}: {told}", volumes.index(index).field(name)));
         }
+        let sources = volume.pointer("/projected/sources").and_then(Value::as_array);
+        let empty = |source: &&Value| source.as_object().is_some_and(|map| map.is_empty());
+        for _ in sources.into_iter().flatten().filter(empty) {
+            let name = Value::from(text(volume, "name"));
+            out.push(format!("volume {name} (Projected) has no sources provided"));
+        }
     }
     twice(spec, &here, ("hostAliases", "ip"), out);
     twice(spec, &here, ("imagePullSecrets", "name"), out);

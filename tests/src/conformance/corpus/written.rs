@@ -13,7 +13,7 @@ const FILES: &[(&str, &str)] = &[
     ("apply", include_str!("../../../conformance/apply.yaml")),
     ("pods", include_str!("../../../conformance/pods.yaml")),
     ("fields", include_str!("../../../conformance/fields.yaml")),
-    ("versions", include_str!("../../../conformance/versions.yaml")),
+    ("conversion", include_str!("../../../conformance/conversion.yaml")),
     ("custom", include_str!("../../../conformance/custom.yaml")),
     ("proto", include_str!("../../../conformance/proto.yaml")),
     ("tables", include_str!("../../../conformance/tables.yaml")),
@@ -25,6 +25,7 @@ const FILES: &[(&str, &str)] = &[
     ("webhooks", include_str!("../../../conformance/webhooks.yaml")),
     ("mutation", include_str!("../../../conformance/mutation.yaml")),
     ("status", include_str!("../../../conformance/status.yaml")),
+    ("versions", include_str!("../../../conformance/versions.yaml")),
 ];
 
 pub(super) fn sequences() -> Result<Vec<Sequence>, String> {

@@ -1,0 +1,5 @@
+//! Framework files.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| maestro_tests::fuzz::run("framework", input));

@@ -1,0 +1,5 @@
+//! Bodies in JSON.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| maestro_tests::fuzz::run("json_body", input));

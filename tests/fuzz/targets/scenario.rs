@@ -1,0 +1,5 @@
+//! Scenario files.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| maestro_tests::fuzz::run("scenario", input));
