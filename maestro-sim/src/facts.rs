@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::schema::{Schema, parse};
 
+pub mod words;
+
 const TABLE: &str = include_str!("facts/1.37.txt");
 
 /// The table, indexed.

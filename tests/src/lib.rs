@@ -4,4 +4,5 @@
 pub mod behaviour;
 pub mod conformance;
 pub mod mirror;
+pub mod script;
 pub mod wire;
