@@ -25,8 +25,8 @@ fn left_out(path: &str) -> bool {
         || path.starts_with("/openid") | path.starts_with("/logs")
 }
 
-/// A type of which each document says otherwise whose kind it is, for custom kinds by the groups that
-/// the server was built with.
+/// A type of which each document says otherwise whose kind it is, for custom kinds by the groups
+/// that the server was built with.
 fn unsteady(name: &str) -> bool {
     name.ends_with(".v1.DeleteOptions")
 }
