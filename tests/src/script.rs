@@ -5,9 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use maestro_sim::serve::{Limits, Options, Parts, Server, Users};
+use maestro_sim::workload::{Rule, Selector, Span};
 use maestro_test::cluster::control_plane::ControlPlane;
 use maestro_test::cluster::control_plane::programs::{Managers, Programs};
 use maestro_test::cluster::live::{Live, Spec};
@@ -61,7 +63,7 @@ impl Running {
             listen: "127.0.0.1:0".parse().expect("an address"),
             parts: match whole {
                 Whole::ApiServer => Parts::ApiServer,
-                Whole::Cluster => Parts::Cluster { nodes: NODES, workloads: Vec::new() },
+                Whole::Cluster => Parts::Cluster { nodes: NODES, workloads: workloads() },
             },
             seed: 1,
             speed: 1.0,
@@ -93,7 +95,7 @@ impl Running {
         std::fs::write(&kubeconfig, plane.kubeconfig()).expect("a folder of our own");
         let live = managers.map(|managers| {
             plane.manage(&managers).expect("programs that can be run");
-            let spec = Spec { nodes: NODES, workloads: Vec::new(), seed: 1, time_scale: 1.0 };
+            let spec = Spec { nodes: NODES, workloads: workloads(), seed: 1, time_scale: 1.0 };
             let start = async {
                 Live::start(client(&kubeconfig).await, &spec, Arc::new(Log::default())).await
             };
@@ -102,6 +104,29 @@ impl Running {
         let (_live, _plane) = (live, Some(plane));
         Ok(Self { kubeconfig, _live, _plane, _runtime: runtime, _folder: folder })
     }
+}
+
+/// How containers behave, by the tags of their images: those with `once` end well after a second,
+/// those with `broken` with a failure; those with `slow` never become ready, and those with
+/// `missing` cannot be pulled. What other containers do takes little time.
+fn workloads() -> Vec<Rule> {
+    let pattern = |tag: &str| Regex::new(tag).expect("a pattern");
+    let short = || Some(Span::exactly(Duration::from_millis(200)));
+    let usual = Rule {
+        image_pull: short(),
+        start: short(),
+        shutdown: short(),
+        never_ready: vec![pattern(":slow")],
+        fails_to_pull: vec![pattern(":missing")],
+        ..Rule::default()
+    };
+    let ends = |tag: &str, exit_code| Rule {
+        selector: Selector { image: Some(pattern(tag)), ..Selector::default() },
+        run: Some(Span::exactly(Duration::from_secs(1))),
+        exit_code,
+        ..usual.clone()
+    };
+    vec![ends(":once", 0), ends(":broken", 1), usual.clone()]
 }
 
 /// A client of whom a kubeconfig names.
@@ -126,10 +151,17 @@ fn plain(text: &str) -> String {
         (r"\b10\.\d+\.\d+\.\d+\b", "ADDRESS"),
         (r"/tmp/(LIVE|MERGED)-\d+", "/tmp/$1"),
         (r"https://127\.0\.0\.1:\d+", "SERVER"),
+        // Seconds since 1970, and what is drawn or hashed in the names of pods.
+        (r"\b1[78]\d{8}\b", "SECONDS"),
+        (r"-[0-9bcdf-hj-np-tv-z]{6,10}-[0-9bcdf-hj-np-tv-z]{5}\b", "-HASH-NAME"),
+        (r"-[0-9a-f]{8,10}\b", "-HASH"),
         // What logs begin with.
         (r"(?m)^([IWE])\d{4} [\d:.]+ +\d+ ", "$1 "),
         (r"time=\S+ level", "time=TIME level"),
+        // A client that has seen enough may say so of its own watch.
+        (r"(?m)^[IWE] reflector\.go.*context canceled.*\n", ""),
         // Columns of a table, and the spaces that their widths bring.
+        (r" +\t", "\t"),
         (r" {2,}", "  "),
         (r"(?m) +$", ""),
         (r"(?m)\b(\d+[smh])+(  |$)", "AGE$2"),
