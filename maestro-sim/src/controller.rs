@@ -114,7 +114,8 @@ pub enum Next {
 
 /// A step of the cluster's own machinery.
 pub trait Controller: Send {
-    /// The name in traces and as field manager, for example `deployment-controller`.
+    /// The name in traces, for example `deployment-controller`; the field manager of the built-in
+    /// ones is the program that they are parts of.
     fn name(&self) -> &str;
 
     /// The collections it watches; its view holds exactly these.

@@ -15,6 +15,8 @@ pub use version::Version;
 
 use crate::schema::{Schema, parse};
 
+pub mod words;
+
 const TABLE: &str = include_str!("facts/1.37.txt");
 
 /// The table, indexed.

@@ -183,7 +183,7 @@ impl Service {
             Ok(user) => user,
             Err(status) => return Sent::Plain(http::refusal(&status)),
         };
-        if let Some(answer) = openapi::answer(&world.server, parts.uri.path()) {
+        if let Some(answer) = openapi::answer(&world.server, parts.uri.path(), &parts.headers) {
             return Sent::Plain(answer);
         }
         let request = match http::route(&world.server.registry, parts, bytes) {

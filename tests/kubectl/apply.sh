@@ -13,7 +13,7 @@ sed 's/data:/dta:/' apply.yaml | kubectl apply --validate=warn -f -
 sed 's/data:/dta:/' apply.yaml | kubectl create --validate=ignore -f -
 sed 's/"1"/1/' apply.yaml | kubectl apply -f -
 sed 's/name: shared/name: Shared/' apply.yaml | kubectl apply -f -
-sed 's/ConfigMap/ConfgMap/' apply.yaml | kubectl apply --validate=false -f -
+sed 's/ConfigMap/ConfgMap/' apply.yaml | kubectl apply -f -
 sed 's/namespace: default/namespace: nowhere/' apply.yaml | kubectl apply -f -
 kubectl create -f apply.yaml
 kubectl replace -f apply.yaml

@@ -5,4 +5,5 @@ pub mod behaviour;
 pub mod conformance;
 pub mod fuzz;
 pub mod mirror;
+pub mod script;
 pub mod wire;

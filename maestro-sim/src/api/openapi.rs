@@ -1,34 +1,37 @@
-//! OpenAPI v3: an index of groups and versions, and a document for each (KEP-2896).
+//! OpenAPI v3: an index of groups and versions, and a document for each (KEP-2896). And v2: one
+//! document of everything, in JSON or in protobuf.
 //!
-//! Made when somebody asks, from the table of facts and from the definitions stored: clients read
-//! the types, and which operations take `fieldValidation`. Nothing is described in words.
+//! Made when somebody asks, from the tables of facts and of words, and from the definitions stored:
+//! clients read the types, what is said of them, and which operations take `fieldValidation`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
+use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
-use crate::api::Verb;
 use crate::api::http::json_answer;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::body::Body;
-use crate::facts::facts;
 use crate::object::{GroupResource, Key};
 
+pub mod gnostic;
 mod operations;
+mod second;
+mod types;
 
 use operations::operations;
+use types::Types;
 
 const DEFINITIONS: GroupResource =
     GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
-const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
-const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
-const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
-const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
 
-/// The answer to a path under `/openapi/v3`; `None` for any other path.
-pub fn answer(server: &Server, path: &str) -> Option<http::Response<Body>> {
+/// The answer to `/openapi/v2` or a path under `/openapi/v3`; `None` for any other path.
+pub fn answer(server: &Server, path: &str, headers: &HeaderMap) -> Option<http::Response<Body>> {
+    if path == "/openapi/v2" {
+        return Some(second::answer(server, headers));
+    }
     let rest = path.strip_prefix("/openapi/v3")?.trim_matches('/');
     if rest.is_empty() {
         return Some(json_answer(200, &index(server)));
@@ -95,148 +98,35 @@ fn definition<'a>(server: &'a Server, served: &Served) -> Option<&'a crate::obje
 }
 
 fn document(server: &Server, kinds: &[&Served]) -> Value {
-    let mut schemas = Schemas::default();
+    let mut types = Types::default();
     let mut paths = Map::new();
     for served in kinds {
-        let name = schemas.kind(server, served);
-        operations(served, &name, &mut schemas, &mut paths);
+        let name = types.kind(server, served);
+        operations(served, &name, &mut types, &mut paths);
     }
-    for name in [STATUS, DELETE_OPTIONS] {
-        schemas.refer(name);
+    types.close();
+    let Some(first) = kinds.first() else { return Value::Null };
+    types.keep_kinds_of(&first.resource.group, &first.version);
+    let custom = first.is_custom();
+    let (title, version) = match custom {
+        true => ("Kubernetes CRD Swagger", "v0.1.0"),
+        false => ("Kubernetes", server.registry.version().name()),
+    };
+    let mut components = json!({"schemas": types.found});
+    if !custom {
+        components["securitySchemes"] = json!({"BearerToken": bearer_token()});
     }
-    schemas.close();
     json!({
         "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": server.registry.version().git()},
+        "info": {"title": title, "version": version},
         "paths": paths,
-        "components": {
-            "schemas": schemas.found,
-            "securitySchemes": {"BearerToken":
-                {"type": "apiKey", "in": "header", "name": "authorization"}},
-        },
+        "components": components,
     })
 }
 
-/// The types of one document.
-#[derive(Default)]
-struct Schemas {
-    found: BTreeMap<String, Value>,
-    missing: Vec<String>,
-}
-
-impl Schemas {
-    /// Takes in a kind and its list; its name.
-    fn kind(&mut self, server: &Server, served: &Served) -> String {
-        let name = match served.type_name() {
-            Some(name) => name.to_owned(),
-            None => custom_name(served),
-        };
-        let mut schema = match served.type_name() {
-            Some(name) => facts().document(name).unwrap_or_else(|| json!({"type": "object"})),
-            None => custom(server, served),
-        };
-        let id = json!([own_kind(served)]);
-        self.rewrite(&mut schema);
-        if served.is_custom() {
-            schema["properties"]["metadata"] = self.reference(OBJECT_META);
-        }
-        schema["x-kubernetes-group-version-kind"] = id;
-        self.found.insert(name.clone(), schema);
-        if served.serves(Verb::List, "") {
-            let list = list_name(&name);
-            let mut of_list = own_kind(served);
-            of_list["kind"] = served.list_kind.as_str().into();
-            let schema = json!({
-                "type": "object",
-                "required": ["items"],
-                "properties": {
-                    "apiVersion": {"type": "string"},
-                    "kind": {"type": "string"},
-                    "metadata": self.reference(LIST_META),
-                    "items": {"type": "array", "items": self.reference(&name)},
-                },
-                "x-kubernetes-group-version-kind": [of_list],
-            });
-            self.found.insert(list, schema);
-        }
-        name
-    }
-
-    fn refer(&mut self, name: &str) {
-        if !self.found.contains_key(name) && !self.missing.iter().any(|known| known == name) {
-            self.missing.push(name.to_owned());
-        }
-    }
-
-    fn reference(&mut self, name: &str) -> Value {
-        self.refer(name);
-        json!({"$ref": format!("#/components/schemas/{name}")})
-    }
-
-    /// Takes in every type that is referred to.
-    fn close(&mut self) {
-        while let Some(name) = self.missing.pop() {
-            if self.found.contains_key(&name) {
-                continue;
-            }
-            let mut schema = facts().document(&name).unwrap_or_else(|| json!({}));
-            // It may refer to itself.
-            self.found.insert(name.clone(), Value::Null);
-            self.rewrite(&mut schema);
-            self.found.insert(name, schema);
-        }
-    }
-
-    /// From the table's own form to OpenAPI's: what is said beside a reference needs an `allOf`.
-    fn rewrite(&mut self, node: &mut Value) {
-        match node {
-            Value::Object(fields) => {
-                fields.remove("x-go");
-                let target = fields.get("$ref").and_then(Value::as_str).map(str::to_owned);
-                if let Some(target) = target.filter(|target| !target.starts_with('#')) {
-                    fields.remove("$ref");
-                    let reference = self.reference(&target);
-                    if fields.is_empty() {
-                        *node = reference;
-                        return;
-                    }
-                    fields.insert("allOf".into(), json!([reference]));
-                }
-                for (name, child) in fields.iter_mut() {
-                    if !matches!(name.as_str(), "allOf" | "default" | "enum") {
-                        self.rewrite(child);
-                    }
-                }
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.rewrite(item)),
-            _ => {}
-        }
-    }
-}
-
-/// A custom kind's type, as its definition says it.
-fn custom(server: &Server, served: &Served) -> Value {
-    let versions = definition(server, served).map(|crd| crd.items(&["spec", "versions"]));
-    let version = versions.into_iter().flatten().find(|one| one["name"] == *served.version);
-    let schema = version.and_then(|one| one.pointer("/schema/openAPIV3Schema"));
-    let mut schema = schema.cloned().unwrap_or_else(|| json!({"type": "object"}));
-    if !schema["properties"].is_object() {
-        schema["properties"] = json!({});
-    }
-    for name in ["apiVersion", "kind"] {
-        schema["properties"][name] = json!({"type": "string"});
-    }
-    schema
-}
-
-/// `Certificate` of `v1` in `cert-manager.io` is `io.cert-manager.v1.Certificate`.
-fn custom_name(served: &Served) -> String {
-    let words: Vec<&str> = served.resource.group.rsplit('.').collect();
-    format!("{}.{}.{}", words.join("."), served.version, served.kind)
-}
-
-fn list_name(name: &str) -> String {
-    format!("{name}List")
+fn bearer_token() -> Value {
+    json!({"type": "apiKey", "in": "header", "name": "authorization",
+           "description": "Bearer Token authentication"})
 }
 
 fn own_kind(served: &Served) -> Value {

@@ -1,37 +1,41 @@
-//! Makes the table of built-in kinds from what a running API server serves.
+//! Makes the tables of built-in kinds from what a running API server serves.
 //!
-//! `derive-facts DIR > maestro-sim/src/facts/1.37.txt`, where DIR holds the documents as served,
-//! and `derive-facts DIR BASE > maestro-sim/src/facts/1.34.txt` for what another version lacks
-//! that BASE has, where both hold `metrics.txt` (`kubectl get --raw /metrics`), too, which tells
-//! of features. The documents are
+//! `derive-facts DIR > maestro-sim/src/facts/1.37.txt`, then `derive-facts --words DIR >
+//! maestro-sim/src/facts/words-1.37.zlib`, and `derive-facts DIR BASE >
+//! maestro-sim/src/facts/1.34.txt` for what another version lacks that BASE has, where both hold
+//! `metrics.txt` (`kubectl get --raw /metrics`), too, which tells of features. DIR holds the
+//! documents as served:
 //! `discovery-api.json` and `discovery-apis.json` (`kubectl get --raw /api`, `/apis`, with the
-//! aggregated-discovery Accept header), `openapi-v3/*.json` (`kubectl get --raw
-//! /openapi/v3/…`), `table-columns.json` (the columns of every collection's Table, by path), and
-//! `encoding.json` (`go run ./encoding` in `ci/control-plane/kubernetes`).
-//! Descriptions are left out; each type stands once, on a line of its own, so that a simulator
-//! parses only the types it is asked for.
+//! aggregated-discovery Accept header), `openapi-v3/*.json` (`kubectl get --raw /openapi/v3/…`),
+//! `openapi-v2.json` (`/openapi/v2`, for the words), `table-columns.json` (the columns of every
+//! collection's Table, by path), and `encoding.json` (`go run ./encoding` in
+//! `ci/control-plane/kubernetes`).
+//! Each type stands once, on a line of its own, so that a simulator parses only the types it is
+//! asked for. What only people read is the other table's: it is compressed, and read only by those
+//! who ask for OpenAPI.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use serde_json::{Map, Value};
 
 fn main() -> ExitCode {
-    let folders: Vec<String> = std::env::args().skip(1).collect();
-    let derived = match folders.as_slice() {
-        [dir] => derive(Path::new(dir)),
-        [dir, base] => differences(Path::new(dir), Path::new(base)),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let table = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--words", dir] => words(Path::new(dir)).and_then(|text| compressed(&text)),
+        [dir] => derive(Path::new(dir)).map(String::into_bytes),
+        [dir, base] => differences(Path::new(dir), Path::new(base)).map(String::into_bytes),
         _ => {
-            eprintln!("usage: derive-facts DIR [BASE]");
+            eprintln!("usage: derive-facts [--words] DIR [BASE]");
             return ExitCode::from(64);
         }
     };
-    match derived {
-        Ok(table) => {
-            print!("{table}");
-            ExitCode::SUCCESS
-        }
+    match table.and_then(|bytes| std::io::stdout().write_all(&bytes).map_err(|e| e.to_string())) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("derive-facts: {error}");
             ExitCode::from(1)
@@ -44,10 +48,8 @@ fn read(path: &Path) -> Result<Value, String> {
     serde_json::from_slice(&text).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-fn derive(dir: &Path) -> Result<String, String> {
-    let mut types = BTreeMap::new();
-    let mut kinds = BTreeMap::new();
-    let encoding = read(&dir.join("encoding.json"))?;
+/// The documents of OpenAPI v3, a group and version each.
+fn documents(dir: &Path) -> Result<Vec<Value>, String> {
     let documents = dir.join("openapi-v3");
     let mut files: Vec<_> = std::fs::read_dir(&documents)
         .map_err(|e| format!("{}: {e}", documents.display()))?
@@ -55,8 +57,103 @@ fn derive(dir: &Path) -> Result<String, String> {
         .map(|entry| entry.path())
         .collect();
     files.sort();
-    for file in files {
-        let document = read(&file)?;
+    files.iter().map(|file| read(file)).collect()
+}
+
+fn compressed(text: &str) -> Result<Vec<u8>, String> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).map_err(|e| e.to_string())
+}
+
+/// What the table of facts leaves out: for each type the part that people read (`T NAME JSON`), and
+/// for each action the parameters of its query (`Q ACTION JSON`), of which those of `path` may
+/// stand with any.
+fn words(dir: &Path) -> Result<String, String> {
+    let mut types = BTreeMap::new();
+    let mut queries = BTreeMap::new();
+    for document in documents(dir)? {
+        let schemas = document.pointer("/components/schemas").and_then(Value::as_object);
+        for (name, schema) in schemas.into_iter().flatten() {
+            types.insert(name.clone(), said(schema));
+        }
+        let items = document.get("paths").and_then(Value::as_object);
+        for item in items.into_iter().flat_map(Map::values) {
+            note_queries(item, &mut queries);
+        }
+    }
+    // The documents of v3 name the kinds of their own group alone.
+    let second = read(&dir.join("openapi-v2.json"))?;
+    let definitions = second.get("definitions").and_then(Value::as_object);
+    for (name, schema) in definitions.into_iter().flatten() {
+        if let (Some(kinds), Some(own)) = (schema.get(KINDS), types.get_mut(name)) {
+            own[KINDS] = kinds.clone();
+        }
+    }
+    let types = types.iter().map(|(name, said)| format!("T {name} {said}\n"));
+    let queries = queries.iter().map(|(action, query)| format!("Q {action} {query}\n"));
+    Ok(types.chain(queries).collect())
+}
+
+const KINDS: &str = "x-kubernetes-group-version-kind";
+
+/// The counterpart of [`strip`].
+fn said(schema: &Value) -> Value {
+    let mut out = Map::new();
+    for (name, value) in schema.as_object().into_iter().flatten() {
+        let int_or_string = schema.get("format").is_some_and(|format| format == "int-or-string");
+        let own = match name.as_str() {
+            "description" | "title" | KINDS | "format" => true,
+            "default" => *value == Value::Object(Map::new()) || value == "",
+            "oneOf" => int_or_string,
+            _ => false,
+        };
+        let inner = match name.as_str() {
+            "properties" => {
+                let fields = value.as_object().into_iter().flatten();
+                let fields = fields.map(|(name, schema)| (name.clone(), said(schema)));
+                let fields: Map<_, _> = fields.filter(|(_, said)| *said != empty()).collect();
+                Value::Object(fields)
+            }
+            "items" | "additionalProperties" | "not" => said(value),
+            _ => empty(),
+        };
+        if own {
+            out.insert(name.clone(), value.clone());
+        } else if inner != empty() {
+            out.insert(name.clone(), inner);
+        }
+    }
+    Value::Object(out)
+}
+
+fn empty() -> Value {
+    Value::Object(Map::new())
+}
+
+/// Remembers the parameters of every operation on config maps, and those of their paths.
+fn note_queries(item: &Value, queries: &mut BTreeMap<String, Value>) {
+    let operations = item.as_object().into_iter().flat_map(Map::values);
+    for operation in operations {
+        let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
+        let action = operation.get("x-kubernetes-action").and_then(Value::as_str);
+        let alike = id.ends_with("V1NamespacedConfigMap")
+            || id.ends_with("V1CollectionNamespacedConfigMap");
+        let (Some(action), true) = (action.filter(|action| !action.starts_with("watch")), alike)
+        else {
+            continue;
+        };
+        let list =
+            |of: &Value| of.get("parameters").cloned().unwrap_or_else(|| Value::Array(vec![]));
+        queries.insert(action.to_owned(), list(operation));
+        queries.insert("path".to_owned(), list(item));
+    }
+}
+
+fn derive(dir: &Path) -> Result<String, String> {
+    let mut types = BTreeMap::new();
+    let mut kinds = BTreeMap::new();
+    let encoding = read(&dir.join("encoding.json"))?;
+    for document in documents(dir)? {
         let schemas = document.pointer("/components/schemas").and_then(Value::as_object);
         for (name, schema) in schemas.into_iter().flatten() {
             note_kinds(name, schema, &mut kinds);

@@ -112,7 +112,8 @@ impl Server {
         let mut wire = media::wanted(&parts.headers);
         let response = match enter(&mut self.world.server, &parts) {
             Err(status) => api::refusal(&status),
-            Ok(user) => match openapi::answer(&self.world.server, parts.uri.path()) {
+            Ok(user) => match openapi::answer(&self.world.server, parts.uri.path(), &parts.headers)
+            {
                 Some(response) => recoded(wire, response),
                 None => match api::route(&self.world.server.registry, &parts, &message.body) {
                     Routed::Answer(response) => recoded(wire, response),

@@ -1,16 +1,50 @@
 //! The operations of a kind: paths, what stands in their queries and bodies, what is answered.
+//!
+//! Source: what kube-apiserver 1.37 serves, and `GetOperationIDAndTagsFromRoute` and
+//! `GetArticleForNoun` of `k8s.io/apiserver`.
 
 use serde_json::{Map, Value, json};
 
-use super::{DELETE_OPTIONS, STATUS, Schemas, list_name, own_kind, prefix};
+use super::types::{Types, list_name};
+use super::{own_kind, prefix};
 use crate::api::Verb;
 use crate::api::registry::Served;
+use crate::facts::words::words;
 
+const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
+const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
+const PATCH: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 const PATCHES: [&str; 4] = [
     "application/apply-patch+yaml",
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
+];
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+/// Subresources that are connections rather than objects: they are not described.
+const CONNECTIONS: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
+
+/// Kinds that a deletion answers with the object itself, not with a Status.
+const ANSWERED_WHOLE: [&str; 16] = [
+    "io.k8s.api.core.v1.PersistentVolume",
+    "io.k8s.api.core.v1.PersistentVolumeClaim",
+    "io.k8s.api.core.v1.Pod",
+    "io.k8s.api.core.v1.PodTemplate",
+    "io.k8s.api.core.v1.ResourceQuota",
+    "io.k8s.api.core.v1.Service",
+    "io.k8s.api.core.v1.ServiceAccount",
+    "io.k8s.api.resource.v1.DeviceClass",
+    "io.k8s.api.resource.v1.ResourceClaim",
+    "io.k8s.api.resource.v1.ResourceClaimTemplate",
+    "io.k8s.api.resource.v1.ResourceSlice",
+    "io.k8s.api.storage.v1.CSIDriver",
+    "io.k8s.api.storage.v1.CSINode",
+    "io.k8s.api.storage.v1.StorageClass",
+    "io.k8s.api.storage.v1.VolumeAttachment",
+    "io.k8s.api.storage.v1.VolumeAttributesClass",
 ];
 
 /// One operation of a path.
@@ -36,7 +70,7 @@ const fn operation(
 const ON_COLLECTION: [Operation; 3] = [
     operation("get", Verb::List, "list", "list"),
     operation("post", Verb::Create, "post", "create"),
-    operation("delete", Verb::DeleteCollection, "deletecollection", "deleteCollection"),
+    operation("delete", Verb::DeleteCollection, "deletecollection", "delete"),
 ];
 const ON_OBJECT: [Operation; 4] = [
     operation("get", Verb::Get, "get", "read"),
@@ -44,170 +78,255 @@ const ON_OBJECT: [Operation; 4] = [
     operation("patch", Verb::Patch, "patch", "patch"),
     operation("delete", Verb::Delete, "delete", "delete"),
 ];
+const ON_SUBRESOURCE: [Operation; 4] = [
+    operation("post", Verb::Create, "post", "create"),
+    operation("get", Verb::Get, "get", "read"),
+    operation("put", Verb::Update, "put", "replace"),
+    operation("patch", Verb::Patch, "patch", "patch"),
+];
 
+/// Where operations stand.
+struct Place<'a> {
+    served: &'a Served,
+    /// The name of the kind's type.
+    name: &'a str,
+    path: String,
+    /// Names in the path.
+    named: &'a [&'static str],
+    subresource: &'a str,
+    /// Whether it is a collection over all namespaces.
+    everywhere: bool,
+}
+
+/// Adds a kind's paths.
 pub(super) fn operations(
     served: &Served,
     name: &str,
-    schemas: &mut Schemas,
+    types: &mut Types,
     paths: &mut Map<String, Value>,
 ) {
     let root = format!("/{}", prefix(served));
     let resource = &served.resource.resource;
-    let (place, scope) = match served.namespaced {
-        true => (format!("{root}/namespaces/{{namespace}}/{resource}"), vec!["namespace"]),
-        false => (format!("{root}/{resource}"), Vec::new()),
+    let (path, scope): (_, &[&str]) = match served.namespaced {
+        true => (format!("{root}/namespaces/{{namespace}}/{resource}"), &["namespace"]),
+        false => (format!("{root}/{resource}"), &[]),
     };
-    let named: Vec<&str> = scope.iter().copied().chain(["name"]).collect();
-    let mut put = |path: String, parameters: &[&str], sub: &str, all: &[Operation]| {
+    let named: &[&str] = if served.namespaced { &["name", "namespace"] } else { &["name"] };
+    let place = Place { served, name, path, named: scope, subresource: "", everywhere: false };
+    if served.namespaced {
+        let path = format!("{root}/{resource}");
+        let all = Place { path, named: &[], everywhere: true, ..place };
+        all.put(&ON_COLLECTION[..1], types, paths);
+    }
+    place.put(&ON_COLLECTION, types, paths);
+    let path = format!("{}/{{name}}", place.path);
+    Place { path, named, ..place }.put(&ON_OBJECT, types, paths);
+    for subresource in served.subresource_names().filter(|name| !CONNECTIONS.contains(name)) {
+        let path = format!("{}/{{name}}/{subresource}", place.path);
+        Place { path, named, subresource, ..place }.put(&ON_SUBRESOURCE, types, paths);
+    }
+}
+
+impl Place<'_> {
+    fn put(&self, all: &[Operation], types: &mut Types, paths: &mut Map<String, Value>) {
+        let served = |one: &&Operation| self.served.serves(one.verb, self.subresource);
+        let all: Vec<&Operation> = all.iter().filter(served).collect();
+        let mut queries: Vec<Vec<Value>> = all.iter().map(|one| self.query(one)).collect();
+        let Some(first) = queries.first().cloned() else { return };
+        // What every operation takes stands once, at the path.
+        let common = |one: &Value| queries.iter().all(|query| query.contains(one));
+        let common: Vec<Value> = first.into_iter().filter(common).collect();
+        queries.iter_mut().for_each(|query| query.retain(|one| !common.contains(one)));
         let mut item = Map::new();
-        for one in all.iter().filter(|one| served.serves(one.verb, sub)) {
-            let operation = describe(served, name, sub, one, schemas);
+        for (one, query) in all.iter().zip(queries) {
+            let mut operation = self.describe(one, types);
+            if !query.is_empty() {
+                operation["parameters"] = query.into();
+            }
             item.insert(one.method.into(), operation);
         }
-        if !item.is_empty() {
-            let parameters: Vec<Value> = parameters
-                .iter()
-                .map(|name| {
-                    json!({"name": name, "in": "path", "required": true,
-                           "schema": {"type": "string", "uniqueItems": true}})
-                })
-                .collect();
-            item.insert("parameters".into(), parameters.into());
-            paths.insert(path, item.into());
-        }
-    };
-    if served.namespaced {
-        put(format!("{root}/{resource}"), &[], "", &ON_COLLECTION[..1]);
+        let mut parameters = common;
+        parameters.extend(self.path_parameters());
+        parameters.sort_by_key(|one| one["name"].as_str().unwrap_or_default().to_owned());
+        item.insert("parameters".into(), parameters.into());
+        paths.insert(self.path.clone(), item.into());
     }
-    put(place.clone(), &scope, "", &ON_COLLECTION);
-    put(format!("{place}/{{name}}"), &named, "", &ON_OBJECT);
-    for sub in served.subresource_names() {
-        let all: Vec<Operation> =
-            ON_COLLECTION.into_iter().skip(1).take(1).chain(ON_OBJECT).collect();
-        put(format!("{place}/{{name}}/{sub}"), &named, sub, &all);
-    }
-}
 
-fn describe(
-    served: &Served,
-    name: &str,
-    sub: &str,
-    one: &Operation,
-    schemas: &mut Schemas,
-) -> Value {
-    let kind = match (one.verb, sub) {
-        (Verb::List, _) => list_name(name),
-        (_, "scale") => "io.k8s.api.autoscaling.v1.Scale".to_owned(),
-        (_, "eviction") => "io.k8s.api.policy.v1.Eviction".to_owned(),
-        (_, "binding") => "io.k8s.api.core.v1.Binding".to_owned(),
-        _ => name.to_owned(),
-    };
-    let of = match sub {
-        "scale" => json!({"group": "autoscaling", "version": "v1", "kind": "Scale"}),
-        "eviction" => json!({"group": "policy", "version": "v1", "kind": "Eviction"}),
-        "binding" => json!({"group": "", "version": "v1", "kind": "Binding"}),
-        _ => own_kind(served),
-    };
-    let deletes = matches!(one.verb, Verb::Delete | Verb::DeleteCollection);
-    let given = if deletes { DELETE_OPTIONS } else { &kind };
-    let answered = if deletes { STATUS } else { &kind };
-    let parameters: Vec<Value> = query(one.verb)
-        .iter()
-        .map(|(name, kind)| {
-            json!({"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": true}})
-        })
-        .collect();
-    let answer = schemas.reference(answered);
-    let mut operation = json!({
-        "operationId": operation_id(served, sub, one),
-        "tags": [tag(served)],
-        "parameters": parameters,
-        "responses": {
-            "200": {"description": "OK", "content": {"application/json": {"schema": answer}}},
-            "401": {"description": "Unauthorized"},
-        },
-        "x-kubernetes-action": one.action,
-        "x-kubernetes-group-version-kind": of,
-    });
-    let body = schemas.reference(given);
-    match one.verb {
-        Verb::Patch => {
-            let patches = PATCHES.iter().filter(|media| {
+    fn path_parameters(&self) -> Vec<Value> {
+        let mut all = words().query("path");
+        all.retain(|one| {
+            one["name"] == "pretty" || self.named.iter().any(|name| one["name"] == *name)
+        });
+        for one in all.iter_mut().filter(|one| one["name"] == "name") {
+            one["description"] =
+                format!("name of the {}", self.kind().1["kind"].as_str().unwrap_or("")).into();
+        }
+        all
+    }
+
+    fn query(&self, one: &Operation) -> Vec<Value> {
+        let custom = self.served.is_custom();
+        match one.verb {
+            Verb::DeleteCollection if custom => words().query("list"),
+            Verb::Get if custom => {
+                let mut query = words().query("list");
+                query.retain(|one| one["name"] == "resourceVersion");
+                query
+            }
+            _ => words().query(one.action),
+        }
+    }
+
+    /// The type that is read and written here, and its kind.
+    fn kind(&self) -> (&str, Value) {
+        let of = |group: &str, kind: &str| json!({"group": group, "version": "v1", "kind": kind});
+        match self.subresource {
+            "scale" if self.served.is_custom() => {
+                ("io.k8s.api.autoscaling.v1.Scale", own_kind(self.served))
+            }
+            "scale" => ("io.k8s.api.autoscaling.v1.Scale", of("autoscaling", "Scale")),
+            "eviction" => ("io.k8s.api.policy.v1.Eviction", of("policy", "Eviction")),
+            "binding" => ("io.k8s.api.core.v1.Binding", of("", "Binding")),
+            "token" => (
+                "io.k8s.api.authentication.v1.TokenRequest",
+                of("authentication.k8s.io", "TokenRequest"),
+            ),
+            _ => (self.name, own_kind(self.served)),
+        }
+    }
+
+    fn describe(&self, one: &Operation, types: &mut Types) -> Value {
+        let (name, of) = self.kind();
+        let whole = ANSWERED_WHOLE.contains(&name);
+        let answered = match one.verb {
+            Verb::List => list_name(name),
+            Verb::DeleteCollection => STATUS.to_owned(),
+            Verb::Delete if !whole => STATUS.to_owned(),
+            _ => name.to_owned(),
+        };
+        let answer = types.reference(&answered);
+        let mut responses = Map::new();
+        for (code, words) in codes(one.verb, self.served.is_custom()) {
+            let content = content(&self.media(one.verb), &answer);
+            responses.insert((*code).into(), json!({"description": words, "content": content}));
+        }
+        responses.insert("401".into(), json!({"description": "Unauthorized"}));
+        let mut operation = json!({
+            "tags": [format!("{}_{}", group_word(self.served), self.served.version)],
+            "description": self.text(one.verb),
+            "operationId": self.id(one),
+            "responses": responses,
+            "x-kubernetes-action": one.action,
+            "x-kubernetes-group-version-kind": of,
+        });
+        if let Some(body) = self.body(one.verb, name, types) {
+            operation["requestBody"] = body;
+        }
+        operation
+    }
+
+    fn media(&self, verb: Verb) -> Vec<String> {
+        let mut media = vec![JSON.to_owned(), YAML.to_owned()];
+        if !self.served.is_custom() {
+            media.push(PROTOBUF.to_owned());
+            if verb == Verb::List {
+                media.extend([JSON, PROTOBUF].map(|media| format!("{media};stream=watch")));
+            }
+        }
+        media
+    }
+
+    fn body(&self, verb: Verb, name: &str, types: &mut Types) -> Option<Value> {
+        let custom = self.served.is_custom();
+        let any = || match custom {
+            true => vec![JSON.to_owned(), YAML.to_owned()],
+            false => vec!["*/*".to_owned()],
+        };
+        match verb {
+            Verb::Patch => {
                 // Custom kinds have no strategies to merge by.
-                !(served.is_custom() && media.contains("strategic"))
-            });
-            let content: Map<String, Value> = patches
-                .map(|media| ((*media).to_owned(), json!({"schema": {"type": "object"}})))
-                .collect();
-            operation["requestBody"] = json!({"required": true, "content": content});
+                let count = PATCHES.len() - usize::from(custom);
+                let media: Vec<String> = PATCHES.iter().take(count).map(|m| (*m).into()).collect();
+                let content = content(&media, &types.reference(PATCH));
+                Some(json!({"required": true, "content": content}))
+            }
+            Verb::Create | Verb::Update => {
+                let content = content(&any(), &types.reference(name));
+                Some(json!({"required": true, "content": content}))
+            }
+            Verb::DeleteCollection if custom => None,
+            Verb::Delete | Verb::DeleteCollection => {
+                Some(json!({"content": content(&any(), &types.reference(DELETE_OPTIONS))}))
+            }
+            Verb::Get | Verb::List | Verb::Watch => None,
         }
-        Verb::Create | Verb::Update => {
-            operation["requestBody"] =
-                json!({"required": true, "content": {"*/*": {"schema": body}}});
-        }
-        Verb::Delete | Verb::DeleteCollection => {
-            operation["requestBody"] = json!({"content": {"*/*": {"schema": body}}});
-        }
-        Verb::Get | Verb::List | Verb::Watch => {}
     }
-    operation
+
+    fn text(&self, verb: Verb) -> String {
+        let (kind, sub) = (&self.served.kind, self.subresource);
+        let of = if sub.is_empty() { String::new() } else { format!("{sub} of ") };
+        match verb {
+            Verb::List | Verb::Watch => {
+                let watches = self.served.serves(Verb::Watch, "") && !self.served.is_custom();
+                let watch = if watches { "or watch " } else { "" };
+                format!("list {watch}objects of kind {kind}")
+            }
+            Verb::Create => format!("create {of}{}{kind}", article(kind)),
+            Verb::DeleteCollection => format!("delete collection of {kind}"),
+            Verb::Get => format!("read {of}the specified {kind}"),
+            Verb::Update => format!("replace {of}the specified {kind}"),
+            Verb::Patch => format!("partially update {of}the specified {kind}"),
+            Verb::Delete => format!("delete {}{kind}", article(kind)),
+        }
+    }
+
+    /// `patchAppsV1NamespacedDeployment`.
+    fn id(&self, one: &Operation) -> String {
+        let (served, word) = (self.served, one.word);
+        let [group, version, kind, sub] =
+            [&group_word(served), &*served.version, &*served.kind, self.subresource].map(upper);
+        let scope = if served.namespaced && !self.everywhere { "Namespaced" } else { "" };
+        let collection = if one.verb == Verb::DeleteCollection { "Collection" } else { "" };
+        let all = if self.everywhere { "ForAllNamespaces" } else { "" };
+        format!("{word}{group}{version}{collection}{scope}{kind}{sub}{all}")
+    }
 }
 
-/// What may stand in the query of an operation.
-fn query(verb: Verb) -> &'static [(&'static str, &'static str)] {
+fn content(media: &[String], schema: &Value) -> Map<String, Value> {
+    media.iter().map(|media| (media.clone(), json!({"schema": schema}))).collect()
+}
+
+const fn codes(verb: Verb, custom: bool) -> &'static [(&'static str, &'static str)] {
     match verb {
-        Verb::Create | Verb::Update => {
-            &[("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string")]
-        }
-        Verb::Patch => &[
-            ("dryRun", "string"),
-            ("fieldManager", "string"),
-            ("fieldValidation", "string"),
-            ("force", "boolean"),
-        ],
-        Verb::Delete => &[
-            ("dryRun", "string"),
-            ("gracePeriodSeconds", "integer"),
-            ("orphanDependents", "boolean"),
-            ("propagationPolicy", "string"),
-        ],
-        Verb::List | Verb::Watch | Verb::DeleteCollection => &[
-            ("allowWatchBookmarks", "boolean"),
-            ("continue", "string"),
-            ("fieldSelector", "string"),
-            ("labelSelector", "string"),
-            ("limit", "integer"),
-            ("resourceVersion", "string"),
-            ("resourceVersionMatch", "string"),
-            ("sendInitialEvents", "boolean"),
-            ("timeoutSeconds", "integer"),
-            ("watch", "boolean"),
-        ],
-        Verb::Get => &[],
+        Verb::Create => &[("200", "OK"), ("201", "Created"), ("202", "Accepted")],
+        Verb::Patch if custom => &[("200", "OK")],
+        Verb::Update | Verb::Patch => &[("200", "OK"), ("201", "Created")],
+        Verb::Delete => &[("200", "OK"), ("202", "Accepted")],
+        _ => &[("200", "OK")],
     }
 }
 
-fn tag(served: &Served) -> String {
-    let group = match &*served.resource.group {
-        "" => "core",
-        group => group.split('.').next().unwrap_or(group),
-    };
-    format!("{group}_{}", served.version)
+/// The article of a kind and a space; plurals have none.
+fn article(kind: &str) -> &'static str {
+    match kind.chars().next() {
+        _ if kind.ends_with('s') && !kind.ends_with("ss") => "",
+        Some('A' | 'E' | 'I' | 'O' | 'U') => "an ",
+        _ => "a ",
+    }
 }
 
-/// `patchAppsV1NamespacedDeployment`.
-fn operation_id(served: &Served, sub: &str, one: &Operation) -> String {
-    let upper = |text: &str| {
-        let mut letters = text.chars();
-        letters.next().map_or_else(String::new, |first| {
-            first.to_uppercase().chain(letters).collect::<String>()
-        })
-    };
+/// `flowcontrolApiserver` for `flowcontrol.apiserver.k8s.io`.
+pub(super) fn group_word(served: &Served) -> String {
     let group = match &*served.resource.group {
         "" => "core",
-        group => group.split('.').next().unwrap_or(group),
+        group => group.strip_suffix(".k8s.io").unwrap_or(group),
     };
-    let scope = if served.namespaced { "Namespaced" } else { "" };
-    let [group, version, kind, sub] = [group, &served.version, &served.kind, sub].map(upper);
-    format!("{}{group}{version}{scope}{kind}{sub}", one.word)
+    let mut words = group.split('.');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |all, word| all + &upper(word))
+}
+
+pub(super) fn upper(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -273,7 +273,14 @@ pub(super) fn job_duration(job: &Value, now: Moment) -> Value {
 }
 
 pub(super) fn versions(crd: &Value, _: Moment) -> Value {
-    let each: Vec<&str> = list_at(crd, "/spec/versions").iter().map(|v| text(v, "name")).collect();
+    let served = list_at(crd, "/spec/versions").iter().filter(|version| version["served"] == true);
+    let mut each: Vec<String> = served
+        .map(|version| {
+            let storage = if version["storage"] == true { "(storage)" } else { "" };
+            format!("{}{storage}", text(version, "name"))
+        })
+        .collect();
+    each.sort();
     each.join(",").into()
 }
 

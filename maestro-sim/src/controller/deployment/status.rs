@@ -100,6 +100,7 @@ impl Roll {
         cx: &mut dyn Context,
     ) -> Result<Next, Box<Status>> {
         let now = cx.timestamp();
+        self.put_available(&now);
         let done = self.progress("reason") == "NewReplicaSetAvailable";
         let finished = self.sum("replicas") == self.updated() && done;
         if self.deadline().is_none() {
@@ -183,17 +184,22 @@ impl Roll {
         }
     }
 
-    /// Writes counts, conditions and the revision annotation.
-    pub(super) fn write_status(mut self, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
-        let now = cx.timestamp();
+    /// Whether enough pods are available, which is told before how the rollout goes.
+    fn put_available(&mut self, now: &str) {
         let available = self.sum("availableReplicas");
         let least = self.wanted() - self.limits().unavailable;
         self.put(match available >= least {
-            true => available_condition("True", "MinimumReplicasAvailable", "has", &now),
+            true => available_condition("True", "MinimumReplicasAvailable", "has", now),
             false => {
-                available_condition("False", "MinimumReplicasUnavailable", "does not have", &now)
+                available_condition("False", "MinimumReplicasUnavailable", "does not have", now)
             }
         });
+    }
+
+    /// Writes counts, conditions and the revision annotation.
+    pub(super) fn write_status(mut self, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
+        let now = cx.timestamp();
+        self.put_available(&now);
         let status = self.status(self.deployment.generation());
         self.send(cx, status)?;
         match self.left(cx) {

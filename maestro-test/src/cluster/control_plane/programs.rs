@@ -60,6 +60,14 @@ pub fn kubectl() -> Result<PathBuf, String> {
     found("kubectl", "TEST_ASSET_KUBECTL")
 }
 
+/// Finds `helm` as [`Programs::find`] finds the others.
+///
+/// # Errors
+/// With how to come by it.
+pub fn helm() -> Result<PathBuf, String> {
+    found("helm", "TEST_ASSET_HELM")
+}
+
 fn found(name: &str, variable: &str) -> Result<PathBuf, String> {
     let set = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let home = set("HOME").map(|home| home.join(".cache"));
@@ -98,7 +106,10 @@ fn program(
     }
     let built = cache.map(|c| c.join("maestro/control-plane").join(version()).join(name));
     built.filter(|path| exists(path)).ok_or_else(|| {
-        format!("no {name} {}: run ci/control-plane/build, or set {variable}", version())
+        format!(
+            "no {name} for Kubernetes {}: run ci/control-plane/build, or set {variable}",
+            version()
+        )
     })
 }
 
@@ -147,7 +158,7 @@ mod tests {
         check(
             &[],
             &files[..1],
-            Err("no kube-apiserver v1.37.2: run ci/control-plane/build, or set \
+            Err("no kube-apiserver for Kubernetes v1.37.2: run ci/control-plane/build, or set \
                  TEST_ASSET_KUBE_APISERVER"),
         );
     }
