@@ -40,6 +40,10 @@ pub fn surplus(crd: &mut Value) -> Vec<String> {
 
 fn of_schema(node: &mut Value, path: &Path<'_>, found: &mut Vec<String>) {
     static KNOWN: LazyLock<[Schema; 2]> = LazyLock::new(|| [SCHEMA, RULE].map(fields));
+    if node.is_null() {
+        // Nothing said of a field or an item is an empty schema.
+        *node = Value::Object(serde_json::Map::new());
+    }
     let Some(map) = node.as_object_mut() else { return };
     let [schemas, rules] = &*KNOWN;
     keep(map, schemas, path, found);

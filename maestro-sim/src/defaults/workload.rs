@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::fill::{each, inside, made, set, spec, text};
+use super::fill::{each, get, inside, made, set, spec, text};
 use super::{pod, volume};
 
 /// A Deployment.
@@ -36,8 +36,14 @@ pub(super) fn stateful_set(object: &mut Value) {
     set(spec, "revisionHistoryLimit", 10);
     text(spec, "podManagementPolicy", "OrderedReady");
     if let Some(strategy) = made(spec, "updateStrategy") {
-        text(strategy, "type", "RollingUpdate");
-        rolling(strategy, &[("partition", 0.into()), ("maxUnavailable", 1.into())]);
+        // Whoever names the type and nothing else gets nothing else.
+        if get(strategy, "type").is_empty() {
+            text(strategy, "type", "RollingUpdate");
+            made(strategy, "rollingUpdate");
+        }
+        if inside(strategy, "rollingUpdate").is_some() {
+            rolling(strategy, &[("partition", 0.into()), ("maxUnavailable", 1.into())]);
+        }
     }
     if let Some(policy) = made(spec, "persistentVolumeClaimRetentionPolicy") {
         text(policy, "whenDeleted", "Retain");
