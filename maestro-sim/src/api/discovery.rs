@@ -195,11 +195,9 @@ fn storage_hash(registry: &Registry, served: &Served) -> String {
         ("events.k8s.io", "events") => ("", "v1"),
         ("autoscaling", "horizontalpodautoscalers") => ("autoscaling", "v2"),
         ("apiextensions.k8s.io", _) => ("apiextensions.k8s.io", "v1beta1"),
-        // Stored in the version before the one that came last.
-        (
-            group @ ("certificates.k8s.io" | "storagemigration.k8s.io"),
-            "clustertrustbundles" | "podcertificaterequests" | "storageversionmigrations",
-        ) => (group, "v1beta1"),
+        // What came with this release is still stored in a form that the one before can read.
+        (group @ "resource.k8s.io", _) if served.is_new() => (group, "v1beta2"),
+        (group, _) if served.is_new() => (group, "v1beta1"),
         (group, _) => (group, registry.storage_version(served)),
     };
     let hash = Sha256::digest(format!("{group}/{version}/{}", served.kind));

@@ -103,6 +103,14 @@ impl Served {
         }
     }
 
+    /// Whether it is built in, and the release before had it in no such version.
+    pub fn is_new(&self) -> bool {
+        let resource = &self.resource;
+        let served =
+            |release: Version| release.serves(&resource.group, &self.version, &resource.resource);
+        !self.is_custom() && self.release.before().is_some_and(|before| !served(before))
+    }
+
     /// Whether it comes from a CustomResourceDefinition.
     pub fn is_custom(&self) -> bool {
         self.type_name.is_none()

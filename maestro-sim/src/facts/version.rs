@@ -80,6 +80,11 @@ impl Version {
         }
     }
 
+    /// The version before, if there is a table of it.
+    pub fn before(self) -> Option<Self> {
+        Self::ALL.into_iter().rev().find(|other| *other < self)
+    }
+
     const fn table(self) -> &'static str {
         match self {
             Self::V1_34 => include_str!("1.34.txt"),
