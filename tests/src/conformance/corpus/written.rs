@@ -24,6 +24,7 @@ const FILES: &[(&str, &str)] = &[
     ("webhooks", include_str!("../../../conformance/webhooks.yaml")),
     ("mutation", include_str!("../../../conformance/mutation.yaml")),
     ("status", include_str!("../../../conformance/status.yaml")),
+    ("yaml", include_str!("../../../conformance/yaml.yaml")),
 ];
 
 pub(super) fn sequences() -> Result<Vec<Sequence>, String> {
