@@ -40,7 +40,7 @@ pub mod watch;
 pub mod webhook;
 mod write;
 mod writer;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::borrow::Cow;
 use std::sync::Arc;

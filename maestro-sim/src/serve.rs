@@ -10,6 +10,7 @@
 
 mod access;
 mod connection;
+mod gzip;
 mod identity;
 mod kubeconfig;
 mod outside;

@@ -190,10 +190,10 @@ impl Service {
             Routed::Request(request) => Request { user, ..*request },
             Routed::Answer(answer) => return Sent::Plain(answer),
         };
-        let plain = *wire != Wire::Json && is_json_only(&world.server.registry, &request);
+        let plain = wire.is_protobuf() && is_json_only(&world.server.registry, &request);
         let (reply, crashed) = world.request(link, request);
         match &reply {
-            Some(Ok(_)) if plain => *wire = Wire::Json,
+            Some(Ok(_)) if plain => *wire = media::wanted_as_text(&parts.headers),
             Some(Err(_)) => *wire = media::wanted_of_errors(&parts.headers),
             _ => {}
         }
@@ -213,7 +213,7 @@ impl Service {
             Ok(Response::Watch(start)) => {
                 let (api_version, kind) = &start.type_meta;
                 // Metadata alone has a message, whatever it is of.
-                let protobuf = wire != Wire::Json
+                let protobuf = wire.is_protobuf()
                     && (matches!(start.shape, Shape::Metadata)
                         || message_of(api_version, kind).is_some());
                 let body = WatchBody::new(self.cluster.clone(), link, start);

@@ -73,13 +73,16 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The documents of the body, one, or one for each event of a watch; none when it is neither
-    /// JSON nor protobuf.
+    /// The documents of the body, one, or one for each event of a watch; none when it is none
+    /// of JSON, YAML and protobuf.
     pub fn documents(&self) -> Vec<Value> {
         let media = self.headers.get("content-type").map_or("", String::as_str);
         match media.strip_prefix(protobuf::MEDIA_TYPE) {
             Some(";stream=watch") => protobuf::watch::events(&self.body).unwrap_or_default(),
             Some(_) => protobuf::decode(&self.body, ("", "")).into_iter().collect(),
+            None if media.starts_with("application/yaml") => {
+                serde_yaml::from_slice(&self.body).into_iter().collect()
+            }
             None => {
                 let parsed = serde_json::Deserializer::from_slice(&self.body).into_iter::<Value>();
                 parsed.collect::<Result<Vec<_>, _>>().unwrap_or_default()

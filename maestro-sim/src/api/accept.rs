@@ -16,7 +16,7 @@ pub(super) fn form(parts: &Parts, include: Option<&str>) -> Result<Form, Box<Sta
     for media in header.split(',') {
         let mut words = media.split(';').map(str::trim);
         let kind = words.next().unwrap_or("");
-        let json = matches!(kind, "application/json" | "*/*");
+        let text = matches!(kind, "application/json" | "application/yaml" | "*/*");
         let words: Vec<&str> = words.collect();
         let wanted = words.iter().find_map(|word| word.strip_prefix("as="));
         let foreign = words.iter().any(|word| match word.split_once('=') {
@@ -24,22 +24,22 @@ pub(super) fn form(parts: &Parts, include: Option<&str>) -> Result<Form, Box<Sta
             Some(("g", group)) => group != "meta.k8s.io",
             _ => false,
         });
-        if json && wanted.is_some() && foreign {
+        if text && wanted.is_some() && foreign {
             odd = true;
             continue;
         }
         match wanted {
-            None if json => return Ok(Form::Whole),
+            None if text => return Ok(Form::Whole),
             // Metadata alone has a message, whatever it is of.
-            Some("PartialObjectMetadata") if json || kind == protobuf::MEDIA_TYPE => {
+            Some("PartialObjectMetadata") if text || kind == protobuf::MEDIA_TYPE => {
                 return Ok(Form::Metadata);
             }
-            Some("PartialObjectMetadataList") if json || kind == protobuf::MEDIA_TYPE => {
+            Some("PartialObjectMetadataList") if text || kind == protobuf::MEDIA_TYPE => {
                 return Ok(Form::MetadataList);
             }
-            Some("Table") if json => return included(include).map(Form::Table),
+            Some("Table") if text => return included(include).map(Form::Table),
             None if ENCODINGS.contains(&kind) => return Ok(Form::Whole),
-            _ => odd |= json || ENCODINGS.contains(&kind),
+            _ => odd |= text || ENCODINGS.contains(&kind),
         }
     }
     if header.trim().is_empty() {

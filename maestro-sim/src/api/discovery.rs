@@ -8,11 +8,12 @@ use http::request::Parts;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::api::Verb;
 use crate::api::http::json_answer;
 use crate::api::registry::{Registry, Served};
+use crate::api::{Status, Verb};
 use crate::body::Body;
 use crate::facts::{Version, facts};
+use crate::protobuf::media;
 
 /// The answer to a path that is no resource, `None` when it is one.
 pub fn answer(
@@ -23,6 +24,12 @@ pub fn answer(
     let accept = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
     let aggregated = accept.is_some_and(|a| a.contains("as=APIGroupDiscoveryList"));
     let value = match segments {
+        ["version"] if !media::reads_json(&parts.headers) => {
+            let message = "406: Not Acceptable\n\nAvailable representations: application/json";
+            let mut status = Status::new(406, "NotAcceptable", message);
+            status.has_details = true;
+            return Some(json_answer(406, &status.to_value()));
+        }
         ["version"] => version(registry.version()),
         ["healthz" | "livez" | "readyz", ..] => return Some(text("ok")),
         ["api"] if aggregated => return Some(aggregated_answer(&groups(registry, true))),

@@ -73,7 +73,7 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     }
     let include = query::value(query, "includeObject");
     let form = accept::form(parts, include.as_deref())?;
-    protobuf::request::check_accept(&parts.headers, form, served)?;
+    protobuf::request::check_accept(&parts.headers, form, verb, served)?;
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
     Ok(Routed::Request(Box::new(Request {
         verb,
@@ -244,23 +244,28 @@ fn decode(
         Err(error) => error,
     };
     // Apply and YAML bodies are mostly JSON, which is YAML: the slow parser is the fallback.
-    if media.ends_with("yaml") {
-        return yaml::read(body).map(|value| (value, Vec::new())).map_err(|why| {
-            let what =
-                if verb == Verb::Patch { "error decoding patch" } else { "error decoding body" };
-            Box::new(Status::bad_request(format!("{what}: {why}")))
-        });
-    }
-    if verb == Verb::Patch {
-        return Err(Box::new(Status::bad_request("invalid JSON patch")));
-    }
-    let why = go_json::syntax(body).unwrap_or_else(|| error.to_string());
+    let yaml = media.ends_with("yaml").then(|| yaml::read(body));
+    let why = match (yaml, verb) {
+        (Some(Ok(value)), _) => return Ok((value, Vec::new())),
+        (Some(Err(why)), Verb::Patch) => {
+            let message =
+                format!("error decoding patch: error converting YAML to JSON: yaml: {why}");
+            return Err(Box::new(Status::bad_request(message)));
+        }
+        (Some(Err(why)), _) => format!("yaml: {why}"),
+        (None, Verb::Patch) => {
+            return Err(Box::new(Status::bad_request("invalid JSON patch")));
+        }
+        (None, _) => {
+            let why = go_json::syntax(body).unwrap_or_else(|| error.to_string());
+            format!("couldn't get version/kind; json parse error: {why}")
+        }
+    };
     let group_resource = GroupResource::owned(place.group, place.resource);
     let served = registry.find(&group_resource, place.version);
     let kind = served.as_ref().map_or("", |served| served.kind.as_str());
     Err(Box::new(Status::bad_request(format!(
-        "the object provided is unrecognized (must be of type {kind}): couldn't get \
-         version/kind; json parse error: {why} ({})",
+        "the object provided is unrecognized (must be of type {kind}): {why} ({})",
         summary(body)
     ))))
 }

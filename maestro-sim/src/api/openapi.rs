@@ -7,14 +7,16 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
-use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 
-use crate::api::http::json_answer;
+use crate::api::http::{json_answer, respond};
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::body::Body;
 use crate::object::{GroupResource, Key};
+use crate::protobuf::media;
 
 pub mod gnostic;
 mod operations;
@@ -34,7 +36,11 @@ pub fn answer(server: &Server, path: &str, headers: &HeaderMap) -> Option<http::
     }
     let rest = path.strip_prefix("/openapi/v3")?.trim_matches('/');
     if rest.is_empty() {
-        return Some(json_answer(200, &index(server)));
+        let mut answer = json_answer(200, &index(server));
+        // The real server does not say what it is.
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        answer.headers_mut().insert(CONTENT_TYPE, text);
+        return Some(answer);
     }
     let (group, version) = match rest.split('/').collect::<Vec<_>>().as_slice() {
         ["api", version] => ("", *version),
@@ -45,7 +51,17 @@ pub fn answer(server: &Server, path: &str, headers: &HeaderMap) -> Option<http::
     if kinds.is_empty() {
         return Some(crate::api::discovery::page_not_found());
     }
+    if !media::reads_json(headers) {
+        return Some(unacceptable());
+    }
     Some(json_answer(200, &document(server, &kinds)))
+}
+
+/// The answer to those who read no form that there is: it says nothing.
+fn unacceptable() -> http::Response<Body> {
+    let mut answer = respond(406, Body::full(""));
+    answer.headers_mut().remove(CONTENT_TYPE);
+    answer
 }
 
 fn kinds<'a>(

@@ -1,20 +1,156 @@
-//! Bodies in YAML.
+//! Bodies and answers in YAML, as `sigs.k8s.io/yaml` reads and writes them.
 
 use serde_json::Value;
 
 /// A YAML document as a tree.
 ///
 /// # Errors
-/// With the parser's words behind the server's own.
+/// With the words of Go's parser, as far as both parsers are one.
 pub(super) fn read(text: &[u8]) -> Result<Value, String> {
-    serde_yaml::from_slice(text).map_err(|e| {
-        let why = e.to_string();
-        // The real server's parser has other words for most mistakes; it names the line alike.
-        match text.iter().all(u8::is_ascii) && text.trim_ascii() == b"{" {
-            true => "error converting YAML to JSON: yaml: line 1: did not find expected node \
-                     content"
-                .to_owned(),
-            false => format!("error converting YAML to JSON: yaml: {why}"),
-        }
+    serde_yaml::from_slice(text).map_err(|error| {
+        let why = error.to_string();
+        let Some((problem, place)) = why.split_once(" at line ") else { return why };
+        let line: Option<usize> = place.split([' ', ',']).next().and_then(|n| n.parse().ok());
+        // Go counts the lines of what its parser misses from none.
+        let line = line.map(|n| n - usize::from(n > 1 && problem.starts_with("did not find")));
+        line.map_or_else(|| why.clone(), |line| format!("line {line}: {problem}"))
     })
+}
+
+/// A tree as a YAML document.
+pub(crate) fn write(value: &Value) -> String {
+    block(value, 0)
+}
+
+fn block(value: &Value, indent: usize) -> String {
+    let margin = " ".repeat(indent);
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            let line = |(name, value): (&String, &Value)| {
+                let behind = match value {
+                    Value::Object(inner) if !inner.is_empty() => {
+                        format!("\n{}", block(value, indent + 2))
+                    }
+                    // The items of a list stand as deep as its name.
+                    Value::Array(items) if !items.is_empty() => {
+                        format!("\n{}", block(value, indent))
+                    }
+                    value => format!(" {}", block(value, indent + 2)),
+                };
+                format!("{margin}{}:{behind}", scalar(name))
+            };
+            fields.iter().map(line).collect()
+        }
+        Value::Array(items) if !items.is_empty() => {
+            let line = |item: &Value| match item {
+                Value::Object(_) | Value::Array(_) => {
+                    format!("{margin}- {}", block(item, indent + 2).trim_start_matches(' '))
+                }
+                item => format!("{margin}- {}", block(item, indent + 2)),
+            };
+            items.iter().map(line).collect()
+        }
+        Value::String(text) => literal(text, indent).unwrap_or_else(|| scalar(text) + "\n"),
+        other => format!("{other}\n"),
+    }
+}
+
+/// A text of several lines as they are, where nothing of it would be lost so.
+fn literal(text: &str, indent: usize) -> Option<String> {
+    let printed = |c: char| c == '\n' || !c.is_control();
+    let body = text.strip_suffix('\n').unwrap_or(text);
+    let lost = body.is_empty() || body.starts_with([' ', '\n']) || body.ends_with('\n');
+    if !body.contains('\n') && body == text || lost || !text.chars().all(printed) {
+        return None;
+    }
+    let margin = " ".repeat(indent);
+    let mark = if body == text { "|-" } else { "|" };
+    let lines = body.split('\n').map(|line| match line {
+        "" => "\n".to_owned(),
+        line => format!("{margin}{line}\n"),
+    });
+    Some(format!("{mark}\n{}", lines.collect::<String>()))
+}
+
+/// A text as it is where no reader of YAML 1.1 could take it for something else, else in quotes.
+pub(crate) fn scalar(text: &str) -> String {
+    let words = ["", "true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    let printed = text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+    let counted = text.starts_with(|c: char| c.is_ascii_digit() || "+.~".contains(c));
+    if words.contains(&text.to_ascii_lowercase().as_str()) || !printed || counted {
+        return Value::from(text).to_string();
+    }
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
+        && ![": ", " #"].iter().any(|mark| text.contains(mark))
+        && !text.ends_with([':', ' ']);
+    if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn check(value: &Value, text: &str) {
+        assert_eq!(write(value), text);
+        assert_eq!(&read(text.as_bytes()).expect("YAML"), value);
+    }
+
+    #[test]
+    fn trees_are_written_as_go_writes_them() {
+        check(
+            &json!({"a": {"b": [{"c": 1, "d": []}, [2, "x"]], "e": {}}}),
+            "\
+a:
+  b:
+  - c: 1
+    d: []
+  - - 2
+    - x
+  e: {}
+",
+        );
+        check(
+            &json!({"y": "y", "n": "28", "t": null, "s": " lead", "c": "a: b", "q": "it's"}),
+            "\
+c: 'a: b'
+\"n\": \"28\"
+q: it's
+s: ' lead'
+t: null
+\"y\": \"y\"
+",
+        );
+        check(
+            &json!({"x": "one\ntwo\n", "z": ["one\n\ntwo"]}),
+            "\
+x: |
+  one
+  two
+z:
+- |-
+  one
+
+  two
+",
+        );
+        check(
+            &json!({"odd": "\u{1}\n", "blank": "\n", "lead": "  a\nb", "ends": "a\n\n"}),
+            "\
+blank: \"\\n\"
+ends: \"a\\n\\n\"
+lead: \"  a\\nb\"
+odd: \"\\u0001\\n\"
+",
+        );
+        check(&json!([]), "[]\n");
+    }
+
+    #[test]
+    fn mistakes_are_told_as_go_tells_them() {
+        let told = |text: &str| read(text.as_bytes()).expect_err(text);
+        assert_eq!(told("a: 1\nb: [}"), "line 1: did not find expected node content");
+        assert_eq!(told("{"), "line 1: did not find expected node content");
+    }
 }

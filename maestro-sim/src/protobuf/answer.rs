@@ -1,4 +1,4 @@
-//! Answers in protobuf, for clients that prefer it.
+//! Answers in protobuf or YAML, for clients that prefer it.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -7,16 +7,18 @@ use serde_json::Value;
 
 use super::media::Wire;
 use super::{MEDIA_TYPE, encode, envelope, message_of};
-use crate::api::Status;
 use crate::api::http as json;
 use crate::api::read::List;
 use crate::api::server::{self, Handled};
+use crate::api::{Status, yaml};
 use crate::body::Body;
 
 /// The HTTP answer of anything but a watch, in the form that a client wants.
 pub fn answer(wire: Wire, handled: Handled) -> Response<Body> {
-    if wire == Wire::Json {
-        return json::answer(handled);
+    match wire {
+        Wire::Json => return json::answer(handled),
+        Wire::Yaml => return recoded(wire, json::answer(handled)),
+        Wire::Protobuf { .. } => {}
     }
     match handled {
         Ok(server::Response::Object { code, object }) => of_value(code, object.value()),
@@ -40,14 +42,19 @@ pub fn recoded(wire: Wire, mut answer: Response<Body>) -> Response<Body> {
     if wire == Wire::Json || media != "application/json" {
         return answer;
     }
+    let own = if wire == Wire::Yaml { "application/yaml" } else { MEDIA_TYPE };
     let media = match parameters {
-        "" => MEDIA_TYPE.to_owned(),
-        parameters => format!("{MEDIA_TYPE};{parameters}"),
+        "" => own.to_owned(),
+        parameters => format!("{own};{parameters}"),
     };
     let Body::Chunks(chunks) = answer.body() else { return answer };
     let text: Vec<u8> = chunks.iter().flatten().copied().collect();
     let value: Value = serde_json::from_slice(&text).unwrap_or_default();
-    if let (Some(Ok(bytes)), Ok(media)) = (encode(&value), HeaderValue::try_from(media)) {
+    let bytes = match wire {
+        Wire::Yaml => Some(Ok(yaml::write(&value).into())),
+        _ => encode(&value),
+    };
+    if let (Some(Ok(bytes)), Ok(media)) = (bytes, HeaderValue::try_from(media)) {
         *answer.body_mut() = Body::full(bytes);
         answer.headers_mut().insert(CONTENT_TYPE, media);
     }

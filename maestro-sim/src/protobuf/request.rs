@@ -13,16 +13,28 @@ use crate::api::{Form, Status, Verb};
 /// The media types of bodies and answers, as messages list them.
 const ALL: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
-/// Refuses a client that reads protobuf alone and asks for a kind that has none, before anything
-/// is done. Metadata alone has a message, whatever it is of.
+const STREAMED: [&str; 2] =
+    ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
+
+/// Refuses a client that wants events in YAML, and one that reads protobuf alone and asks for a
+/// kind that has none, before anything is done. Metadata alone has a message, whatever it is of.
 ///
 /// # Errors
 /// 406 NotAcceptable.
 pub fn check_accept(
     headers: &HeaderMap,
     form: Form,
+    verb: Verb,
     served: impl FnOnce() -> Option<Arc<Served>>,
 ) -> Result<(), Box<Status>> {
+    if wanted(headers) == Wire::Yaml && verb == Verb::Watch {
+        // Nothing says in YAML where an event ends.
+        let custom = served().is_some_and(|served| served.is_custom());
+        let all = if custom { &STREAMED[..1] } else { &STREAMED };
+        let all = all.join(", ");
+        let message = format!("only the following media types are accepted: {all}");
+        return Err(Box::new(Status::new(406, "NotAcceptable", message)));
+    }
     if wanted(headers) != (Wire::Protobuf { only: true })
         || form != Form::Whole
         || !served().is_some_and(|served| served.is_custom())

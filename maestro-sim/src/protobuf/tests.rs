@@ -294,7 +294,7 @@ fn custom_kinds_are_not_in_protobuf() {
     let accepts = |media: &'static str, form| {
         let mut headers = http::HeaderMap::new();
         headers.insert(http::header::ACCEPT, http::HeaderValue::from_static(media));
-        super::request::check_accept(&headers, form, || Some(served.clone())).is_ok()
+        super::request::check_accept(&headers, form, Verb::Get, || Some(served.clone())).is_ok()
     };
     assert!(!accepts(super::MEDIA_TYPE, Form::Whole));
     assert!(accepts(super::MEDIA_TYPE, Form::Metadata));

@@ -15,12 +15,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service as _;
 
 use super::outside::Https;
-use super::{Limits, User, Users};
+use super::{Limits, User, Users, gzip};
 use crate::api::Status;
-use crate::api::http::json_answer;
 use crate::api::review::Tokens;
 use crate::body::Body;
 use crate::link::LinkId;
+use crate::protobuf::{answer, media};
 use crate::service::Service;
 use crate::sim::Cluster;
 
@@ -75,16 +75,10 @@ pub(super) struct Caller {
 impl Caller {
     /// Answers a request. Every error is an answer.
     pub(super) async fn answer(self, request: Request<Incoming>) -> Response<Answer> {
+        let wire = media::wanted_of_errors(request.headers());
         match self.ask(request).await {
             Ok(answer) => answer,
-            Err(status) => {
-                let seconds = status.details.get("retryAfterSeconds").and_then(|s| s.as_u64());
-                let mut answer = json_answer(status.code, &status.to_value());
-                if let Some(seconds) = seconds {
-                    answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-                }
-                answer.map(Answer::plain)
-            }
+            Err(status) => answer::answer(wire, Err(status)).map(Answer::plain),
         }
     }
 
@@ -118,6 +112,7 @@ impl Caller {
                 return Err(Box::new(Status::new(408, "Timeout", message)));
             }
         };
+        let packed = gzip::wanted(&parts);
         let request = Request::from_parts(parts, Full::new(body));
         let answer = door
             .service
@@ -125,7 +120,7 @@ impl Caller {
             .await
             .map_err(|error| Box::new(Status::new(504, "Timeout", error.to_string())))?;
         if !matches!(answer.body(), Body::Watch(_)) {
-            return Ok(answer.map(Answer::plain));
+            return Ok(packed.answer(answer).map(Answer::plain));
         }
         let Ok(permit) = door.watches.try_acquire_owned() else {
             let message = "too many requests, please try again later.";

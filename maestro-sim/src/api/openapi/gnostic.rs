@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::api::yaml::scalar;
+
 /// One message: its fields, in the order of their numbers. As in all of proto3, what is empty is
 /// not written.
 #[derive(Default)]
@@ -273,17 +275,4 @@ fn yaml(value: &Value, indent: usize) -> String {
         Value::String(text) => scalar(text) + "\n",
         other => format!("{other}\n"),
     }
-}
-
-/// A text as it is where nobody could take it for something else, else in quotes.
-fn scalar(text: &str) -> String {
-    let words = ["", "true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-    let printed = text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
-    if words.contains(&text.to_ascii_lowercase().as_str()) || !printed {
-        return Value::from(text).to_string();
-    }
-    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-        && ![": ", " #"].iter().any(|mark| text.contains(mark))
-        && !text.ends_with([':', ' ']);
-    if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
 }

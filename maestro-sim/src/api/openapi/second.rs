@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::operations::operations;
 use super::types::Types;
-use super::{gnostic, prefix};
+use super::{gnostic, prefix, unacceptable};
 use crate::api::http::{json_answer, respond};
 use crate::api::server::Server;
 use crate::body::Body;
@@ -31,7 +31,7 @@ pub(super) fn answer(server: &Server, headers: &HeaderMap) -> http::Response<Bod
             answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(ASKED[1]));
             answer
         }
-        None => respond(406, Body::full(Bytes::new())),
+        None => unacceptable(),
     }
 }
 

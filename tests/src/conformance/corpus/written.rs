@@ -26,6 +26,7 @@ const FILES: &[(&str, &str)] = &[
     ("mutation", include_str!("../../../conformance/mutation.yaml")),
     ("status", include_str!("../../../conformance/status.yaml")),
     ("versions", include_str!("../../../conformance/versions.yaml")),
+    ("yaml", include_str!("../../../conformance/yaml.yaml")),
 ];
 
 pub(super) fn sequences() -> Result<Vec<Sequence>, String> {
