@@ -58,7 +58,7 @@ pub struct Run {
     /// On a real cluster, the share of their declared time that workloads, faults and sleeps take.
     #[arg(long, value_name = "SHARE", default_value = "1", value_parser = time_scale)]
     pub time_scale: f64,
-    /// Give the operator no more rights than `maestro manifests` does, and fail when one is missing.
+    /// Let the operator act with no more rights than its manifests give it.
     #[arg(long)]
     pub as_installed: bool,
     /// Runs at once. Default: as many as there are processors in the simulation, 1 elsewhere.
