@@ -2,6 +2,7 @@
 
 mod crds;
 mod lint;
+mod manifests;
 mod operator;
 mod package;
 mod render;
@@ -44,6 +45,8 @@ enum Command {
     Operator(Box<operator::Operator>),
     /// Print the CRDs of Maestro's own kinds.
     Crds,
+    /// Print what installs the operator.
+    Manifests(manifests::Manifests),
     /// Print what a plan would apply.
     Render(render::Render),
     /// Say what is wrong with a Framework.
@@ -72,6 +75,7 @@ where
     let result = match cli.command {
         Command::Operator(command) => command.run(),
         Command::Crds => crds::run(&mut out),
+        Command::Manifests(command) => command.run(&mut out),
         Command::Render(command) => command.run(&mut out),
         Command::Lint(command) => command.run(&mut out),
         Command::Package(command) => command.run(&mut out),

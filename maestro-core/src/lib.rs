@@ -11,6 +11,7 @@ pub mod health;
 pub mod lint;
 pub mod load;
 pub mod machine;
+pub mod manifests;
 pub mod operator;
 pub mod package;
 pub mod parameters;

@@ -4,6 +4,7 @@
 //! before them is the same set of links, so the same faults strike there. What a cluster lacks is
 //! said by [`Cluster::lacks`], and what needs it is reported as skipped, by name.
 
+pub mod account;
 #[cfg(feature = "containers")]
 pub mod container;
 #[cfg(feature = "clusters")]

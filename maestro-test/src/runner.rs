@@ -18,6 +18,7 @@ use maestro_sim::sim::{self, Options};
 use maestro_sim::trace::TraceLevel;
 use maestro_sim::workload::WorkloadControl;
 
+use crate::cluster::account::Forbidden;
 use crate::cluster::sim::Sim;
 use crate::cluster::target::{Place, Target};
 use crate::cluster::{NO_PROGRAM, Shared};
@@ -37,9 +38,13 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Runs a scenario with a seed; a failing seed runs twice, and a difference is reported.
 pub fn run_scenario(scenario: &Scenario, seed: u64, trace: TraceLevel) -> Outcome {
-    let mut outcome = run_once(scenario, seed, trace);
+    simulate(scenario, seed, trace, false)
+}
+
+fn simulate(scenario: &Scenario, seed: u64, trace: TraceLevel, as_installed: bool) -> Outcome {
+    let mut outcome = run_once(scenario, seed, trace, as_installed);
     if outcome.verdict(scenario) != Verdict::Passed && outcome.harness.is_none() {
-        let again = run_once(scenario, seed, trace);
+        let again = run_once(scenario, seed, trace, as_installed);
         outcome.other_digest = (again.digest != outcome.digest).then_some(again.digest);
     }
     outcome
@@ -52,7 +57,7 @@ pub fn run_at(place: &Place, scenario: &Scenario, seed: u64) -> Outcome {
         Target::Sim if scenario.program().is_some() => {
             Outcome { seed, harness: Some(NO_PROGRAM.to_owned()), ..Outcome::default() }
         }
-        Target::Sim => run_scenario(scenario, seed, TraceLevel::Digest),
+        Target::Sim => simulate(scenario, seed, TraceLevel::Digest, place.as_installed),
         #[cfg(feature = "clusters")]
         _ => live::run(place, scenario, seed),
         #[cfg(not(feature = "clusters"))]
@@ -63,14 +68,15 @@ pub fn run_at(place: &Place, scenario: &Scenario, seed: u64) -> Outcome {
     }
 }
 
-fn run_once(scenario: &Scenario, seed: u64, trace: TraceLevel) -> Outcome {
+fn run_once(scenario: &Scenario, seed: u64, trace: TraceLevel, as_installed: bool) -> Outcome {
     let began = std::time::Instant::now();
     let options = Options { seed, trace };
     let result = sim::run(&options, |cluster| async move {
         let recorder = Recorder::new(scenario, seed);
         let control = setup::simulation(&cluster, scenario, &recorder);
         let shared: Shared = Arc::new(Sim(cluster.clone()));
-        let outcome = Run { scenario, cluster: shared, control, recorder }.through(seed).await;
+        let run = Run::new(scenario, shared, control, recorder, as_installed);
+        let outcome = run.through(seed).await;
         let (digest, trace) =
             cluster.with(|world| (world.trace.digest(), world.trace.take_lines()));
         Outcome { digest, trace, ..outcome }
@@ -86,21 +92,49 @@ struct Run<'a> {
     cluster: Shared,
     control: WorkloadControl,
     recorder: Recorder,
+    /// What the operator was forbidden, where it has no more rights than it is installed with.
+    forbidden: Option<Forbidden>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(
+        scenario: &'a Scenario,
+        cluster: Shared,
+        control: WorkloadControl,
+        recorder: Recorder,
+        as_installed: bool,
+    ) -> Self {
+        let forbidden = as_installed.then(Forbidden::default);
+        Self { scenario, cluster, control, recorder, forbidden }
+    }
+
     /// Drives the run to its end and says what became of it.
     async fn through(mut self, seed: u64) -> Outcome {
-        let harness = self.drive(seed).await.err();
+        let driven = self.drive(seed).await;
+        let harness = driven.and_then(|()| self.rights()).err();
         let reason = self.recorder.reason();
         Outcome { seed, harness, ..self.recorder.finish(self.cluster.now(), reason) }
     }
 
+    /// Whether the operator was let do all that it tried, as far as rights go.
+    fn rights(&self) -> Result<(), String> {
+        let forbidden = self.forbidden.as_ref().map(Forbidden::all).unwrap_or_default();
+        if forbidden.is_empty() {
+            return Ok(());
+        }
+        let forbidden = forbidden.join("\n");
+        Err(format!("the operator was installed with too few rights:\n{forbidden}"))
+    }
+
     async fn drive(&mut self, seed: u64) -> Result<(), String> {
         if self.scenario.program().is_none() {
-            setup::kinds(&*self.cluster)?;
+            match self.forbidden {
+                Some(_) => setup::account(&*self.cluster).await?,
+                None => setup::kinds(&*self.cluster)?,
+            }
         }
-        let operators = operator::start(&self.cluster, self.scenario, &self.recorder);
+        let operators =
+            operator::start(&self.cluster, self.scenario, &self.recorder, self.forbidden.clone());
         let faults = faults::Faults::start(
             &self.cluster,
             self.scenario,

@@ -37,7 +37,7 @@ fn check(target: Target, scenarios: Vec<Scenario>) {
         println!("SKIPPED scenarios on {target}: {why}");
         return;
     }
-    let place = Place { target, time_scale: PACE };
+    let place = Place { target, time_scale: PACE, as_installed: true };
     let plan = Plan {
         place: place.clone(),
         scenarios: scenarios.clone(),

@@ -69,11 +69,14 @@ pub struct Place {
     /// The share of its declared time that each workload, fault and sleep takes. On a simulation
     /// always 1: there, time costs nothing.
     pub time_scale: f64,
+    /// Whether the operator has no more rights than its own manifests give it. Otherwise it may do
+    /// everything, which costs a simulation no look at roles.
+    pub as_installed: bool,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { target: Target::Sim, time_scale: 1.0 }
+        Self { target: Target::Sim, time_scale: 1.0, as_installed: false }
     }
 }
 

@@ -58,6 +58,9 @@ pub struct Run {
     /// On a real cluster, the share of their declared time that workloads, faults and sleeps take.
     #[arg(long, value_name = "SHARE", default_value = "1", value_parser = time_scale)]
     pub time_scale: f64,
+    /// Let the operator act with no more rights than its manifests give it.
+    #[arg(long)]
+    pub as_installed: bool,
     /// Runs at once. Default: as many as there are processors in the simulation, 1 elsewhere.
     #[arg(long, short)]
     pub jobs: Option<usize>,
@@ -82,7 +85,11 @@ impl Run {
     }
 
     fn place(&self) -> Place {
-        Place { target: self.cluster.clone(), time_scale: self.time_scale }
+        Place {
+            target: self.cluster.clone(),
+            time_scale: self.time_scale,
+            as_installed: self.as_installed,
+        }
     }
 
     fn seeds(&self) -> Seeds {

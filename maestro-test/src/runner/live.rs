@@ -54,7 +54,10 @@ async fn once(place: &Place, scenario: &Scenario, seed: u64) -> Result<Outcome, 
     };
     let control = live.control.clone();
     let cluster: Shared = Arc::new(live);
-    let outcome = Run { scenario, cluster, control, recorder }.through(seed).await;
+    let outcome = {
+        let run = Run::new(scenario, cluster, control, recorder, place.as_installed);
+        run.through(seed).await
+    };
     match base.failure().await {
         Some(why) => Err(why),
         None => Ok(outcome),

@@ -9,6 +9,7 @@ use maestro_sim::link::LinkId;
 use tokio::task::JoinHandle;
 
 use super::Recorder;
+use crate::cluster::account::{self, Forbidden};
 use crate::cluster::{Program, Shared};
 use crate::event::Happening;
 use crate::scenario::Scenario;
@@ -51,18 +52,24 @@ impl Links {
 /// What one replica is.
 #[derive(Clone)]
 enum What {
-    /// Maestro's own operator, in process, with or without an election.
-    Maestro(Option<LeaseOptions>),
+    /// Maestro's own operator, in process, with or without an election, and all-powerful or as the
+    /// account that it is installed with.
+    Maestro(Option<LeaseOptions>, Option<Forbidden>),
     /// A program.
     Program(Program),
 }
 
 /// Starts the replicas of the scenario's operator.
-pub fn start(cluster: &Shared, scenario: &Scenario, recorder: &Recorder) -> Operators {
+pub fn start(
+    cluster: &Shared,
+    scenario: &Scenario,
+    recorder: &Recorder,
+    account: Option<Forbidden>,
+) -> Operators {
     let replicas = scenario.replicas();
     let what = match scenario.program() {
         Some(program) => What::Program(program),
-        None => What::Maestro((replicas > 1).then(LeaseOptions::default)),
+        None => What::Maestro((replicas > 1).then(LeaseOptions::default), account),
     };
     let names: Vec<String> = (0..replicas).map(|index| format!("operator/{index}")).collect();
     let links = names.iter().map(|name| cluster.with_links(|links| links.add(name))).collect();
@@ -76,8 +83,19 @@ pub fn start(cluster: &Shared, scenario: &Scenario, recorder: &Recorder) -> Oper
                 let link = Links(Arc::clone(&links)).now().get(index).copied();
                 let Some(link) = link else { return };
                 match &what {
-                    What::Maestro(lease) => {
-                        live(&cluster, link, &name, lease.clone(), &recorder).await;
+                    What::Maestro(lease, account) => {
+                        let client = cluster.client(link);
+                        let client = match account {
+                            Some(forbidden) => account::client(client, forbidden),
+                            None => client,
+                        };
+                        let options = OperatorOptions {
+                            identity: name.replace('/', "-"),
+                            lease: lease.clone(),
+                            ..OperatorOptions::default()
+                        };
+                        let task = tokio::spawn(operator::run(client, options));
+                        live(&cluster, link, &name, task, &recorder).await;
                     }
                     What::Program(program) => {
                         run(&cluster, link, &name, program, &recorder).await;
@@ -102,13 +120,9 @@ async fn live(
     cluster: &Shared,
     link: LinkId,
     name: &str,
-    lease: Option<LeaseOptions>,
+    mut task: JoinHandle<Result<(), operator::Error>>,
     recorder: &Recorder,
 ) {
-    let client = cluster.client(link);
-    let options =
-        OperatorOptions { identity: name.replace('/', "-"), lease, ..OperatorOptions::default() };
-    let mut task = tokio::spawn(operator::run(client, options));
     tokio::select! {
         biased;
         ended = &mut task => {

@@ -1,6 +1,10 @@
 //! A fresh cluster for a scenario: control plane, nodes, workloads, Maestro's own kinds.
 
+use std::time::Duration;
+
+use maestro_core::manifests;
 use maestro_sim::boot::{self, ClusterSpec};
+use maestro_sim::object::Key;
 use maestro_sim::sim::Cluster;
 use maestro_sim::workload::{self, Crash, Rule, Selector, Span, WorkloadControl};
 use serde_json::json;
@@ -8,6 +12,9 @@ use serde_json::json;
 use super::{Recorder, act};
 use crate::cluster;
 use crate::scenario::{DurationRange, Scenario, Workload};
+
+/// How long rights may take to be in force.
+const IN_FORCE: Duration = Duration::from_secs(60);
 
 /// Boots the simulated control plane and its nodes; the control is how faults reach the kubelets.
 pub fn simulation(cluster: &Cluster, scenario: &Scenario, recorder: &Recorder) -> WorkloadControl {
@@ -20,6 +27,27 @@ pub fn simulation(cluster: &Cluster, scenario: &Scenario, recorder: &Recorder) -
         boot::be(world, scenario.version());
         boot::cluster(world, &spec).control
     })
+}
+
+/// Installs the operator's account and rights beside Maestro's kinds, and waits until they are in
+/// force: until a controller has gathered what templates may hold.
+pub async fn account(cluster: &dyn cluster::Cluster) -> Result<(), String> {
+    for object in manifests::foundation(manifests::NAMESPACE)? {
+        act::apply(cluster, &object)?;
+    }
+    let roles = cluster.served("ClusterRole", Some("rbac.authorization.k8s.io"));
+    let roles = roles.ok_or("roles are not served")?;
+    let key = Key::new("", manifests::rights::PACKAGES);
+    let end = cluster.now() + IN_FORCE;
+    while cluster.now() < end {
+        // An authorizer sees roles a little later than they are stored.
+        tokio::time::sleep(super::LOOK).await;
+        let role = cluster.find(&roles, &key);
+        if role.is_some_and(|role| !role.items(&["rules"]).is_empty()) {
+            return Ok(());
+        }
+    }
+    Err(format!("the rules of {} were not gathered within {IN_FORCE:?}", key.name))
 }
 
 /// Installs Maestro's kinds, as its manifests do.
