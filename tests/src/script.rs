@@ -159,10 +159,13 @@ fn plain(text: &str) -> String {
         (r"\b10\.\d+\.\d+\.\d+\b", "ADDRESS"),
         (r"/tmp/(LIVE|MERGED)-\d+", "/tmp/$1"),
         (r"https://127\.0\.0\.1:\d+", "SERVER"),
+        (r":3\d{4}/(TCP|UDP)", ":PORT/$1"),
         // Seconds since 1970, and what is drawn or hashed in the names of pods.
         (r"\b1[78]\d{8}\b", "SECONDS"),
         (r"-[0-9bcdf-hj-np-tv-z]{6,10}-[0-9bcdf-hj-np-tv-z]{5}\b", "-HASH-NAME"),
         (r"-[0-9a-f]{8,10}\b", "-HASH"),
+        (r"pod-template-hash=\w+", "pod-template-hash=HASH"),
+        (r"\b(log)-[0-9bcdf-hj-np-tv-z]{5}\b", "$1-NAME"),
         // What logs begin with.
         (r"(?m)^([IWE])\d{4} [\d:.]+ +\d+ ", "$1 "),
         (r"time=\S+ level", "time=TIME level"),

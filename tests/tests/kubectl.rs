@@ -8,9 +8,13 @@ use maestro_test::cluster::control_plane::programs::kubectl;
 use maestro_tests::script::{self, Place, Whole};
 
 fn check(name: &str) {
+    check_on(name, Whole::ApiServer);
+}
+
+fn check_on(name: &str, whole: Whole) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("kubectl");
     let place = Place { folder: &folder, results: Path::new(env!("CARGO_TARGET_TMPDIR")) };
-    script::check(place, name, Whole::ApiServer, kubectl().map(|program| vec![program]));
+    script::check(place, name, whole, kubectl().map(|program| vec![program]));
 }
 
 #[test]
@@ -36,4 +40,14 @@ fn who_may_do_what_is_told_and_kept() {
 #[test]
 fn kinds_are_explained() {
     check("explain.sh");
+}
+
+#[test]
+fn workloads_are_rolled_out_moved_and_taken_away() {
+    check_on("workloads.sh", Whole::Cluster);
+}
+
+#[test]
+fn objects_are_made_and_changed_by_every_command() {
+    check("changes.sh");
 }

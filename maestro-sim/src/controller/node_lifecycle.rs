@@ -169,19 +169,42 @@ fn ready_state(node: &Object) -> &str {
     pods::condition(node, "Ready").map_or("Unknown", |c| shape::text(c, &["status"]))
 }
 
-/// Brings the two taints of readiness to what the Ready condition says.
+/// The taints of a node that keeps pods off for now, all with the effect `NoSchedule`, each with
+/// the condition that brings it.
+/// Source: <https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/>, "Taint
+/// Nodes by Condition".
+const BY_CONDITION: [(&str, &str); 4] = [
+    ("node.kubernetes.io/memory-pressure", "MemoryPressure"),
+    ("node.kubernetes.io/disk-pressure", "DiskPressure"),
+    ("node.kubernetes.io/network-unavailable", "NetworkUnavailable"),
+    ("node.kubernetes.io/pid-pressure", "PIDPressure"),
+];
+const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
+
+/// Brings the taints of a node to what its conditions say, and whether it takes pods.
 fn set_taints(cx: &mut dyn Context, node: &Object, state: &str) -> Result<(), Box<Status>> {
-    let wanted = match state {
-        "True" => None,
-        "False" => Some(NOT_READY),
-        _ => Some(UNREACHABLE),
+    let mut wanted = match state {
+        "True" => Vec::new(),
+        "False" => vec![(NOT_READY, "NoSchedule"), (NOT_READY, "NoExecute")],
+        _ => vec![(UNREACHABLE, "NoSchedule"), (UNREACHABLE, "NoExecute")],
     };
-    let ours = |t: &Value| [NOT_READY, UNREACHABLE].contains(&shape::text(t, &["key"]));
+    let holds = |kind| {
+        pods::condition(node, kind).is_some_and(|found| shape::text(found, &["status"]) == "True")
+    };
+    let pressed = BY_CONDITION.iter().filter(|(_, kind)| holds(kind));
+    wanted.extend(pressed.map(|(key, _)| (*key, "NoSchedule")));
+    if node.at(&["spec", "unschedulable"]).is_some_and(|is| is == true) {
+        wanted.push((UNSCHEDULABLE, "NoSchedule"));
+    }
+    let ours = |taint: &Value| {
+        let (key, effect) = (shape::text(taint, &["key"]), shape::text(taint, &["effect"]));
+        let by_condition = key == UNSCHEDULABLE || BY_CONDITION.iter().any(|(own, _)| *own == key);
+        [NOT_READY, UNREACHABLE].contains(&key) || by_condition && effect == "NoSchedule"
+    };
     let old = node.items(&["spec", "taints"]);
     let now = cx.timestamp();
     let mut taints: Vec<Value> = old.iter().filter(|t| !ours(t)).cloned().collect();
-    for effect in ["NoSchedule", "NoExecute"] {
-        let Some(key) = wanted else { continue };
+    for (key, effect) in wanted {
         let kept = old
             .iter()
             .find(|t| shape::text(t, &["key"]) == key && shape::text(t, &["effect"]) == effect);

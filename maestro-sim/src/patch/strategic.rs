@@ -21,8 +21,18 @@ const SET_ORDER: &str = "$setElementOrder/";
 /// # Errors
 /// Malformed directives, lists of lists, and list items without their merge key.
 pub fn strategic(schema: &Schema, live: &Value, patch: &Value) -> Result<Value, PatchError> {
+    let kind = match patch {
+        Value::Object(_) => "",
+        Value::Null => return Ok(live.clone()),
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) => "bool",
+    };
     let Value::Object(patch) = patch else {
-        return Err(PatchError::Malformed("invalid JSON document".to_owned()));
+        return Err(PatchError::Malformed(format!(
+            "json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+        )));
     };
     let mut result = live.as_object().cloned().unwrap_or_default();
     // Custom kinds do not describe their metadata, and every kind's merges alike.

@@ -26,7 +26,7 @@ pub fn ensure(cx: &mut dyn Context, set: &Object, ordinal: i64) -> Result<(), Bo
             continue;
         }
         let pod = pod::name(set, ordinal);
-        let about = format!("create Claim {name} Pod {pod} in StatefulSet {}", set.name());
+        let about = format!("Create Claim {name} Pod {pod} in StatefulSet {}", set.name());
         match cx.create(&CLAIMS, claim) {
             Ok(_) => {
                 cx.event(set, "Normal", "SuccessfulCreate", &format!("{about} success"));
@@ -106,7 +106,7 @@ fn is_pod(owner: &Value) -> bool {
 
 /// Keeps the collection of pods in one place for the event texts.
 pub fn delete_pod(cx: &mut dyn Context, set: &Object, pod: &Object) -> Result<(), Box<Status>> {
-    let about = format!("delete Pod {} in StatefulSet {}", pod.name(), set.name());
+    let about = format!("Delete Pod {} in StatefulSet {}", pod.name(), set.name());
     match cx.delete(&PODS, pod.key(), shape::only_uid(pod.uid())) {
         Ok(_) => {
             cx.event(set, "Normal", "SuccessfulDelete", &format!("{about} successful"));

@@ -178,7 +178,7 @@ impl Plan<'_> {
         let body = pod::make(self.set, &revision::template(revision), revision.name(), ordinal);
         claims::ensure(cx, self.set, ordinal)?;
         let about = format!(
-            "create Pod {} in StatefulSet {}",
+            "Create Pod {} in StatefulSet {}",
             pod::name(self.set, ordinal),
             self.set.name()
         );
