@@ -9,6 +9,8 @@ pub mod account;
 pub mod container;
 #[cfg(feature = "clusters")]
 pub mod control_plane;
+#[cfg(feature = "containers")]
+pub mod kind;
 #[cfg(feature = "clusters")]
 pub mod live;
 pub mod sim;
@@ -36,6 +38,10 @@ pub type Shared = Arc<dyn Cluster>;
 /// Why a simulation runs no program.
 pub const NO_PROGRAM: &str = "its operator is a program, which cannot live in virtual time: run it \
                               on a real cluster, as --cluster control-plane does";
+
+/// Why a cluster with an installed operator runs no program.
+pub const NO_OTHER: &str = "its operator is a program, and here Maestro's own is installed: run it \
+                            on another real cluster, as --cluster control-plane does";
 
 /// Where what happens on a real cluster is told, as an observer is told of a simulation.
 pub trait Sink: Send + Sync {
@@ -67,6 +73,8 @@ pub enum Need {
     Kubelets,
     /// Controllers and scheduler on links of their own.
     Controllers,
+    /// An operator on links of its own, outside the cluster.
+    Links,
 }
 
 /// An operator that is a program: it finds the API server through `KUBECONFIG`.

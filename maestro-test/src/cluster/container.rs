@@ -4,6 +4,8 @@
 //! The image is made of the programs that [`Programs`] and [`Managers`] find, so nothing is
 //! pulled. It needs a Docker engine, found as testcontainers finds it (`DOCKER_HOST`).
 
+pub mod operator;
+
 use std::path::Path;
 use std::time::Duration;
 
