@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use maestro_sim::api::webhook;
 use maestro_sim::api::{Request, Status};
 use maestro_sim::link::{LinkId, Trouble};
 use maestro_sim::links::Links;
@@ -75,6 +76,8 @@ pub enum Need {
     Controllers,
     /// An operator on links of its own, outside the cluster.
     Links,
+    /// A way between API server and webhooks that can be cut.
+    Webhooks,
 }
 
 /// An operator that is a program: it finds the API server through `KUBECONFIG`.
@@ -158,6 +161,15 @@ pub trait Cluster: Send + Sync {
 
     /// Lets kubelets feel what was just set on the control of workloads.
     fn wake(&self, wakes: &[Wake]);
+
+    /// Lets something go wrong with the webhooks of a configuration of this name, or of all; the
+    /// number heals it. `None` where [`Need::Webhooks`] is lacking.
+    fn trouble_webhooks(&self, _of: Option<&str>, _trouble: webhook::Trouble) -> Option<u64> {
+        None
+    }
+
+    /// One trouble with webhooks is over.
+    fn heal_webhooks(&self, _number: u64) {}
 
     /// Forgets the events of the past, so that a watch that goes on from there meets 410 Gone.
     fn compact(&self);

@@ -310,6 +310,7 @@ impl Cluster for Live {
             }
             Need::Links => None,
             Need::Controllers => Some("its controllers are processes with no link before them"),
+            Need::Webhooks => Some("its API server asks webhooks by a way that nobody else is on"),
         }
     }
 
