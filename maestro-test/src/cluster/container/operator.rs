@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use testcontainers::core::BuildImageOptions;
-use testcontainers::runners::AsyncBuilder as _;
-use testcontainers::{GenericBuildableImage, GenericImage};
+use testcontainers::runners::{AsyncBuilder as _, AsyncRunner as _};
+use testcontainers::{ContainerAsync, GenericBuildableImage, GenericImage, ImageExt as _};
 
 /// The variable that names the program.
 pub const PROGRAM: &str = "MAESTRO_PROGRAM";
@@ -22,6 +22,62 @@ pub struct Built {
     pub name: String,
     /// As containers are started of it.
     pub image: GenericImage,
+}
+
+/// Where the files of a pod's account stand
+/// (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>).
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// Where a replica lives, and as whom.
+pub struct Place {
+    /// The engine's network.
+    pub network: String,
+    /// The API server's name there, and its port.
+    pub server: (String, u16),
+    /// The certificate of whoever signed the server's, in PEM.
+    pub certificate: Vec<u8>,
+    /// The account's namespace.
+    pub namespace: String,
+    /// The account's token.
+    pub token: String,
+}
+
+/// A running replica. Dropping it removes its container.
+pub struct Replica(ContainerAsync<GenericImage>);
+
+impl Replica {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// With the engine's own words when it refuses.
+    pub async fn start(image: &Built, place: Place, number: u16) -> Result<Self, String> {
+        let (server, port) = place.server;
+        let account = [
+            ("ca.crt", place.certificate),
+            ("namespace", place.namespace.into_bytes()),
+            ("token", place.token.into_bytes()),
+        ];
+        let request = image.image.clone().with_cmd(["operator"]);
+        let request = account.into_iter().fold(request, |request, (file, content)| {
+            request.with_copy_to(format!("{ACCOUNT}/{file}"), content)
+        });
+        let request = request
+            .with_container_name(format!("{}-operator-{number}", place.network))
+            .with_network(place.network)
+            .with_env_var("KUBERNETES_SERVICE_HOST", server)
+            .with_env_var("KUBERNETES_SERVICE_PORT", port.to_string())
+            .with_cap_drop("ALL");
+        request.start().await.map(Self).map_err(|error| error.to_string())
+    }
+
+    /// What it has printed.
+    ///
+    /// # Errors
+    /// With the engine's own words when it does not say.
+    pub async fn log(&self) -> Result<String, String> {
+        let printed = self.0.stderr_to_vec().await.map_err(|error| error.to_string())?;
+        Ok(String::from_utf8_lossy(&printed).into_owned())
+    }
 }
 
 /// The `maestro` program: the one that `$MAESTRO_PROGRAM` names, else the one that was built
