@@ -54,8 +54,8 @@ const SETUP: &str = "setup";
 /// What a run asks of a real cluster.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// How many nodes of Maestro's own are added, with storage for them; 0 where the cluster has its
-    /// own.
+    /// How many nodes of Maestro's own are added, with storage for them; 0 where the cluster has
+    /// its own.
     pub nodes: u32,
     /// Whether the operator is installed in the cluster.
     pub hosted: bool,

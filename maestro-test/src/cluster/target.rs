@@ -15,14 +15,14 @@ pub enum Target {
     ControlPlane,
     /// The same in containers of a Docker engine, of an image that is built of those programs.
     Container,
-    /// A node of kind in a privileged container, with real kubelets and the operator installed there.
+    /// A node of kind in a privileged container, with real kubelets and an installed operator.
     Kind,
     /// A cluster that is there: of this kubeconfig, or of `$KUBECONFIG` and `~/.kube/config`.
     Kubeconfig(Option<PathBuf>),
 }
 
 impl Target {
-    /// Why such a cluster cannot be had on this machine, as far as that shows only when it is tried.
+    /// Why such a cluster cannot be had here, as far as that shows only when it is tried.
     pub fn lacking(&self) -> Option<String> {
         match self {
             #[cfg(feature = "containers")]

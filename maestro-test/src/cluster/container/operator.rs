@@ -129,7 +129,7 @@ pub async fn build(program: &Path) -> Result<Built, String> {
     Ok(Built { name: format!("{IMAGE}:{tag}"), image })
 }
 
-/// The libraries and the loader of a program, as the loader itself finds them; none of a static one.
+/// The libraries and the loader of a program, as the loader finds them; none of a static one.
 fn libraries(program: &Path) -> Result<Vec<PathBuf>, String> {
     let listed = Command::new("ldd").arg(program).output();
     let listed = listed.map_err(|error| format!("ldd: {error}"))?;
