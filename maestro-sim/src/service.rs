@@ -130,6 +130,8 @@ impl Service {
                 _ => break sent,
             }
         };
+        // Nothing else is handled between that request and this look.
+        let waited = self.cluster.with(|world| world.server.webhooks.waited());
         let reply = match sent {
             Sent::Reply(reply) => reply,
             Sent::Plain(answer) => {
@@ -145,7 +147,7 @@ impl Service {
             tokio::time::sleep(CONNECT_TIMEOUT).await;
             return Err(ServiceError::TimedOut(CONNECT_TIMEOUT));
         };
-        let late = self.cluster.with(|world| world.links.used(link).way_back());
+        let late = waited + self.cluster.with(|world| world.links.used(link).way_back());
         if !late.is_zero() {
             tokio::time::sleep(self.cluster.wait(late)).await;
         }

@@ -9,6 +9,8 @@ pub mod account;
 pub mod container;
 #[cfg(feature = "clusters")]
 pub mod control_plane;
+#[cfg(feature = "containers")]
+pub mod kind;
 #[cfg(feature = "clusters")]
 pub mod live;
 pub mod sim;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use maestro_sim::api::webhook;
 use maestro_sim::api::{Request, Status};
 use maestro_sim::link::{LinkId, Trouble};
 use maestro_sim::links::Links;
@@ -36,6 +39,10 @@ pub type Shared = Arc<dyn Cluster>;
 /// Why a simulation runs no program.
 pub const NO_PROGRAM: &str = "its operator is a program, which cannot live in virtual time: run it \
                               on a real cluster, as --cluster control-plane does";
+
+/// Why a cluster with an installed operator runs no program.
+pub const NO_OTHER: &str = "its operator is a program, and here Maestro's own is installed: run it \
+                            on another real cluster, as --cluster control-plane does";
 
 /// Where what happens on a real cluster is told, as an observer is told of a simulation.
 pub trait Sink: Send + Sync {
@@ -67,6 +74,10 @@ pub enum Need {
     Kubelets,
     /// Controllers and scheduler on links of their own.
     Controllers,
+    /// An operator on links of its own, outside the cluster.
+    Links,
+    /// A way between API server and webhooks that can be cut.
+    Webhooks,
 }
 
 /// An operator that is a program: it finds the API server through `KUBECONFIG`.
@@ -150,6 +161,15 @@ pub trait Cluster: Send + Sync {
 
     /// Lets kubelets feel what was just set on the control of workloads.
     fn wake(&self, wakes: &[Wake]);
+
+    /// Lets something go wrong with the webhooks of a configuration of this name, or of all; the
+    /// number heals it. `None` where [`Need::Webhooks`] is lacking.
+    fn trouble_webhooks(&self, _of: Option<&str>, _trouble: webhook::Trouble) -> Option<u64> {
+        None
+    }
+
+    /// One trouble with webhooks is over.
+    fn heal_webhooks(&self, _number: u64) {}
 
     /// Forgets the events of the past, so that a watch that goes on from there meets 410 Gone.
     fn compact(&self);

@@ -21,7 +21,7 @@ use maestro_sim::workload::WorkloadControl;
 use crate::cluster::account::Forbidden;
 use crate::cluster::sim::Sim;
 use crate::cluster::target::{Place, Target};
-use crate::cluster::{NO_PROGRAM, Shared};
+use crate::cluster::{NO_PROGRAM, Need, Shared};
 use crate::event::{Happening, Phase};
 use crate::outcome::{Outcome, Verdict};
 use crate::property::{Ending, Reason};
@@ -127,14 +127,18 @@ impl<'a> Run<'a> {
     }
 
     async fn drive(&mut self, seed: u64) -> Result<(), String> {
-        if self.scenario.program().is_none() {
+        let hosted = self.cluster.lacks(Need::Links).is_some();
+        if self.scenario.program().is_none() && !hosted {
             match self.forbidden {
                 Some(_) => setup::account(&*self.cluster).await?,
                 None => setup::kinds(&*self.cluster)?,
             }
         }
-        let operators =
-            operator::start(&self.cluster, self.scenario, &self.recorder, self.forbidden.clone());
+        let operators = if hosted {
+            operator::Operators::elsewhere()
+        } else {
+            operator::start(&self.cluster, self.scenario, &self.recorder, self.forbidden.clone())
+        };
         let faults = faults::Faults::start(
             &self.cluster,
             self.scenario,

@@ -99,6 +99,7 @@ impl Running {
             plane.manage(&managers).expect("programs that can be run");
             let spec = Spec {
                 nodes: NODES,
+                hosted: false,
                 workloads: workloads(),
                 version: Version::default(),
                 seed: 1,

@@ -26,6 +26,9 @@ fn scenarios(names: &[&str]) -> Vec<Scenario> {
 
 /// Why a kind of cluster cannot be had here, if it cannot.
 fn lacking(target: &Target) -> Option<String> {
+    if *target == Target::Kind {
+        return target.lacking();
+    }
     Programs::find().err().or(Managers::find().err()).or_else(|| match target {
         Target::Container => maestro_test::cluster::container::lacking(),
         _ => None,
@@ -72,6 +75,12 @@ fn scenarios_hold_on_a_real_control_plane() {
 #[test]
 fn scenarios_hold_on_a_control_plane_in_containers() {
     check(Target::Container, scenarios(&["zookeeper-deploy", "etcd-deploy"]));
+}
+
+/// Where no node can be had, the reason is what the engine itself says.
+#[test]
+fn scenarios_hold_on_kind() {
+    check(Target::Kind, scenarios(&["zookeeper-deploy"]));
 }
 
 #[test]

@@ -121,6 +121,7 @@ impl Server {
     /// With the `metav1.Status` that a real server answers.
     pub fn handle(&mut self, request: Request) -> Handled {
         let form = request.options.form;
+        self.webhooks.begin();
         self.noticed = Noticed::default();
         let served = (form != Form::Whole)
             .then(|| self.registry.find(&request.resource, &request.version))

@@ -1,8 +1,10 @@
 //! Who answers for admission webhooks.
 //!
 //! Inside a simulation a webhook is a closure, registered for the URL or the service that its
-//! configuration names. Nothing else can be called from there: [`Server::handle`] waits for
-//! nothing.
+//! configuration names, or, where that is asked for, one that allows everything. Nothing else can
+//! be called from there: [`Server::handle`] waits for nothing. What lies between the server and a
+//! webhook may go wrong ([`Webhooks::trouble`]); how long the server would have waited for it is
+//! told beside the answer ([`Webhooks::waited`]).
 //!
 //! A shell that can reach others says so ([`Webhooks::outside`]). A request that needs an answer is
 //! then refused before anything is changed, the shell takes what is [`Webhooks::asked`], sends it,
@@ -16,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// From an `AdmissionReview` (admission.k8s.io/v1) with a request to one with a response, or what a
 /// connection says that failed.
@@ -38,11 +40,29 @@ pub struct Asked {
 /// An answer, or what a connection says that failed.
 pub type Answer = Result<Value, String>;
 
+/// What goes wrong between the API server and a webhook.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// Nobody listens: connections are refused at once.
+    Refused,
+    /// Nothing answers until the webhook's own `timeoutSeconds` have passed.
+    Silent,
+    /// It answers each review with 500 Internal Server Error.
+    Erring,
+}
+
 /// What answers webhooks, and what they have been asked.
 #[derive(Default)]
 pub struct Webhooks {
     handlers: BTreeMap<String, Handler>,
-    down: Vec<String>,
+    /// The troubles by their numbers, each with the configuration that it strikes; none for all.
+    troubles: BTreeMap<u64, (Option<String>, Trouble)>,
+    next_trouble: u64,
+    /// How long the request being handled would have waited for webhooks that are asked in turn,
+    /// and for those that are asked at once.
+    waited: (Duration, Duration),
+    /// Whether webhooks that no closure answers allow everything, as far as anybody is there.
+    pub obliging: bool,
     /// Whether a shell sends what no closure answers.
     pub outside: bool,
     /// What the shell of the request being handled has learnt; none where it has none.
@@ -55,7 +75,10 @@ pub struct Webhooks {
 impl fmt::Debug for Webhooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let handlers: Vec<&String> = self.handlers.keys().collect();
-        f.debug_struct("Webhooks").field("handlers", &handlers).field("down", &self.down).finish()
+        f.debug_struct("Webhooks")
+            .field("handlers", &handlers)
+            .field("troubles", &self.troubles)
+            .finish()
     }
 }
 
@@ -65,6 +88,27 @@ pub(super) enum Outcome {
     Told(Result<Value, String>),
     /// A shell has to ask.
     Later,
+}
+
+/// One webhook as it is to be reached.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'a> {
+    /// The name of the configuration that holds it.
+    pub configuration: &'a str,
+    /// What a connection says that finds nobody there.
+    pub unreachable: &'a str,
+    /// Whether it is behind a Service, whose pods are out of every shell's reach.
+    pub is_service: bool,
+    /// Whether somebody is there, as far as a simulation knows: behind a Service, a ready pod.
+    pub is_there: bool,
+    /// Whether it is asked after those before it; otherwise at once with its like.
+    pub in_turn: bool,
+}
+
+/// The answer of a webhook that allows everything.
+fn allowed(review: &Value) -> Value {
+    json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+           "response": {"uid": review["request"]["uid"], "allowed": true}})
 }
 
 /// The address of a webhook without its query.
@@ -79,12 +123,36 @@ impl Webhooks {
         self.handlers.insert(url.to_owned(), handler);
     }
 
-    /// Lets every webhook whose URL begins so refuse connections, or lets it answer again.
-    pub fn set_down(&mut self, url: &str, down: bool) {
-        self.down.retain(|known| known != url);
-        if down {
-            self.down.push(url.to_owned());
-        }
+    /// Something goes wrong with the webhooks of a configuration (validating or mutating) of this
+    /// name, or of all of them; the number heals it. The latest trouble counts.
+    pub fn trouble(&mut self, configuration: Option<&str>, trouble: Trouble) -> u64 {
+        let number = self.next_trouble;
+        self.next_trouble += 1;
+        self.troubles.insert(number, (configuration.map(str::to_owned), trouble));
+        number
+    }
+
+    /// One trouble is over.
+    pub fn heal(&mut self, number: u64) {
+        self.troubles.remove(&number);
+    }
+
+    /// How long the request that was handled last would have waited for silent webhooks. Its
+    /// sender gets the answer so much later; what was let pass is stored before that.
+    pub fn waited(&self) -> Duration {
+        self.waited.0 + self.waited.1
+    }
+
+    /// A new request is handled.
+    pub(super) fn begin(&mut self) {
+        self.waited = (Duration::ZERO, Duration::ZERO);
+    }
+
+    /// What is wrong with the way to a webhook, if something is.
+    fn wrong_with(&self, configuration: &str) -> Option<Trouble> {
+        let struck = |of: &Option<String>| of.as_ref().is_none_or(|name| name == configuration);
+        let mut latest = self.troubles.values().rev();
+        latest.find(|(of, _)| struck(of)).map(|(_, trouble)| *trouble)
     }
 
     /// Says that the request handled next has a shell, and what it has learnt so far.
@@ -109,29 +177,50 @@ impl Webhooks {
         self.kept.push((asked, answer, until));
     }
 
-    /// Sends a review. `unreachable` is what a connection to a stranger says; a service's pods are
-    /// out of everybody's reach.
-    pub(super) fn send(
-        &mut self,
-        asked: Asked,
-        unreachable: String,
-        is_service: bool,
-        now: Duration,
-    ) -> Outcome {
+    /// Sends a review.
+    pub(super) fn send(&mut self, asked: Asked, way: Way<'_>, now: Duration) -> Outcome {
+        let failed = |why: &str| Outcome::Told(Err(format!("Post {:?}: {why}", asked.url)));
         let url = plain(&asked.url);
-        if self.down.iter().any(|prefix| url.starts_with(prefix.as_str())) {
-            return Outcome::Told(Err("connect: connection refused".into()));
+        match self.wrong_with(way.configuration) {
+            Some(Trouble::Refused) => {
+                let host = url.split("//").nth(1).unwrap_or("").split('/').next().unwrap_or("");
+                return failed(&format!("dial tcp {host}: connect: connection refused"));
+            }
+            Some(Trouble::Silent) => {
+                let time = Duration::from_secs(asked.timeout_secs);
+                match way.in_turn {
+                    true => self.waited.0 += time,
+                    false => self.waited.1 = self.waited.1.max(time),
+                }
+                return failed("context deadline exceeded");
+            }
+            // `NewGenericServerResponse` of k8s.io/apimachinery/pkg/api/errors.
+            Some(Trouble::Erring) => {
+                let why = "an error on the server (\"Internal Server Error\") has prevented the \
+                           request from succeeding";
+                return Outcome::Told(Err(why.into()));
+            }
+            None => {}
         }
         if let Some(handler) = self.handlers.get_mut(url) {
-            return Outcome::Told(handler(&asked.review));
+            return match handler(&asked.review) {
+                Ok(answer) => Outcome::Told(Ok(answer)),
+                Err(why) => failed(&why),
+            };
         }
-        if !self.outside || is_service {
-            return Outcome::Told(Err(unreachable));
+        if self.obliging && way.is_there {
+            return Outcome::Told(Ok(allowed(&asked.review)));
         }
+        if !self.outside || way.is_service {
+            return failed(way.unreachable);
+        }
+        let told = |answer: Answer| {
+            Outcome::Told(answer.map_err(|why| format!("Post {:?}: {why}", asked.url)))
+        };
         if let Some(handed) = &self.handed {
             let known = handed.iter().find(|(known, _)| known.is_alike(&asked));
             return match known {
-                Some((_, answer)) => Outcome::Told(asked.answered(answer)),
+                Some((_, answer)) => told(asked.answered(answer)),
                 None => {
                     self.asked = Some(asked);
                     Outcome::Later
@@ -140,7 +229,7 @@ impl Webhooks {
         }
         self.kept.retain(|(_, _, until)| *until > now);
         if let Some((_, answer, _)) = self.kept.iter().find(|(known, ..)| known.is_alike(&asked)) {
-            return Outcome::Told(asked.answered(answer));
+            return told(asked.answered(answer));
         }
         if !self.waiting.iter().any(|known| known.is_alike(&asked)) {
             self.waiting.push(asked);
@@ -222,8 +311,18 @@ mod tests {
 
     fn told(webhooks: &mut Webhooks, asked: Asked, now: u64) -> Option<Answer> {
         let now = Duration::from_secs(now);
-        match webhooks.send(asked, "nobody is there".into(), false, now) {
-            Outcome::Told(answer) => Some(answer),
+        let way = Way {
+            configuration: "hooks",
+            unreachable: "nobody is there",
+            is_service: false,
+            is_there: true,
+            in_turn: true,
+        };
+        let post = format!("Post {:?}: ", asked.url);
+        match webhooks.send(asked, way, now) {
+            Outcome::Told(answer) => {
+                Some(answer.map_err(|why| why.strip_prefix(&post).unwrap_or(&why).to_owned()))
+            }
             Outcome::Later => None,
         }
     }
@@ -235,10 +334,31 @@ mod tests {
         assert_eq!(told(&mut webhooks, one(), 0), Some(Err("nobody is there".into())));
         webhooks.answer("https://hooks.example/a", Box::new(|_| Ok(json!(1))));
         assert_eq!(told(&mut webhooks, one(), 0), Some(Ok(json!(1))));
-        webhooks.set_down("https://hooks.example", true);
-        assert!(told(&mut webhooks, one(), 0).is_some_and(|answer| answer.is_err()));
-        webhooks.set_down("https://hooks.example", false);
-        assert_eq!(told(&mut webhooks, one(), 0), Some(Ok(json!(1))));
+        for (configuration, trouble, expected, waited) in [
+            (Some("others"), Trouble::Refused, None, 0),
+            (Some("hooks"), Trouble::Refused, Some("connect: connection refused"), 0),
+            (None, Trouble::Silent, Some("context deadline exceeded"), 10),
+            (None, Trouble::Erring, Some("Internal Server Error"), 0),
+        ] {
+            let number = webhooks.trouble(configuration, trouble);
+            webhooks.begin();
+            match (told(&mut webhooks, one(), 0), expected) {
+                (Some(Ok(_)), None) => {}
+                (Some(Err(why)), Some(expected)) => assert!(why.contains(expected), "{why}"),
+                other => panic!("{trouble:?}: {other:?}"),
+            }
+            assert_eq!(webhooks.waited(), Duration::from_secs(waited), "{trouble:?}");
+            webhooks.heal(number);
+            assert_eq!(told(&mut webhooks, one(), 0), Some(Ok(json!(1))));
+        }
+    }
+
+    #[test]
+    fn one_that_obliges_allows_everything() {
+        let mut webhooks = Webhooks { obliging: true, ..Webhooks::default() };
+        let answer = told(&mut webhooks, asked("7", json!({})), 0);
+        let answer = answer.expect("an answer").expect("a review");
+        assert_eq!(answer["response"], json!({"uid": "7", "allowed": true}));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! The image is made of the programs that [`Programs`] and [`Managers`] find, so nothing is
 //! pulled. It needs a Docker engine, found as testcontainers finds it (`DOCKER_HOST`).
 
+pub mod operator;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,10 +30,11 @@ const PEERS: u16 = 2380;
 /// A running control plane. Dropping it removes its containers.
 pub struct Containers {
     kubeconfig: String,
+    network: String,
     // In the order of their end.
     all: Vec<ContainerAsync<GenericImage>>,
     // Holds the certificate that the kubeconfig names.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What all containers of a control plane share.
@@ -134,12 +137,37 @@ impl Containers {
         let controllers = starter.start("kube-controller-manager", None, controllers).await?;
         let scheduler = starter.start("kube-scheduler", None, scheduler).await?;
         let kubeconfig = control_plane::kubeconfig(&format!("127.0.0.1:{port}"), folder.path());
-        Ok(Self { kubeconfig, all: vec![scheduler, controllers, api, etcd], _folder: folder })
+        let all = vec![scheduler, controllers, api, etcd];
+        Ok(Self { kubeconfig, network: name, all, folder })
     }
 
     /// A kubeconfig (v1 Config, as YAML) of a member of `system:masters`.
     pub fn kubeconfig(&self) -> &str {
         &self.kubeconfig
+    }
+
+    /// Starts a replica of the operator of its image beside the control plane. It finds its cluster
+    /// and its account as in a pod: by the environment and by the account's files.
+    ///
+    /// # Errors
+    /// With the engine's own words when it refuses.
+    pub async fn operator(
+        &self,
+        image: &operator::Built,
+        namespace: &str,
+        token: &str,
+        replica: u16,
+    ) -> Result<operator::Replica, String> {
+        let certificate = self.folder.path().join(credentials::CERTIFICATE);
+        let server = format!("{}-kube-apiserver", self.network);
+        let place = operator::Place {
+            network: self.network.clone(),
+            server: (server, SECURE),
+            certificate: std::fs::read(certificate).map_err(text)?,
+            namespace: namespace.to_owned(),
+            token: token.to_owned(),
+        };
+        operator::Replica::start(image, place, replica).await
     }
 
     /// The program that has ended though nobody asked it to, if one has.

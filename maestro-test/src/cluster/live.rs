@@ -55,8 +55,11 @@ const SETUP: &str = "setup";
 /// What a run asks of a real cluster.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// How many nodes of Maestro's own are added.
+    /// How many nodes of Maestro's own are added, with storage for them; 0 where the cluster has
+    /// its own.
     pub nodes: u32,
+    /// Whether the operator is installed in the cluster.
+    pub hosted: bool,
     /// How workloads behave, as declared.
     pub workloads: Vec<Rule>,
     /// The version that the nodes' kubelets say that they are of.
@@ -72,6 +75,7 @@ pub struct Live {
     wires: Wires,
     hand: Hand,
     seed: u64,
+    hosted: bool,
     time_scale: f64,
     served: Mutex<BTreeMap<String, Vec<Served>>>,
     kubelets: BTreeMap<String, UnboundedSender<Message>>,
@@ -150,6 +154,7 @@ impl Live {
             wires,
             hand,
             seed: spec.seed,
+            hosted: spec.hosted,
             time_scale: spec.time_scale,
             served: Mutex::default(),
             kubelets,
@@ -176,12 +181,14 @@ impl Live {
 
     /// Adds what scenarios rely on, and waits until pods can run.
     async fn set_up(&self, nodes: u32) -> Result<(), String> {
-        let classes = GroupResource::new("storage.k8s.io", "storageclasses");
-        self.create(classes, boot::storage_class()).await?;
-        let driver = json!({
-            "apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver",
-            "metadata": {"name": boot::PROVISIONER}, "spec": {"attachRequired": false}});
-        self.create(GroupResource::new("storage.k8s.io", "csidrivers"), driver).await?;
+        if nodes > 0 {
+            let classes = GroupResource::new("storage.k8s.io", "storageclasses");
+            self.create(classes, boot::storage_class()).await?;
+            let driver = json!({
+                "apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver",
+                "metadata": {"name": boot::PROVISIONER}, "spec": {"attachRequired": false}});
+            self.create(GroupResource::new("storage.k8s.io", "csidrivers"), driver).await?;
+        }
         let accounts = GroupResource::new("", "serviceaccounts");
         let mut needed = vec![Request::new(SETUP, Verb::Get, accounts, "default", "default")];
         needed.extend((1..=nodes).map(|number| {
@@ -302,7 +309,12 @@ impl Cluster for Live {
                 Some("the nodes of this cluster are not Maestro's own")
             }
             Need::Kubelets => None,
+            Need::Links if self.hosted => {
+                Some("its operator runs in the cluster, with no link before it")
+            }
+            Need::Links => None,
             Need::Controllers => Some("its controllers are processes with no link before them"),
+            Need::Webhooks => Some("its API server asks webhooks by a way that nobody else is on"),
         }
     }
 

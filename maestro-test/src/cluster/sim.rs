@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use maestro_sim::api::webhook::Trouble;
 use maestro_sim::api::{Request, Status};
 use maestro_sim::link::LinkId;
 use maestro_sim::links::Links;
@@ -68,6 +69,14 @@ impl Cluster for Sim {
                 }
             }
         });
+    }
+
+    fn trouble_webhooks(&self, of: Option<&str>, trouble: Trouble) -> Option<u64> {
+        Some(self.0.with(|world| world.server.webhooks.trouble(of, trouble)))
+    }
+
+    fn heal_webhooks(&self, number: u64) {
+        self.0.with(|world| world.server.webhooks.heal(number));
     }
 
     fn compact(&self) {

@@ -15,8 +15,21 @@ pub enum Target {
     ControlPlane,
     /// The same in containers of a Docker engine, of an image that is built of those programs.
     Container,
+    /// A node of kind in a privileged container, with real kubelets and an installed operator.
+    Kind,
     /// A cluster that is there: of this kubeconfig, or of `$KUBECONFIG` and `~/.kube/config`.
     Kubeconfig(Option<PathBuf>),
+}
+
+impl Target {
+    /// Why such a cluster cannot be had here, as far as that shows only when it is tried.
+    pub fn lacking(&self) -> Option<String> {
+        match self {
+            #[cfg(feature = "containers")]
+            Self::Kind => super::kind::lacking(),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -25,6 +38,7 @@ impl fmt::Display for Target {
             Self::Sim => f.write_str("sim"),
             Self::ControlPlane => f.write_str("control-plane"),
             Self::Container => f.write_str("container"),
+            Self::Kind => f.write_str("kind"),
             Self::Kubeconfig(None) => f.write_str("kubeconfig"),
             Self::Kubeconfig(Some(file)) => write!(f, "kubeconfig={}", file.display()),
         }
@@ -40,16 +54,16 @@ impl FromStr for Target {
             None if text == "sim" => Self::Sim,
             None if text == "control-plane" => Self::ControlPlane,
             None if text == "container" => Self::Container,
+            None if text == "kind" => Self::Kind,
             None if text == "kubeconfig" => Self::Kubeconfig(None),
             _ => {
-                return Err(
-                    "write sim, control-plane, container, kubeconfig or kubeconfig=FILE".to_owned()
-                );
+                let all = "sim, control-plane, container, kind, kubeconfig or kubeconfig=FILE";
+                return Err(format!("write {all}"));
             }
         };
         let (built_in, feature) = match target {
             Self::Sim => (true, ""),
-            Self::Container => (cfg!(feature = "containers"), "containers"),
+            Self::Container | Self::Kind => (cfg!(feature = "containers"), "containers"),
             _ => (cfg!(feature = "clusters"), "clusters"),
         };
         if built_in {

@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use maestro_core::framework::GoDuration;
 
 use crate::cli::{Cli, Selection};
-use crate::cluster::NO_PROGRAM;
 use crate::cluster::target::{Place, Target, time_scale};
+use crate::cluster::{NO_OTHER, NO_PROGRAM};
 use crate::exit::Exit;
 use crate::outcome::{Outcome, Summary, Verdict};
 use crate::pool::{self, Plan};
@@ -52,7 +52,7 @@ pub struct Run {
     /// Seeds: N for 0 to N-1, or A..B. Default: 10 in the simulation, 1 elsewhere.
     #[arg(long)]
     pub seeds: Option<Seeds>,
-    /// Where: sim, control-plane, container, kubeconfig or kubeconfig=FILE.
+    /// Where: sim, control-plane, container, kind, kubeconfig or kubeconfig=FILE.
     #[arg(long, value_name = "NAME", default_value_t)]
     pub cluster: Target,
     /// On a real cluster, the share of their declared time that workloads, faults and sleeps take.
@@ -84,6 +84,16 @@ impl Run {
         self.cluster == Target::Sim
     }
 
+    /// Why a scenario cannot run there, if it cannot; `lacking` is why nothing can.
+    fn skips<'a>(&self, scenario: &Scenario, lacking: Option<&'a str>) -> Option<&'a str> {
+        let other = match self.cluster {
+            Target::Sim => Some(NO_PROGRAM),
+            Target::Kind => Some(NO_OTHER),
+            _ => None,
+        };
+        lacking.or(other.filter(|_| scenario.program().is_some()))
+    }
+
     fn place(&self) -> Place {
         Place {
             target: self.cluster.clone(),
@@ -110,12 +120,17 @@ pub fn run(cli: &Cli, run: &Run) -> Exit {
     };
     let Seeds { first, end } = run.seeds();
     let seeds = end - first;
-    let (chosen, programs): (Vec<Scenario>, Vec<Scenario>) = { selected.chosen }
-        .into_iter()
-        .partition(|scenario| !run.simulates() || scenario.program().is_none());
-    for scenario in &programs {
-        println!("SKIP {}  {NO_PROGRAM}", scenario.name);
-    }
+    let mut chosen = selected.chosen;
+    let all = chosen.len();
+    let lacking = if chosen.is_empty() { None } else { run.cluster.lacking() };
+    chosen.retain(|scenario| match run.skips(scenario, lacking.as_deref()) {
+        Some(why) => {
+            println!("SKIP {}  {why}", scenario.name);
+            false
+        }
+        None => true,
+    });
+    let left_out = all - chosen.len();
     let outcomes = pool(run, &chosen, !cli.quiet);
     let mut summaries: Vec<Summary> = Vec::new();
     for (scenario, outcomes) in chosen.into_iter().zip(outcomes) {
@@ -143,11 +158,8 @@ pub fn run(cli: &Cli, run: &Run) -> Exit {
             return Exit::Harness;
         }
     }
-    let _ = writeln!(
-        out,
-        "{}",
-        human::last_line(&summaries, selected.skipped + not_run + programs.len())
-    );
+    let _ =
+        writeln!(out, "{}", human::last_line(&summaries, selected.skipped + not_run + left_out));
     summaries.iter().map(Summary::exit).max().unwrap_or(Exit::NothingFound)
 }
 

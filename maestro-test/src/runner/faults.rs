@@ -3,7 +3,7 @@
 //! To add one: a file under `faults/` with its parameters as a type that implements [`Kind`], and
 //! one line in [`faults!`] below; scenarios, their checks, reports and the schema know it from
 //! there. What it acts on is a [`Trouble`](maestro_sim::link::Trouble) of links if it concerns
-//! messages, or the [`WorkloadControl`] if it concerns pods.
+//! messages, or the [`WorkloadControl`] if it concerns pods; some write objects, as anybody might.
 //!
 //! When each fault strikes is drawn from a stream of its own, by its kind and its place among
 //! those of its kind, so that one fault more or less moves none of another kind.
@@ -18,11 +18,13 @@ mod operator_crash;
 mod partition;
 mod pod_kill;
 pub mod pods;
+mod quota_exceeded;
 mod slow_rollout;
 mod stale_read;
 mod strike;
 mod watch_drop;
 mod watch_gap;
+mod webhook_down;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -117,6 +119,8 @@ faults! {
     watch_drop::WatchDrop = "watch-drop",
     watch_gap::WatchGap = "watch-gap",
     node_down::NodeDown = "node-down",
+    webhook_down::WebhookDown = "webhook-down",
+    quota_exceeded::QuotaExceeded = "quota-exceeded",
 }
 
 /// A kind that a fault gives.

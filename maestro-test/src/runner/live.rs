@@ -8,13 +8,15 @@ use maestro_sim::facts::Version;
 use tokio::runtime::Runtime;
 
 use super::{Recorder, Run, setup};
-use crate::cluster::Shared;
 #[cfg(feature = "containers")]
 use crate::cluster::container::Containers;
 use crate::cluster::control_plane::ControlPlane;
 use crate::cluster::control_plane::programs::{Managers, Programs};
+#[cfg(feature = "containers")]
+use crate::cluster::kind::Kind;
 use crate::cluster::live::{Live, Spec};
 use crate::cluster::target::{Place, Target};
+use crate::cluster::{NO_OTHER, Shared};
 use crate::outcome::Outcome;
 use crate::scenario::Scenario;
 
@@ -36,10 +38,15 @@ pub fn run(place: &Place, scenario: &Scenario, seed: u64) -> Outcome {
 }
 
 async fn once(place: &Place, scenario: &Scenario, seed: u64) -> Result<Outcome, String> {
+    let hosted = place.target == Target::Kind;
+    if hosted && scenario.program().is_some() {
+        return Err(NO_OTHER.to_owned());
+    }
     let mut base = Base::start(&place.target, scenario.version()).await?;
     let recorder = Recorder::new(scenario, seed);
     let spec = Spec {
-        nodes: scenario.spec.cluster.nodes.value,
+        nodes: if hosted { 0 } else { scenario.spec.cluster.nodes.value },
+        hosted,
         workloads: scenario.spec.workloads.iter().map(setup::rule).collect(),
         version: scenario.version(),
         seed,
@@ -76,6 +83,8 @@ enum Runs {
     Processes(ControlPlane),
     #[cfg(feature = "containers")]
     Containers(Containers),
+    #[cfg(feature = "containers")]
+    Kind(Kind),
 }
 
 impl Base {
@@ -95,8 +104,13 @@ impl Base {
                 let containers = Containers::start(&programs, &managers, version).await?;
                 (Kubeconfig::from_yaml(containers.kubeconfig()), Runs::Containers(containers))
             }
+            #[cfg(feature = "containers")]
+            Target::Kind => {
+                let kind = Kind::start().await?;
+                (Kubeconfig::from_yaml(kind.kubeconfig()), Runs::Kind(kind))
+            }
             #[cfg(not(feature = "containers"))]
-            Target::Container => {
+            Target::Container | Target::Kind => {
                 return Err("containers are not built in (feature containers)".to_owned());
             }
             Target::Kubeconfig(Some(file)) => (Kubeconfig::read_from(file), Runs::Nothing),
@@ -118,6 +132,8 @@ impl Base {
             Runs::Processes(plane) => plane.failure(),
             #[cfg(feature = "containers")]
             Runs::Containers(containers) => containers.failure().await,
+            #[cfg(feature = "containers")]
+            Runs::Kind(kind) => kind.failure().await,
         }
     }
 }

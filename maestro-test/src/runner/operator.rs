@@ -27,6 +27,11 @@ pub struct Operators {
 }
 
 impl Operators {
+    /// Those that the cluster itself runs: none has a link.
+    pub fn elsewhere() -> Self {
+        Self { links: Arc::default(), tasks: Vec::new() }
+    }
+
     /// The present link of each replica.
     pub fn links(&self) -> Links {
         Links(Arc::clone(&self.links))

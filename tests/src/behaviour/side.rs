@@ -119,8 +119,14 @@ async fn group(made: &Made, cases: &[&Case]) -> Result<All, String> {
     for case in cases {
         workloads.extend(case.rules()?);
     }
-    let spec =
-        Spec { nodes: NODES, workloads, seed: 1, time_scale: 1.0, version: Version::default() };
+    let spec = Spec {
+        nodes: NODES,
+        hosted: false,
+        workloads,
+        version: Version::default(),
+        seed: 1,
+        time_scale: 1.0,
+    };
     let log = Log::default();
     let live = Live::start(client, &spec, Arc::new(log.clone())).await;
     let cluster: Shared = Arc::new(live.map_err(|why| match plane.failure() {

@@ -14,7 +14,7 @@ use super::call::Call;
 use super::expression::{Scope, asks_authorizer, conditions, shown};
 use crate::api::registry::Served;
 use crate::api::server::Server;
-use crate::api::webhook::{Asked, Outcome};
+use crate::api::webhook::{Asked, Outcome, Way};
 use crate::api::{Cause, Request, Status};
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::patch;
@@ -23,6 +23,22 @@ const GROUP: &str = "admissionregistration.k8s.io";
 const MUTATING: GroupResource = GroupResource::new(GROUP, "mutatingwebhookconfigurations");
 const VALIDATING: GroupResource = GroupResource::new(GROUP, "validatingwebhookconfigurations");
 const SERVICES: GroupResource = GroupResource::new("", "services");
+const ENDPOINTS: GroupResource = GroupResource::new("", "endpoints");
+
+/// One webhook of a configuration.
+#[derive(Clone, Copy)]
+struct Hook<'a> {
+    /// The name of its configuration.
+    configuration: &'a str,
+    value: &'a Value,
+}
+
+/// The webhooks of a configuration.
+fn hooks_of(configuration: &Object) -> impl Iterator<Item = Hook<'_>> {
+    let name = configuration.name();
+    let all = configuration.items(&["webhooks"]).iter();
+    all.map(move |value| Hook { configuration: name, value })
+}
 
 fn text<'v>(value: &'v Value, path: &[&str]) -> &'v str {
     at(value, path).and_then(Value::as_str).unwrap_or("")
@@ -130,10 +146,22 @@ impl Server {
         (format!("https://{name}.{namespace}.svc:{port}{slash}{path}{query}"), why)
     }
 
+    /// Whether somebody is where a webhook is said to be: a ready pod behind its Service. Of what
+    /// a URL leads to, a cluster knows nothing.
+    fn is_there(&self, hook: &Value) -> bool {
+        let config = hook.get("clientConfig").unwrap_or(&Value::Null);
+        let of = |field: &str| text(config, &["service", field]);
+        !text(config, &["url"]).is_empty()
+            || self.peek(&ENDPOINTS, of("namespace"), of("name")).is_some_and(|endpoints| {
+                let ready = |subset: &Value| at(subset, &["addresses"]).is_some();
+                endpoints.items(&["subsets"]).iter().any(ready)
+            })
+    }
+
     /// Asks one webhook; its response, or none where its failure is to be ignored.
     fn ask(
         &mut self,
-        hook: &Value,
+        Hook { configuration, value: hook }: Hook<'_>,
         call: &Call<'_>,
         version: &str,
         mutating: bool,
@@ -159,17 +187,25 @@ impl Server {
         let authorities = STANDARD.decode(bundle).unwrap_or_default();
         let asked = Asked { url, authorities, timeout_secs: seconds, review };
         let is_service = text(hook, &["clientConfig", "url"]).is_empty();
-        let (url, review) = (asked.url.clone(), asked.review.clone());
-        let answer = match self.webhooks.send(asked, unreachable, is_service, self.now) {
+        let review = asked.review.clone();
+        let way = Way {
+            configuration,
+            unreachable: &unreachable,
+            is_service,
+            is_there: self.webhooks.obliging && self.is_there(hook),
+            in_turn: mutating,
+        };
+        let answer = match self.webhooks.send(asked, way, self.now) {
             // The request is handled again when the answer is there.
             Outcome::Later => return Err(internal("a webhook is still to be asked")),
             Outcome::Told(answer) => answer,
         };
-        let answer = answer
-            .map_err(|why| format!("failed to call webhook: Post {url:?}: {why}"))
-            .and_then(|answer| match invalid(&review, &answer, mutating) {
-                None => Ok(answer),
-                Some(why) => Err(format!("received invalid webhook response: {why}")),
+        let answer =
+            answer.map_err(|why| format!("failed to call webhook: {why}")).and_then(|answer| {
+                match invalid(&review, &answer, mutating) {
+                    None => Ok(answer),
+                    Some(why) => Err(format!("received invalid webhook response: {why}")),
+                }
             });
         let mut answer = match answer {
             Ok(answer) => answer,
@@ -213,8 +249,8 @@ impl Server {
     /// Asks every validating webhook that a call concerns.
     pub(super) fn ask_validating(&mut self, call: &Call<'_>) -> Result<(), Box<Status>> {
         for configuration in self.hooks(&VALIDATING) {
-            for hook in configuration.items(&["webhooks"]) {
-                if let Some(version) = self.concerns(hook, call)? {
+            for hook in hooks_of(&configuration) {
+                if let Some(version) = self.concerns(hook.value, call)? {
                     self.ask(hook, call, &version, false)?;
                 }
             }
@@ -225,15 +261,15 @@ impl Server {
     /// Has every mutating webhook that a deletion concerns look at it.
     pub(super) fn ask_of_deletion(&mut self, call: &Call<'_>) -> Result<(), Box<Status>> {
         for configuration in self.hooks(&MUTATING) {
-            for hook in configuration.items(&["webhooks"]) {
-                if let Some(version) = self.concerns(hook, call)? {
+            for hook in hooks_of(&configuration) {
+                if let Some(version) = self.concerns(hook.value, call)? {
                     let response = self.ask(hook, call, &version, true)?;
                     let patched = response.is_some_and(|r| !text(&r, &["patch"]).is_empty());
                     if patched {
                         let why = format!(
                             "admission webhook {:?} attempted to modify the object, which is not \
                              supported for this operation",
-                            text(hook, &["name"])
+                            text(hook.value, &["name"])
                         );
                         return Err(internal(&why));
                     }
@@ -258,17 +294,16 @@ impl Server {
         let by_policies = (None, &mut policies);
         let mut changed = self.change_by_policies(served, request, old, body, by_policies)?;
         let configurations = self.hooks(&MUTATING);
-        let hooks: Vec<&Value> =
-            configurations.iter().flat_map(|c| c.items(&["webhooks"])).collect();
+        let hooks: Vec<Hook<'_>> = configurations.iter().flat_map(|c| hooks_of(c)).collect();
         let (mut called, mut due) = (BTreeSet::new(), BTreeSet::new());
         let mut by_hooks = false;
         for (index, hook) in hooks.iter().enumerate() {
-            let Some(news) = self.change(hook, served, request, old, body)? else { continue };
+            let Some(news) = self.change(*hook, served, request, old, body)? else { continue };
             if news {
                 by_hooks = true;
                 due.append(&mut called);
             }
-            if text(hook, &["reinvocationPolicy"]) == "IfNeeded" {
+            if text(hook.value, &["reinvocationPolicy"]) == "IfNeeded" {
                 called.insert(index);
             }
         }
@@ -294,16 +329,18 @@ impl Server {
     /// Asks one mutating webhook: whether it changed something, none where it was not asked.
     fn change(
         &mut self,
-        hook: &Value,
+        asked: Hook<'_>,
         served: &Served,
         request: &Request,
         old: Option<&Value>,
         body: &mut Value,
     ) -> Result<Option<bool>, Box<Status>> {
-        let sent = body.clone();
+        let (hook, sent) = (asked.value, body.clone());
         let Some(call) = Call::of(served, request, old, Some(&sent)) else { return Ok(None) };
         let Some(version) = self.concerns(hook, &call)? else { return Ok(None) };
-        let Some(response) = self.ask(hook, &call, &version, true)? else { return Ok(Some(false)) };
+        let Some(response) = self.ask(asked, &call, &version, true)? else {
+            return Ok(Some(false));
+        };
         let name = text(hook, &["name"]);
         let encoded = text(&response, &["patch"]);
         if encoded.is_empty() {

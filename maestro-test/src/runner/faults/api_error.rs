@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Checking, Kind, Lasting, Strike};
+use crate::cluster::Need;
 use crate::scenario::{At, Problem};
 
 /// Answers requests of the operator with an error.
@@ -51,6 +52,10 @@ impl Kind for ApiError {
         for verb in self.verbs.iter().filter(|verb| !known.contains(&verb.as_str())) {
             check.problem(Problem::unknown(verb.place, "verb", verb, &known));
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Links]
     }
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Lasting> {

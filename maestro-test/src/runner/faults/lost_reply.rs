@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Checking, Kind, Lasting, Strike};
+use crate::cluster::Need;
 use crate::scenario::At;
 
 /// Carries requests of the operator out and loses the answers.
@@ -23,6 +24,10 @@ impl Kind for LostReply {
 
     fn check(&self, check: &mut Checking<'_>) {
         check.percent(&self.percent);
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Links]
     }
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Lasting> {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Checking, Kind, Lasting, Strike};
+use crate::cluster::Need;
 use crate::scenario::{At, NumberRange};
 
 /// Kills an operator replica at a write, and starts it again.
@@ -24,6 +25,10 @@ impl Kind for OperatorCrash {
             let help = format!("its replicas are 0 to {}", all.saturating_sub(1));
             check.wrong(replica.place, message, help);
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Links]
     }
 
     /// Nothing is told here: the recorder hears of the crash when it comes, which for one at a

@@ -62,7 +62,7 @@ impl Kind for Partition {
         match far.map(|end| end.as_str()) {
             Some("controllers") => vec![Need::Controllers],
             Some(end) if end != "operator" && !end.starts_with("operator/") => vec![Need::Kubelets],
-            _ => Vec::new(),
+            _ => vec![Need::Links],
         }
     }
 

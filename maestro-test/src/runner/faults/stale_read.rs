@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Kind, Lasting, Strike};
+use crate::cluster::Need;
 use crate::scenario::DurationRange;
 
 /// Makes the operator's watches lag.
@@ -18,6 +19,10 @@ pub struct StaleRead {
 impl Kind for StaleRead {
     fn lasts(&self) -> bool {
         true
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Links]
     }
 
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Lasting> {

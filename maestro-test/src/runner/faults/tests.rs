@@ -138,3 +138,32 @@ fn one_fault_more_moves_none_of_another_kind() {
     assert!(crashes.len() > 3);
     assert_eq!(crashes, kinds(&more, "\"event\":\"crash\""));
 }
+
+#[test]
+fn a_quota_stands_in_the_way_until_it_is_healed() {
+    let outcome = |faults: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+        let text = format!(
+            "apiVersion: test.maestro.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: test}}\n\
+             spec:\n  workloads: [{{ready: 5s}}]\n  steps:\n    \
+             - {{name: install, apply: [../fixtures/zookeeper]}}\n    \
+             - {{name: rest, sleep: 20s}}\n    \
+             - {{name: create, apply: [../fixtures/zookeeper/examples/instance.yaml]}}\n    \
+             - {{name: deployed, await: {{kind: ZooKeeper, name: main, that: \"self.ready()\"}}, \
+             within: 60m}}\n  faults: [{faults}]\n"
+        );
+        let scenario = Scenario::parse(&folder.join("test.yaml"), &text).expect("a scenario");
+        let outcome = run_scenario(&scenario, 1, TraceLevel::Digest);
+        assert!(outcome.violations.is_empty(), "{:?}", outcome.violations);
+        outcome
+    };
+    let free = outcome("");
+    for hard in ["", "hard: {pods: \"0\"}", "hard: {persistentvolumeclaims: \"0\"}"] {
+        let full = outcome(&format!("{{quota-exceeded: {{{hard}}}, at: 10s, for: 20m}}"));
+        assert_eq!(full.coverage.faults.get("quota-exceeded"), Some(&1), "{hard}");
+        let longer = full.virtual_time.saturating_sub(free.virtual_time);
+        assert!(longer > Duration::from_secs(15 * 60), "{hard}: {longer:?}");
+    }
+    let other = outcome("{quota-exceeded: {namespace: kube-system}, at: 10s, for: 20m}");
+    assert!(other.virtual_time < free.virtual_time + Duration::from_secs(60));
+}

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Kind, Lasting, Strike};
+use crate::cluster::Need;
 
 /// Ends the operator's watches.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -11,6 +12,10 @@ use super::{Kind, Lasting, Strike};
 pub struct WatchDrop {}
 
 impl Kind for WatchDrop {
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Links]
+    }
+
     fn strike(&self, strike: &mut Strike<'_>) -> Option<Lasting> {
         strike.tell("operator");
         let links = strike.operators();
