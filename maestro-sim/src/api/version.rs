@@ -265,3 +265,6 @@ impl managed::Views for Views<'_> {
         View::Tree(Arc::clone(other.schema()), other.shown(&stored).value().clone())
     }
 }
+
+#[cfg(test)]
+mod tests;
