@@ -7,10 +7,12 @@
 
 pub mod steps;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use maestro_core::manifests::{self, Choices, NAMESPACE};
+use testcontainers::core::client::docker_client_instance;
 use testcontainers::core::{CgroupnsMode, ExecCommand, IntoContainerPort as _, Mount};
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt as _};
@@ -25,6 +27,8 @@ const DEFAULT: &str = "kindest/node:v1.34.0";
 /// How long the container may take to start.
 const START: Duration = Duration::from_secs(300);
 const SECURE: u16 = 6443;
+/// Tells the trials of a process apart.
+static TRIALS: AtomicU32 = AtomicU32::new(0);
 /// Replicas of the operator: one leads, one waits.
 const REPLICAS: u16 = 2;
 
@@ -143,7 +147,7 @@ impl Kind {
 
 /// An image as `docker save` writes it.
 async fn archive(image: &str) -> Result<Vec<u8>, String> {
-    let client = testcontainers::core::client::docker_client_instance().await.map_err(text)?;
+    let client = docker_client_instance().await.map_err(text)?;
     let parts: Vec<_> = client.export_image(image).try_collect().await.map_err(text)?;
     Ok(parts.concat())
 }
@@ -164,7 +168,18 @@ pub fn refusal(image: &str, program: &str, arguments: &[&str]) -> Option<String>
         Ok(runtime) => runtime,
         Err(error) => return Some(error.to_string()),
     };
-    let tried =
-        runtime.block_on(async { request(image, program, arguments).start().await.map(drop) });
+    let number = TRIALS.fetch_add(1, Ordering::Relaxed);
+    let name = format!("maestro-kind-{}-{number}", std::process::id());
+    let tried = runtime.block_on(async {
+        let request = request(image, program, arguments).with_container_name(&name);
+        let tried = request.start().await.map(drop);
+        // One that was made and could not be started is nobody's.
+        if tried.is_err()
+            && let Ok(client) = docker_client_instance().await
+        {
+            let _ = client.remove_container(&name, None).await;
+        }
+        tried
+    });
     tried.err().map(|why| format!("no privileged container of {image} can be had: {why}"))
 }
