@@ -7,7 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use maestro_test::Scenario;
+use maestro_test::cluster::container::operator;
 use maestro_test::cluster::control_plane::programs::{Managers, Programs, kubectl};
+use maestro_test::cluster::kind::refusal;
 use maestro_test::cluster::target::{Place, Target};
 use maestro_test::outcome::Summary;
 use maestro_test::pool::{self, Plan};
@@ -81,6 +83,28 @@ fn scenarios_hold_on_a_control_plane_in_containers() {
 #[test]
 fn scenarios_hold_on_kind() {
     check(Target::Kind, scenarios(&["zookeeper-deploy"]));
+}
+
+/// What an engine says that has no such image, or that refuses privilege, is the reason.
+#[test]
+fn what_the_engine_says_is_why_kind_is_skipped() {
+    if let Some(why) = maestro_test::cluster::container::lacking() {
+        println!("SKIPPED the engine's words: {why}");
+        return;
+    }
+    let nowhere = "maestro-nowhere.invalid/none:0";
+    let why = refusal(nowhere, "/none", &[]).expect("an image that is nowhere");
+    assert!(why.contains(nowhere) && why.contains("failed to pull the image"), "{why}");
+    let Ok(program) = operator::program() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let built = runtime.expect("a runtime").block_on(operator::build(&program)).expect("an image");
+    match refusal(&built.name, "/bin/maestro", &["crds"]) {
+        None => println!("container privilege: granted"),
+        Some(why) => {
+            assert!(why.contains("Docker responded with status code"), "{why}");
+            println!("SKIPPED privileged containers: {why}");
+        }
+    }
 }
 
 #[test]

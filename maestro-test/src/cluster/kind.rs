@@ -7,10 +7,12 @@
 
 pub mod steps;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use maestro_core::manifests::{self, Choices, NAMESPACE};
+use testcontainers::core::client::docker_client_instance;
 use testcontainers::core::{CgroupnsMode, ExecCommand, IntoContainerPort as _, Mount};
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt as _};
@@ -25,6 +27,8 @@ const DEFAULT: &str = "kindest/node:v1.34.0";
 /// How long the container may take to start.
 const START: Duration = Duration::from_secs(300);
 const SECURE: u16 = 6443;
+/// Tells the trials of a process apart.
+static TRIALS: AtomicU32 = AtomicU32::new(0);
 /// Replicas of the operator: one leads, one waits.
 const REPLICAS: u16 = 2;
 
@@ -57,24 +61,29 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// The name and the tag of the node's image.
-fn image() -> (String, String) {
+/// The node's image.
+fn image() -> String {
     let named = std::env::var(IMAGE).ok().filter(|named| !named.is_empty());
-    let named = named.unwrap_or_else(|| DEFAULT.to_owned());
-    match named.rsplit_once(':') {
+    named.unwrap_or_else(|| DEFAULT.to_owned())
+}
+
+/// The name and the tag of an image.
+fn parts(image: &str) -> (&str, &str) {
+    match image.rsplit_once(':') {
         // A colon before a slash belongs to a registry's port.
-        Some((name, tag)) if !tag.contains('/') => (name.to_owned(), tag.to_owned()),
-        _ => (named, "latest".to_owned()),
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (image, "latest"),
     }
 }
 
 /// A container of the node's image, with what systemd and containerd need in it.
-fn request(program: &str, arguments: &[&str]) -> ContainerRequest<GenericImage> {
-    let (name, tag) = image();
+fn request(image: &str, program: &str, arguments: &[&str]) -> ContainerRequest<GenericImage> {
+    let (name, tag) = parts(image);
     GenericImage::new(name, tag)
         .with_entrypoint(program)
         .with_exposed_port(SECURE.tcp())
         .with_cmd(arguments.iter().copied())
+        .with_user("0:0")
         .with_privileged(true)
         .with_cgroupns_mode(CgroupnsMode::Private)
         .with_security_opt("seccomp=unconfined")
@@ -100,7 +109,7 @@ impl Kind {
             "apiVersion": "v1", "kind": "List", "items": manifests::all(&choices)?});
         let modules = Mount::bind_mount("/lib/modules", "/lib/modules");
         let read_only = testcontainers::core::AccessMode::ReadOnly;
-        let request = request("/usr/local/bin/entrypoint", &["/sbin/init"])
+        let request = request(&image(), "/usr/local/bin/entrypoint", &["/sbin/init"])
             .with_hostname(steps::NAME)
             .with_mount(modules.with_access_mode(read_only))
             .with_host_config_modifier(|host| {
@@ -138,23 +147,39 @@ impl Kind {
 
 /// An image as `docker save` writes it.
 async fn archive(image: &str) -> Result<Vec<u8>, String> {
-    let client = testcontainers::core::client::docker_client_instance().await.map_err(text)?;
+    let client = docker_client_instance().await.map_err(text)?;
     let parts: Vec<_> = client.export_image(image).try_collect().await.map_err(text)?;
     Ok(parts.concat())
 }
 
-/// Why no node of kind can be started here, if none can: a privileged container of its image is
-/// tried, and what the engine says to that is the reason.
+/// Why no node of kind can be started here, if none can.
 pub fn lacking() -> Option<String> {
     if let Some(why) = super::container::lacking().or(operator::program().err()) {
         return Some(why);
     }
+    refusal(&image(), "/bin/sleep", &["300"])
+}
+
+/// Why no privileged container of an image can be had, if none can: one is tried, and what the
+/// engine says to that is the reason.
+pub fn refusal(image: &str, program: &str, arguments: &[&str]) -> Option<String> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = match runtime.worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Some(error.to_string()),
     };
-    let tried = runtime.block_on(async { request("/bin/sleep", &["300"]).start().await.map(drop) });
-    let (name, tag) = image();
-    tried.err().map(|why| format!("no privileged container of {name}:{tag} can be had: {why}"))
+    let number = TRIALS.fetch_add(1, Ordering::Relaxed);
+    let name = format!("maestro-kind-{}-{number}", std::process::id());
+    let tried = runtime.block_on(async {
+        let request = request(image, program, arguments).with_container_name(&name);
+        let tried = request.start().await.map(drop);
+        // One that was made and could not be started is nobody's.
+        if tried.is_err()
+            && let Ok(client) = docker_client_instance().await
+        {
+            let _ = client.remove_container(&name, None).await;
+        }
+        tried
+    });
+    tried.err().map(|why| format!("no privileged container of {image} can be had: {why}"))
 }
