@@ -171,7 +171,7 @@ fn plain(text: &str) -> String {
         (r"(?m)^([IWE])\d{4} [\d:.]+ +\d+ ", "$1 "),
         (r"time=\S+ level", "time=TIME level"),
         // A client that has seen enough may say so of its own watch.
-        (r"(?m)^[IWE] reflector\.go.*context canceled.*\n", ""),
+        (r"(?m)^[IWE] (reflector|request)\.go.*context canceled.*\n", ""),
         // Columns of a table, and the spaces that their widths bring.
         (r" +\t", "\t"),
         (r" {2,}", "  "),
