@@ -20,7 +20,13 @@ pub(crate) fn merge(ty: Ty<'_>, live: &mut Value, config: &Value) {
                     // A null configures nothing: it leaves a granular field as it is and
                     // clears a scalar.
                     Some(live) if value.is_null() => {
-                        if matches!(child.form(Some(live)), Form::Leaf) {
+                        if !matches!(child.form(Some(live)), Form::Leaf) {
+                            continue;
+                        }
+                        // A key of a map stays with a null, which a typed server reads as empty.
+                        if ty.is_key(name) {
+                            *live = Value::Null;
+                        } else {
                             map.remove(name);
                         }
                     }

@@ -82,6 +82,11 @@ impl<'s> Ty<'s> {
         })
     }
 
+    /// Whether the name is a key of a map, and not a field that is declared.
+    pub(crate) fn is_key(self, name: &str) -> bool {
+        self.schema.is_some_and(|s| !s.properties.contains_key(name) && s.field(name).is_some())
+    }
+
     /// The type of a list's items.
     pub(crate) fn item(self) -> Self {
         self.below(self.schema.and_then(|s| s.items.as_deref()))
