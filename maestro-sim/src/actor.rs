@@ -41,6 +41,8 @@ pub struct Actor {
     backlog: Backlog,
     pace: Pace,
     user_agent: Arc<str>,
+    /// The program that it is part of, if it is not one of its own.
+    pub(crate) program: Option<&'static str>,
     stream: Stream,
     lag: Duration,
 }
@@ -83,6 +85,7 @@ impl Actor {
             backlog: Backlog::default(),
             pace: Pace::default(),
             user_agent,
+            program: None,
             stream,
             lag,
         };
@@ -236,6 +239,7 @@ impl Actor {
             view: &self.view,
             wire: around,
             user_agent: &self.user_agent,
+            program: self.program,
             stream: &mut self.stream,
         };
         let outcome = self.controller.reconcile(key, &mut calls);

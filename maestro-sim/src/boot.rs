@@ -24,6 +24,9 @@ const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kub
 /// Who makes volumes: the provisioner of [`storage_class`].
 pub const PROVISIONER: &str = "volume.sim.maestro.dev";
 
+/// The program that the built-in controllers are parts of.
+const MANAGER: &str = "kube-controller-manager";
+
 /// Makes an empty world one of a version of Kubernetes; without this it is of the newest.
 pub fn be(world: &mut World, version: Version) {
     world.server.registry = Registry::of(version);
@@ -137,10 +140,10 @@ pub struct PlantNode {
 /// nodes.
 pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     bootstrap(world);
-    let manager = world.links.add("kube-controller-manager");
+    let manager = world.links.add(MANAGER);
     world.server.expect_roles(world.seed(), true);
     for controller in list::built_in() {
-        world.add_actor(controller, manager);
+        world.add_part(MANAGER, controller, manager);
     }
     let scheduler = world.links.add("kube-scheduler");
     world.add_actor(Box::new(Scheduler::new()), scheduler);

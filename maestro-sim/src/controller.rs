@@ -114,8 +114,8 @@ pub enum Next {
 
 /// A step of the cluster's own machinery.
 pub trait Controller: Send {
-    /// The name in traces, for example `deployment-controller`; the field manager of the built-in
-    /// ones is the program that they are parts of.
+    /// The name in traces, for example `deployment-controller`, and as field manager unless it is
+    /// part of a program ([`World::add_part`](crate::world::World::add_part)).
     fn name(&self) -> &str;
 
     /// The collections it watches; its view holds exactly these.

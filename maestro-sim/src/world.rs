@@ -110,6 +110,19 @@ impl World {
         index
     }
 
+    /// Adds an actor that is part of a program, as all controllers are of
+    /// `kube-controller-manager`: the program owns the fields that it writes.
+    pub fn add_part(
+        &mut self,
+        program: &'static str,
+        controller: Box<dyn Controller>,
+        link: LinkId,
+    ) -> usize {
+        let index = self.add_actor(controller, link);
+        self.actors[index].program = Some(program);
+        index
+    }
+
     /// The index of the actor with this name.
     pub fn find_actor(&self, name: &str) -> Option<usize> {
         self.actors.iter().position(|a| a.controller.name() == name)

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Surroundings;
 use crate::api::server::{Handled, Response};
-use crate::api::{Answer, PatchType, Request, Status, Verb};
+use crate::api::{Answer, Options, PatchType, Request, Status, Verb};
 use crate::controller::{Context, View};
 use crate::link::Verdict;
 use crate::object::{GroupResource, Key, Object};
@@ -84,6 +84,8 @@ pub struct Calls<'a, W> {
     pub wire: &'a mut W,
     /// The name under which it asks.
     pub user_agent: &'a Arc<str>,
+    /// The program that it is part of, which then owns what it writes.
+    pub program: Option<&'static str>,
     /// Its own stream.
     pub stream: &'a mut Stream,
 }
@@ -105,8 +107,11 @@ impl<W: Wire> Calls<'_, W> {
         name: &str,
     ) -> Request {
         let version = self.wire.version(resource);
+        let options =
+            Options { field_manager: self.program.map(str::to_owned), ..Options::default() };
         Request {
             version,
+            options,
             ..Request::new(Arc::clone(self.user_agent), verb, resource.clone(), namespace, name)
         }
     }

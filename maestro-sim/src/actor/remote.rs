@@ -58,7 +58,7 @@ impl Remote {
         self.queue.extend(self.backlog.ready(wire.now()));
         while let Some(key) = self.queue.pop() {
             let (view, user_agent, stream) = (&self.view, &self.user_agent, &mut self.stream);
-            let mut calls = Calls { view, wire: &mut *wire, user_agent, stream };
+            let mut calls = Calls { view, wire: &mut *wire, user_agent, program: None, stream };
             let outcome = self.controller.reconcile(&key, &mut calls);
             self.backlog.passed(&key, &outcome, wire.now());
         }

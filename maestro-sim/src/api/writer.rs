@@ -2,7 +2,6 @@
 
 use crate::api::Request;
 use crate::api::registry::Served;
-use crate::controller::list::is_built_in;
 use crate::managed::{self, Write};
 
 /// A write as the bookkeeping of fields sees it.
@@ -30,10 +29,6 @@ pub(super) fn write_of<'a>(
 pub(super) fn manager_of(request: &Request) -> String {
     match request.options.field_manager.as_deref() {
         Some(manager) if !manager.is_empty() => manager.to_owned(),
-        _ => {
-            let agent = request.user_agent.split('/').next().unwrap_or("unknown");
-            // The controllers are parts of one program.
-            if is_built_in(agent) { "kube-controller-manager" } else { agent }.to_owned()
-        }
+        _ => request.user_agent.split('/').next().unwrap_or("unknown").to_owned(),
     }
 }

@@ -1,8 +1,5 @@
 //! The built-in controllers, one line each.
 
-use std::collections::BTreeSet;
-use std::sync::OnceLock;
-
 use crate::controller::Controller;
 use crate::controller::cron_job::CronJobController;
 use crate::controller::daemon_set::DaemonSetController;
@@ -41,11 +38,4 @@ pub fn built_in() -> Vec<Box<dyn Controller>> {
         Box::new(RoleAggregation),
         Box::new(ResourceQuotaController::default()),
     ]
-}
-
-/// Whether a controller of this name is one of them.
-pub fn is_built_in(name: &str) -> bool {
-    static NAMES: OnceLock<BTreeSet<String>> = OnceLock::new();
-    let names = || built_in().iter().map(|controller| controller.name().to_owned()).collect();
-    NAMES.get_or_init(names).contains(name)
 }
