@@ -17,40 +17,54 @@ pub(super) fn read(text: &[u8]) -> Result<Value, String> {
     })
 }
 
-/// A tree as a YAML document.
-pub(crate) fn write(value: &Value) -> String {
-    block(value, 0)
+/// How deep stands what a field holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Layout {
+    /// Fields two spaces deeper, items as deep as the name of their list, texts of several lines as
+    /// they are: `sigs.k8s.io/yaml`.
+    Flat,
+    /// Everything at the next four spaces, texts on one line: `go.yaml.in/yaml/v3`.
+    Deep,
 }
 
-fn block(value: &Value, indent: usize) -> String {
+/// A tree as a YAML document.
+pub(crate) fn write(value: &Value, layout: Layout) -> String {
+    block(value, 0, layout)
+}
+
+fn block(value: &Value, indent: usize, layout: Layout) -> String {
     let margin = " ".repeat(indent);
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             let line = |(name, value): (&String, &Value)| {
-                let behind = match value {
-                    Value::Object(inner) if !inner.is_empty() => {
-                        format!("\n{}", block(value, indent + 2))
-                    }
-                    // The items of a list stand as deep as its name.
-                    Value::Array(items) if !items.is_empty() => {
-                        format!("\n{}", block(value, indent))
-                    }
-                    value => format!(" {}", block(value, indent + 2)),
+                let filled = match value {
+                    Value::Object(inner) => !inner.is_empty(),
+                    Value::Array(items) => !items.is_empty(),
+                    _ => false,
                 };
-                format!("{margin}{}:{behind}", scalar(name))
+                let deeper = match layout {
+                    Layout::Flat if filled && value.is_array() => indent,
+                    Layout::Flat => indent + 2,
+                    Layout::Deep => (indent / 4 + 1) * 4,
+                };
+                let apart = if filled { '\n' } else { ' ' };
+                format!("{margin}{}:{apart}{}", scalar(name), block(value, deeper, layout))
             };
             fields.iter().map(line).collect()
         }
         Value::Array(items) if !items.is_empty() => {
-            let line = |item: &Value| match item {
-                Value::Object(_) | Value::Array(_) => {
-                    format!("{margin}- {}", block(item, indent + 2).trim_start_matches(' '))
-                }
-                item => format!("{margin}- {}", block(item, indent + 2)),
+            let line = |item: &Value| {
+                let text = block(item, indent + 2, layout);
+                let nested = item.is_object() || item.is_array();
+                let text = if nested { text.trim_start_matches(' ') } else { &text };
+                format!("{margin}- {text}")
             };
             items.iter().map(line).collect()
         }
-        Value::String(text) => literal(text, indent).unwrap_or_else(|| scalar(text) + "\n"),
+        Value::String(text) => {
+            let as_it_is = if layout == Layout::Flat { literal(text, indent) } else { None };
+            as_it_is.unwrap_or_else(|| scalar(text) + "\n")
+        }
         other => format!("{other}\n"),
     }
 }
@@ -73,7 +87,7 @@ fn literal(text: &str, indent: usize) -> Option<String> {
 }
 
 /// A text as it is where no reader of YAML 1.1 could take it for something else, else in quotes.
-pub(crate) fn scalar(text: &str) -> String {
+fn scalar(text: &str) -> String {
     let words = ["", "true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     let printed = text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
     let counted = text.starts_with(|c: char| c.is_ascii_digit() || "+.~".contains(c));
@@ -93,7 +107,7 @@ mod tests {
 
     #[track_caller]
     fn check(value: &Value, text: &str) {
-        assert_eq!(write(value), text);
+        assert_eq!(write(value, Layout::Flat), text);
         assert_eq!(&read(text.as_bytes()).expect("YAML"), value);
     }
 
@@ -145,6 +159,14 @@ odd: \"\\u0001\\n\"
 ",
         );
         check(&json!([]), "[]\n");
+    }
+
+    #[test]
+    fn documents_within_documents_are_deeper() {
+        let value = json!({"a": {"b": [{"c": 1, "d": ["x"]}], "e": {}}, "f": "g\nh\n"});
+        let text = "a:\n    b:\n        - c: 1\n          d:\n            - x\n    e: {}\n\
+                    f: \"g\\nh\\n\"\n";
+        assert_eq!(write(&value, Layout::Deep), text);
     }
 
     #[test]

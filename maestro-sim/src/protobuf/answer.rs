@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::media::Wire;
 use super::{MEDIA_TYPE, encode, envelope, message_of};
+use crate::api::Status;
 use crate::api::http as json;
 use crate::api::read::List;
 use crate::api::server::{self, Handled};
-use crate::api::{Status, yaml};
+use crate::api::yaml::{self, Layout};
 use crate::body::Body;
 
 /// The HTTP answer of anything but a watch, in the form that a client wants.
@@ -51,7 +52,7 @@ pub fn recoded(wire: Wire, mut answer: Response<Body>) -> Response<Body> {
     let text: Vec<u8> = chunks.iter().flatten().copied().collect();
     let value: Value = serde_json::from_slice(&text).unwrap_or_default();
     let bytes = match wire {
-        Wire::Yaml => Some(Ok(yaml::write(&value).into())),
+        Wire::Yaml => Some(Ok(yaml::write(&value, Layout::Flat).into())),
         _ => encode(&value),
     };
     if let (Some(Ok(bytes)), Ok(media)) = (bytes, HeaderValue::try_from(media)) {

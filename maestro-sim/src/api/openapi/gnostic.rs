@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::api::yaml::scalar;
+use crate::api::yaml::{self, Layout};
 
 /// One message: its fields, in the order of their numbers. As in all of proto3, what is empty is
 /// not written.
@@ -242,37 +242,6 @@ fn schema(value: &Value) -> Message {
 
 fn any(value: &Value) -> Message {
     let mut message = Message::default();
-    message.bytes(2, yaml(value, 0).as_bytes());
+    message.bytes(2, yaml::write(value, Layout::Deep).as_bytes());
     message
-}
-
-/// YAML in blocks, as Go's `yaml.v3` writes it.
-fn yaml(value: &Value, indent: usize) -> String {
-    let margin = " ".repeat(indent);
-    // What stands behind a dash or a name: on its line, or below it.
-    let behind = |value: &Value, deeper: usize| match value {
-        Value::Object(fields) if !fields.is_empty() => format!("\n{}", yaml(value, deeper)),
-        Value::Array(items) if !items.is_empty() => format!("\n{}", yaml(value, deeper)),
-        value => format!(" {}", yaml(value, 0)),
-    };
-    match value {
-        Value::Object(fields) if !fields.is_empty() => {
-            let line = |(name, value): (&String, &Value)| {
-                format!("{margin}{}:{}", scalar(name), behind(value, (indent / 4 + 1) * 4))
-            };
-            fields.iter().map(line).collect()
-        }
-        Value::Array(items) if !items.is_empty() => {
-            let line = |item: &Value| match item {
-                Value::Object(fields) if !fields.is_empty() => {
-                    let text = yaml(item, indent + 2);
-                    format!("{margin}- {}", text.trim_start())
-                }
-                item => format!("{margin}-{}", behind(item, indent + 2)),
-            };
-            items.iter().map(line).collect()
-        }
-        Value::String(text) => scalar(text) + "\n",
-        other => format!("{other}\n"),
-    }
 }
