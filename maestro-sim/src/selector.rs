@@ -3,7 +3,7 @@
 //! Both are parsed once into a compiled form and evaluated many times. Error texts are those a
 //! real API server answers with, because clients show them to people.
 
-mod field;
+pub(crate) mod field;
 mod label;
 mod lex;
 pub(crate) mod validate;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
+use crate::api::version::Lookup;
 use crate::api::watch::found_late;
 use crate::api::{Options, Request, Status, query};
 use crate::go_json;
@@ -56,6 +57,8 @@ pub struct Filter {
     name: Option<String>,
     labels: Option<LabelSelector>,
     fields: Option<FieldSelector>,
+    /// How a field of a stored object is read.
+    lookup: Lookup,
 }
 
 impl Filter {
@@ -81,7 +84,8 @@ impl Filter {
         let name = (!request.name.is_empty()).then(|| request.name.clone());
         let name = name
             .or_else(|| fields.as_ref().and_then(|f| f.exact("metadata.name")).map(str::to_owned));
-        Ok(Self { namespace: request.namespace.clone(), name, labels, fields })
+        let namespace = request.namespace.clone();
+        Ok(Self { namespace, name, labels, fields, lookup: served.lookup() })
     }
 
     /// Whether an object passes.
@@ -89,7 +93,10 @@ impl Filter {
         (self.namespace.is_empty() || object.namespace() == self.namespace)
             && self.name.as_ref().is_none_or(|name| object.name() == name)
             && self.labels.as_ref().is_none_or(|l| l.matches(object.labels()))
-            && self.fields.as_ref().is_none_or(|f| f.matches_object(object.value()))
+            && self
+                .fields
+                .as_ref()
+                .is_none_or(|f| f.matches(|path| (self.lookup)(object.value(), path)))
     }
 
     /// Whether nothing but the namespace filters.

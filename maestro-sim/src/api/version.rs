@@ -21,7 +21,7 @@ use crate::api::server::{Response, Server};
 use crate::managed::{self, View};
 use crate::object::{GroupResource, Key, Object};
 use crate::schema::Schema;
-use crate::selector::FieldSelector;
+use crate::selector::{FieldSelector, field};
 use crate::{structural, typed};
 
 static EVENTS: GroupResource = GroupResource::new("", "events");
@@ -47,6 +47,20 @@ impl Storage {
             ("autoscaling", "horizontalpodautoscalers", "v1") => Self::Autoscalers,
             _ => Self::Same,
         }
+    }
+}
+
+/// How a field selector reads a field of a stored object.
+pub(super) type Lookup = for<'a> fn(&'a Value, &str) -> Option<Cow<'a, str>>;
+
+/// An Event of the core is selected by its source's component, or who reported it if there is none.
+fn of_event<'a>(event: &'a Value, path: &str) -> Option<Cow<'a, str>> {
+    match path {
+        "source" => {
+            let component = field::at(event, "source.component").filter(|name| !name.is_empty());
+            component.or_else(|| field::at(event, "reportingComponent"))
+        }
+        path => field::at(event, path),
     }
 }
 
@@ -88,7 +102,7 @@ impl Served {
             Storage::Named(..) => structural::prune(self.schema(), &mut value),
             Storage::Same => {}
         }
-        self.name(&mut value, self.api_version());
+        name(&mut value, self.api_version());
         self.refill(&mut value);
         Cow::Owned(Arc::new(Object::new(value)))
     }
@@ -100,18 +114,18 @@ impl Served {
             Storage::Named(stored, _) if stored == self.api_version() => {}
             Storage::Named(stored, _) => {
                 self.fit(&mut value);
-                self.name(&mut value, stored);
+                name(&mut value, stored);
             }
             Storage::CoreEvents => {
                 rename(&mut value, |names| names);
-                self.name(&mut value, "v1");
+                name(&mut value, "v1");
                 if let Some(core) = registry.find(&EVENTS, "v1") {
                     core.refill(&mut value);
                 }
             }
             Storage::Autoscalers => {
                 autoscaler::to_v2(&mut value);
-                self.name(&mut value, "autoscaling/v2");
+                name(&mut value, "autoscaling/v2");
                 if let Some(second) = registry.find(&self.resource, "v2") {
                     second.refill(&mut value);
                 }
@@ -139,18 +153,17 @@ impl Served {
         }
     }
 
-    fn name(&self, value: &mut Value, api_version: &str) {
-        if let Some(map) = value.as_object_mut() {
-            map.insert("apiVersion".into(), api_version.into());
-        }
-    }
-
     /// Fields that a typed version always writes, and those it does not.
     fn refill(&self, value: &mut Value) {
         if !self.is_custom() {
             // What was valid in one version is well typed in the other.
             let _ = typed::decode(self.schema(), &self.kind, value, None);
         }
+    }
+
+    /// How its field selectors read stored objects.
+    pub(super) fn lookup(&self) -> Lookup {
+        if *self.stored() == EVENTS { of_event } else { field::at }
     }
 
     /// A field selector of this version's names as one of the stored names.
@@ -163,6 +176,12 @@ impl Served {
             }),
             _ => fields,
         }
+    }
+}
+
+fn name(value: &mut Value, api_version: &str) {
+    if let Some(map) = value.as_object_mut() {
+        map.insert("apiVersion".into(), api_version.into());
     }
 }
 

@@ -103,20 +103,17 @@ impl FieldSelector {
 
     /// Whether an object is selected, reading each field by its dotted path in the tree.
     pub fn matches_object(&self, object: &Value) -> bool {
-        self.matches(|path| {
-            let value = path.split('.').try_fold(object, |value, step| value.get(step))?;
-            match value {
-                // An Event of the core is selected by its source's component, if that is set.
-                Value::Object(source) if path == "source" => {
-                    let own = source.get("component").and_then(Value::as_str);
-                    let own = own.filter(|own| !own.is_empty());
-                    own.or_else(|| object.get("reportingComponent")?.as_str()).map(Cow::Borrowed)
-                }
-                Value::String(text) => Some(Cow::Borrowed(text.as_str())),
-                Value::Null | Value::Array(_) | Value::Object(_) => None,
-                scalar => Some(Cow::Owned(scalar.to_string())),
-            }
-        })
+        self.matches(|path| at(object, path))
+    }
+}
+
+/// The text of the field at a dotted path of a tree; none where there is no scalar.
+pub fn at<'a>(object: &'a Value, path: &str) -> Option<Cow<'a, str>> {
+    let value = path.split('.').try_fold(object, |value, step| value.get(step))?;
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text.as_str())),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+        scalar => Some(Cow::Owned(scalar.to_string())),
     }
 }
 
