@@ -30,25 +30,14 @@ pub fn complete(crd: &mut Value) {
     map_at(crd, &["spec"]).entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
 }
 
-/// The definition with its names accepted and established: conditions and stored versions.
+/// The definition with its names accepted and established.
 ///
 /// Already established definitions keep their transition times.
 pub fn accepted(crd: &Value, now: &str) -> Value {
     let mut out = crd.clone();
     let names = at(crd, &["spec", "names"]).cloned().unwrap_or_default();
-    let storage = at(crd, &["spec", "versions"]).and_then(Value::as_array).into_iter().flatten();
-    let storage = storage
-        .filter(|v| v.get("storage").and_then(Value::as_bool) == Some(true))
-        .filter_map(|v| v.get("name").cloned())
-        .next();
     let status = map_at(&mut out, &["status"]);
     status.insert("acceptedNames".into(), names);
-    let stored = status.entry("storedVersions").or_insert_with(|| json!([]));
-    if let (Some(list), Some(version)) = (stored.as_array_mut(), storage)
-        && !list.contains(&version)
-    {
-        list.push(version);
-    }
     let accepted = ("NamesAccepted", "NoConflicts", "no conflicts found");
     let established =
         ("Established", "InitialNamesAccepted", "the initial names have been accepted");
