@@ -18,7 +18,7 @@ pub const NAMESPACE: &str = "maestro-system";
 /// The container's port for `/metrics`, `/healthz` and `/readyz`.
 const PORT: u16 = 8080;
 /// Whom the container runs as: nobody that a host knows.
-const USER: u32 = 65532;
+pub const USER: u32 = 65532;
 /// How long a pod may take to end, in seconds: the operator's own grace (25 s) and a little more.
 const GRACE: u32 = 30;
 

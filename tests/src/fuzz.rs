@@ -10,10 +10,10 @@ mod expressions;
 mod files;
 mod message;
 pub mod seeds;
-
-use std::sync::Once;
 mod selectors;
 mod server;
+
+use std::sync::Once;
 
 /// One thing to be tried with any input.
 #[derive(Clone, Copy, Debug)]

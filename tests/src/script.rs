@@ -78,6 +78,20 @@ impl Running {
         Self { kubeconfig, _live: None, _plane: None, _runtime: runtime, _folder: folder }
     }
 
+    /// A real one and a simulated one; none where there is no real one, which is then said by name.
+    ///
+    /// # Panics
+    /// When one cannot be started.
+    pub fn both(whole: Whole, name: &str) -> Option<[Self; 2]> {
+        match Self::real(whole) {
+            Ok(real) => Some([real, Self::simulated(whole)]),
+            Err(why) => {
+                println!("SKIPPED {name}: {why}");
+                None
+            }
+        }
+    }
+
     /// Starts a real one.
     ///
     /// # Errors

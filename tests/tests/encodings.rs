@@ -95,14 +95,7 @@ async fn told(cluster: &Running) -> Vec<String> {
 
 #[test]
 fn answers_are_packed_as_a_real_server_packs_them() {
-    let real = match Running::real(Whole::ApiServer) {
-        Ok(real) => real,
-        Err(why) => {
-            println!("SKIPPED encodings: {why}");
-            return;
-        }
-    };
-    let simulated = Running::simulated(Whole::ApiServer);
+    let Some([real, simulated]) = Running::both(Whole::ApiServer, "encodings") else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let [real, simulated] = runtime
         .expect("a runtime")

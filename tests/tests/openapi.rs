@@ -128,14 +128,7 @@ fn differences(place: &str, real: &Value, simulated: &Value) -> Vec<String> {
 
 #[test]
 fn documents_say_what_those_of_a_real_server_say() {
-    let real = match Running::real(Whole::ApiServer) {
-        Ok(real) => real,
-        Err(why) => {
-            println!("SKIPPED openapi: {why}");
-            return;
-        }
-    };
-    let simulated = Running::simulated(Whole::ApiServer);
+    let Some([real, simulated]) = Running::both(Whole::ApiServer, "openapi") else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let (all, out) = runtime.expect("a runtime").block_on(async {
         let (real, simulated) =
@@ -160,14 +153,9 @@ fn documents_say_what_those_of_a_real_server_say() {
 
 #[test]
 fn the_second_version_is_written_in_protobuf_as_a_real_server_writes_it() {
-    let real = match Running::real(Whole::ApiServer) {
-        Ok(real) => real,
-        Err(why) => {
-            println!("SKIPPED openapi in protobuf: {why}");
-            return;
-        }
+    let Some([real, simulated]) = Running::both(Whole::ApiServer, "openapi in protobuf") else {
+        return;
     };
-    let simulated = Running::simulated(Whole::ApiServer);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let (real, simulated) =

@@ -61,10 +61,8 @@ async fn once(place: &Place, scenario: &Scenario, seed: u64) -> Result<Outcome, 
     };
     let control = live.control.clone();
     let cluster: Shared = Arc::new(live);
-    let outcome = {
-        let run = Run::new(scenario, cluster, control, recorder, place.as_installed);
-        run.through(seed).await
-    };
+    let run = Run::new(scenario, cluster, control, recorder, place.as_installed);
+    let outcome = run.through(seed).await;
     match base.failure().await {
         Some(why) => Err(why),
         None => Ok(outcome),

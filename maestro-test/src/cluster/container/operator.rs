@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use maestro_core::manifests::USER;
 use testcontainers::core::BuildImageOptions;
 use testcontainers::runners::{AsyncBuilder as _, AsyncRunner as _};
 use testcontainers::{ContainerAsync, GenericBuildableImage, GenericImage, ImageExt as _};
@@ -13,8 +14,6 @@ use testcontainers::{ContainerAsync, GenericBuildableImage, GenericImage, ImageE
 pub const PROGRAM: &str = "MAESTRO_PROGRAM";
 /// The image's name, to which a tag belongs.
 const IMAGE: &str = "maestro-operator";
-/// Nobody that a host knows, as the manifests have it.
-const USER: &str = "65532:65532";
 
 /// The image's name and tag, and the image.
 pub struct Built {
@@ -117,7 +116,7 @@ pub async fn build(program: &Path) -> Result<Built, String> {
         hasher.write(&content);
         image.push_str(&format!("COPY {index} {inside}\n"));
     }
-    image.push_str(&format!("USER {USER}\nENTRYPOINT [\"/bin/maestro\"]\n"));
+    image.push_str(&format!("USER {USER}:{USER}\nENTRYPOINT [\"/bin/maestro\"]\n"));
     let tag = format!("{:016x}", hasher.finish());
     let build = GenericBuildableImage::new(IMAGE, &tag).with_dockerfile_string(image);
     let build = files

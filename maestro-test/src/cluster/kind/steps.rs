@@ -6,6 +6,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use maestro_core::manifests;
+
 /// The node's name.
 pub const NAME: &str = "maestro-kind";
 /// Where kubeadm's configuration stands.
@@ -76,9 +78,19 @@ const STEPS: [Step; 9] = [
     step(
         "the operator",
         60,
-        "kubectl apply --server-side -f @MANIFESTS@ && kubectl --namespace maestro-system \
-         rollout status deployment/maestro-operator --timeout=300s",
+        "kubectl apply --server-side -f @MANIFESTS@ && kubectl --namespace @NAMESPACE@ \
+         rollout status deployment/@OPERATOR@ --timeout=300s",
     ),
+];
+
+/// What is filled in.
+const WORDS: [(&str, &str); 6] = [
+    ("@CONFIG@", CONFIG),
+    ("@PODS@", PODS),
+    ("@ARCHIVE@", ARCHIVE),
+    ("@MANIFESTS@", MANIFESTS),
+    ("@NAMESPACE@", manifests::NAMESPACE),
+    ("@OPERATOR@", manifests::NAME),
 ];
 
 /// Makes a cluster of a node.
@@ -87,8 +99,8 @@ const STEPS: [Step; 9] = [
 /// With the step that failed and what it printed.
 pub async fn run(node: &impl Node) -> Result<(), String> {
     for step in &STEPS {
-        let line = step.line.replace("@CONFIG@", CONFIG).replace("@PODS@", PODS);
-        let line = line.replace("@ARCHIVE@", ARCHIVE).replace("@MANIFESTS@", MANIFESTS);
+        let line =
+            WORDS.iter().fold(step.line.to_owned(), |line, (word, by)| line.replace(word, by));
         let line = format!("export KUBECONFIG=/etc/kubernetes/admin.conf; {line}");
         let end = tokio::time::Instant::now() + Duration::from_secs(step.patience);
         while let Err(why) = node.exec(&["sh", "-c", &line]).await {
