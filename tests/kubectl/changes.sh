@@ -56,7 +56,7 @@ kubectl patch deploy web -n work --subresource=scale --type=merge -p '{"spec":{"
 kubectl set resources deploy web -n work --limits=cpu=1,memory=1Gi --requests=cpu=2
 kubectl set resources deploy web -n work --limits=cpu=1,memory=1Gi
 kubectl set serviceaccount deploy web builder -n work
-kubectl set env deploy/web -n work --from=configmap/settings --prefix=S_ | sort
+kubectl set env deploy/web -n work --from=configmap/settings --prefix=S_ 2>&1 | sort
 kubectl set env deploy/web -n work --list | sort
 kubectl set selector svc ext app=other -n work
 kubectl set subject clusterrolebinding lister --user=bob
