@@ -3,17 +3,21 @@
 //! One file per group of kinds; [`validate`] is the list that registers them.
 //! Source: `k8s.io/kubernetes/pkg/apis/*/validation` and `k8s.io/apimachinery/pkg/api/validation`.
 
+mod address;
 mod admission;
 mod autoscaler;
 mod batch;
 mod cluster;
 mod core;
 mod cron;
+mod endpoints;
 mod event;
 pub mod field;
 mod go_json;
 mod limits;
 pub(crate) mod meta;
+mod network;
+mod node;
 mod pod;
 mod policy;
 mod quota;
@@ -25,6 +29,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
+mod volume;
 mod webhooks;
 mod workload;
 
@@ -39,12 +44,27 @@ pub(crate) use pod::warnings as pod_warnings;
 pub(crate) use service::addresses as cluster_addresses;
 
 /// What is wrong with the status of a complete object.
-pub fn status(resource: &GroupResource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+pub fn status(
+    version: Version,
+    resource: &GroupResource,
+    object: &Value,
+    old: Option<&Value>,
+) -> Vec<Cause> {
     let mut causes = Vec::new();
-    if (&*resource.group, &*resource.resource) == ("", "resourcequotas") {
-        quota::status(object, &mut causes);
+    let found = &mut causes;
+    match (&*resource.group, &*resource.resource) {
+        ("", "resourcequotas") => quota::status(object, found),
+        ("", "nodes") => node::node_status(object, found),
+        ("", "services") => status::balancer(version, object, found),
+        ("networking.k8s.io", "ingresses") => {
+            let points = object.pointer("/status/loadBalancer/ingress");
+            let (root, null) = (field::Path::Root, Value::Null);
+            let status = root.field("status");
+            let balancer = status.field("loadBalancer");
+            network::points(version, points.unwrap_or(&null), &balancer.field("ingress"), found);
+        }
+        id => status::status(id, object, old, found),
     }
-    status::status((&resource.group, &resource.resource), object, old, &mut causes);
     causes
 }
 
@@ -66,6 +86,24 @@ pub fn validate(
         ("", "resourcequotas") => quota::quota(object, old, found),
         ("" | "events.k8s.io", "events") => event::event(object, old, found),
         ("", "limitranges") => limits::range(object, found),
+        ("", "nodes") => node::node(version, object, old, found),
+        ("", "namespaces") => node::namespace(object, found),
+        ("", "persistentvolumes") => volume::volume(object, old, found),
+        ("", "endpoints") => endpoints::endpoints(version, object, found),
+        ("", "podtemplates") => workload::template(object, found),
+        ("", "replicationcontrollers") => workload::replication_controller(object, found),
+        ("apps", "controllerrevisions") => workload::revision(object, old, found),
+        ("coordination.k8s.io", "leases") => node::lease(object, found),
+        ("discovery.k8s.io", "endpointslices") => endpoints::slice(object, old, found),
+        ("networking.k8s.io", "ingresses") => network::ingress(version, object, old, found),
+        ("networking.k8s.io", "ingressclasses") => network::ingress_class(object, old, found),
+        ("networking.k8s.io", "networkpolicies") => network::policy(version, object, found),
+        ("node.k8s.io", "runtimeclasses") => node::runtime_class(object, old, found),
+        ("scheduling.k8s.io", "priorityclasses") => node::priority_class(object, old, found),
+        ("storage.k8s.io", "storageclasses") => {
+            volume::storage_class(version, object, old, found);
+        }
+        ("storage.k8s.io", "csidrivers") => volume::driver(object, old, found),
         ("", "persistentvolumeclaims") => storage::claim(object, old, found),
         ("apps", "deployments") => workload::deployment(object, old, found),
         ("apps", "replicasets") => workload::replica_set(object, old, found),

@@ -49,6 +49,7 @@ const ALL: &[(&str, &str, Defaulter)] = &[
     ("batch", "jobs", batch::job),
     ("discovery.k8s.io", "endpointslices", network::endpoint_slice),
     ("flowcontrol.apiserver.k8s.io", "flowschemas", core::flow_schema),
+    ("networking.k8s.io", "ingressclasses", network::ingress_class),
     ("networking.k8s.io", "ingresses", network::ingress),
     ("networking.k8s.io", "networkpolicies", network::policy),
     ("rbac.authorization.k8s.io", "clusterrolebindings", core::role_binding),

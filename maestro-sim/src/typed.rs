@@ -59,7 +59,7 @@ pub fn forget_empty(schema: &Schema, value: &mut Value) {
         Value::Object(map) => {
             for (name, child) in map.iter_mut() {
                 let Some(field) = schema.field(name) else { continue };
-                if field.encoding == Encoding::Null && is_empty(child) {
+                if field.encoding == Encoding::Null && is_empty(child) && !is_open(field) {
                     *child = Value::Null;
                 } else {
                     forget_empty(field, child);
@@ -73,6 +73,11 @@ pub fn forget_empty(schema: &Schema, value: &mut Value) {
         }
         _ => {}
     }
+}
+
+/// Whether a field holds an object of which nothing is known, and so is not empty by itself.
+fn is_open(field: &Schema) -> bool {
+    field.kind != Kind::Array && field.additional.is_none() && field.properties.is_empty()
 }
 
 /// A kind's zero value: what exists of an object before anyone says anything about it.
@@ -198,7 +203,7 @@ impl Decoder {
             let here = Place { owner: struct_name(field, place), fields: Some((place, name)) };
             self.value(field, &field.go_type, child, known, &here, &path.field(name))?;
             match field.encoding {
-                Encoding::Null => self.noticed.empties |= is_empty(child),
+                Encoding::Null => self.noticed.empties |= is_empty(child) && !is_open(field),
                 Encoding::OmitEmpty if is_empty(child) && field.properties.is_empty() => {
                     self.noticed.dropped.push(path.field(name).steps());
                 }

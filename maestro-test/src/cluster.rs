@@ -9,6 +9,8 @@ pub mod account;
 pub mod container;
 #[cfg(feature = "clusters")]
 pub mod control_plane;
+#[cfg(feature = "clusters")]
+mod keeper;
 #[cfg(feature = "containers")]
 pub mod kind;
 #[cfg(feature = "clusters")]

@@ -165,6 +165,13 @@ impl Server {
                  name"
             ));
         }
+        let asked = at(body, &["spec", "preemptionPolicy"]).and_then(Value::as_str);
+        if let Some(asked) = asked.filter(|asked| *asked != policy) {
+            return refuse(format!(
+                "the string value of PreemptionPolicy ({asked}) must not be provided in pod spec; \
+                 priority admission controller computed {policy} from the given PriorityClass name"
+            ));
+        }
         let runtime = at(body, &["spec", "runtimeClassName"]).and_then(Value::as_str);
         if let Some(class) =
             runtime.filter(|class| self.peek(&RUNTIME_CLASSES, "", class).is_none())

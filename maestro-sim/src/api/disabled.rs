@@ -80,6 +80,13 @@ const OF_OTHERS: &[(&str, &str, &str, Path)] = &[
     ),
 ];
 
+/// What no version takes any more, or yet.
+const NEVER: &[(&str, &str, Path)] = &[
+    ("coordination.k8s.io", "leases", &["spec", "strategy"]),
+    ("coordination.k8s.io", "leases", &["spec", "preferredHolder"]),
+    ("discovery.k8s.io", "endpointslices", &["endpoints", "*", "deprecatedTopology"]),
+];
+
 /// Which of those have defaults, which belong to the feature, too.
 const DEFAULTS: &[(&str, Path)] = &[
     ("MaxUnavailableStatefulSet", &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"]),
@@ -142,10 +149,13 @@ fn restore(before: Option<&Value>, value: &mut Value, path: &[&str]) {
 /// Takes out of an object what its version has switched off and `old` does not use.
 pub(super) fn drop_fields(served: &Served, object: &mut Value, old: Option<&Value>) {
     let version = served.release;
+    let id = (&*served.resource.group, &*served.resource.resource);
+    for (_, _, path) in NEVER.iter().filter(|of| (of.0, of.1) == id) {
+        restore(old, object, path);
+    }
     if version == Version::default() || served.is_custom() {
         return;
     }
-    let id = (&*served.resource.group, &*served.resource.resource);
     for (_, _, feature, path) in OF_OTHERS.iter().filter(|of| (of.0, of.1) == id) {
         drop_field(version, feature, path, object, old);
     }

@@ -2,7 +2,7 @@
 //!
 //! Source: `PrepareForCreate` and `PrepareForUpdate` of `k8s.io/kubernetes/pkg/registry`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::api::registry::Served;
 use crate::api::server::Server;
@@ -36,7 +36,14 @@ impl Server {
     ) -> Result<bool, Box<Status>> {
         match (&*served.resource.group, &*served.resource.resource) {
             ("", "namespaces") => {
-                add_if_empty(map_at(body, &["spec"]), "finalizers", json!(["kubernetes"]));
+                let spec = map_at(body, &["spec"]);
+                let finalizers = spec.entry("finalizers").or_insert(Value::Null);
+                let own = Value::from("kubernetes");
+                match finalizers {
+                    Value::Array(all) if all.contains(&own) => {}
+                    Value::Array(all) => all.push(own),
+                    none => *none = json!([own]),
+                }
                 map_at(body, &["status"]).insert("phase".into(), "Active".into());
             }
             ("", "services") => {
@@ -99,12 +106,6 @@ impl Server {
             map_at(body, &["metadata", "annotations"])
                 .insert(TEMPLATE_GENERATION.into(), count.to_string().into());
         }
-    }
-}
-
-fn add_if_empty(map: &mut Map<String, Value>, field: &str, list: Value) {
-    if map.get(field).and_then(Value::as_array).is_none_or(Vec::is_empty) {
-        map.insert(field.into(), list);
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Generation {
     None,
     /// A change of `spec`.
     Spec,
+    /// The same, and there is none before the first (CSIDriver).
+    SpecOnceChanged,
     /// A change of `spec` or of the annotations (Deployment).
     SpecOrAnnotations,
     /// Any change at all but of the server's own metadata (EndpointSlice).

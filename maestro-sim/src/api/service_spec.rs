@@ -153,7 +153,7 @@ pub(super) fn families(
         .is_some_and(|selector| !selector.is_empty());
     // A headless Service that selects nothing may be given endpoints of any family.
     let open = headless && !selects;
-    if spec_text(body, "ipFamilyPolicy").is_empty() {
+    if at(body, &["spec", "ipFamilyPolicy"]).is_none() {
         let before = live.map_or("", |live| spec_text(live, "ipFamilyPolicy")).to_owned();
         let policy = match before.as_str() {
             "" if open => "RequireDualStack",

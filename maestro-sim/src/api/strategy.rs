@@ -53,7 +53,7 @@ impl Served {
             self.of_scale(request, body, &mut causes);
             causes
         } else if request.subresource == "status" {
-            builtin::status(&self.resource, body, old)
+            builtin::status(self.release, &self.resource, body, old)
         } else {
             let (body, old) = (self.validated(body), old.map(|old| self.validated(old)));
             builtin::validate(self.release, &self.resource, &body, old.as_deref())
@@ -135,6 +135,8 @@ impl Served {
                     || at(old, &["metadata", "labels"]) != at(new, &["metadata", "labels"])
             }
             Generation::Spec => differs("spec"),
+            Generation::SpecOnceChanged if !differs("spec") => return now,
+            Generation::SpecOnceChanged => true,
             Generation::SpecOrAnnotations => differs("spec") || annotations(),
             Generation::AnyButMetadata => self.differs_outside_metadata(old, new),
         };

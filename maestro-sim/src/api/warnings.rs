@@ -39,6 +39,18 @@ impl Server {
         match (&*served.resource.group, &*served.resource.resource) {
             ("", "secrets") => out.extend(no_pem(body)),
             ("", "services") => service_spec::warnings(body, out),
+            ("", "persistentvolumes") => out.extend(recycled(body)),
+            ("", "podtemplates") => {
+                if let Some(template) = body.get("template").filter(|_| changed) {
+                    pod_warnings(template, &root.field("template"), out);
+                }
+            }
+            ("discovery.k8s.io", "endpointslices") if old.is_none() => {
+                if at(body, &["addressType"]).is_some_and(|kind| kind == "FQDN") {
+                    out.push("spec.addressType: FQDN endpoints are deprecated".to_owned());
+                }
+            }
+            ("networking.k8s.io", "ingresses") if old.is_none() => out.extend(classified(body)),
             // Few people change pods by hand.
             ("", "pods") if old.is_none() => {
                 name(body, "the Pod's hostname", out);
@@ -107,6 +119,25 @@ fn no_pem(secret: &Value) -> Option<String> {
         !String::from_utf8_lossy(&text).contains("-----BEGIN ")
     })?;
     Some(format!("tls: failed to find any PEM data in {what} input"))
+}
+
+/// Volumes that are wiped and used again.
+fn recycled(volume: &Value) -> Option<String> {
+    let policy = at(volume, &["spec", "persistentVolumeReclaimPolicy"])?;
+    (policy == "Recycle").then(|| {
+        "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, \
+         the recommended approach is to use dynamic provisioning."
+            .to_owned()
+    })
+}
+
+/// Ingresses whose class is an annotation still.
+fn classified(ingress: &Value) -> Option<String> {
+    const CLASS: &str = "kubernetes.io/ingress.class";
+    at(ingress, &["metadata", "annotations", CLASS])?;
+    at(ingress, &["spec", "ingressClassName"]).is_none().then(|| {
+        format!("annotation {CLASS:?} is deprecated, please use 'spec.ingressClassName' instead")
+    })
 }
 
 fn template(body: &Value, spec: &Path<'_>, out: &mut Vec<String>) {

@@ -131,7 +131,7 @@ impl Server {
         self.name(served, request, &mut body)?;
         disabled::drop_fields(served, &mut body, None);
         let unsettled = self.prepare_create(served, request, &mut body)?;
-        if served.generation != Generation::None {
+        if !matches!(served.generation, Generation::None | Generation::SpecOnceChanged) {
             set_generation(&mut body, Some(1));
         }
         let checked = served

@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::field::{self, Path};
+use super::webhooks;
 use crate::api::Cause;
 use crate::facts::Version;
 use crate::structural::cel;
@@ -23,11 +24,25 @@ fn list<'v>(value: &'v Value, path: &str) -> &'v [Value] {
 pub(super) fn policy(object: &Value, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let spec = root.field("spec");
-    if object.pointer("/spec/matchConstraints").is_none_or(Value::is_null) {
-        causes.push(field::required(&spec.field("matchConstraints"), ""));
-    } else if list(object, "/spec/matchConstraints/resourceRules").is_empty() {
-        let constraints = spec.field("matchConstraints");
-        causes.push(field::required(&constraints.field("resourceRules"), ""));
+    let null = Value::Null;
+    let fields = object.get("spec").unwrap_or(&null);
+    field::word(fields, "failurePolicy", &["Fail", "Ignore"], &spec, causes);
+    let constraints = spec.field("matchConstraints");
+    match field::set(fields, "matchConstraints") {
+        None => causes.push(field::required(&constraints, "")),
+        Some(criteria) => {
+            if field::list(criteria, "resourceRules").is_empty() {
+                causes.push(field::required(&constraints.field("resourceRules"), ""));
+            }
+            let allowed = ["Equivalent", "Exact"];
+            field::word(criteria, "matchPolicy", &allowed, &constraints, causes);
+            for name in ["resourceRules", "excludeResourceRules"] {
+                let place = constraints.field(name);
+                for (index, rule) in field::list(criteria, name).iter().enumerate() {
+                    webhooks::rule(rule, &place.index(index), causes);
+                }
+            }
+        }
     }
     let conditions = spec.field("matchConditions");
     for (index, condition) in list(object, "/spec/matchConditions").iter().enumerate() {

@@ -142,7 +142,7 @@ fn job_spec(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     if let Some(policy) = set(spec, "podFailurePolicy") {
         failure_policy(policy, spec, &path.field("podFailurePolicy"), causes);
     }
-    replacement(spec, &path.field("podReplacementPolicy"), causes);
+    replacement(spec, &path, causes);
     let template = spec.get("template").unwrap_or(&Value::Null);
     let here = path.field("template");
     workload::pod_template(template, &here, causes);
@@ -167,10 +167,7 @@ fn job_spec(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 
 fn modes(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let mode = text(spec, "completionMode");
-    let allowed = ["NonIndexed", "Indexed"];
-    if !mode.is_empty() && !allowed.contains(&mode) {
-        causes.push(field::not_supported(&path.field("completionMode"), &mode.into(), &allowed));
-    }
+    field::word(spec, "completionMode", &["NonIndexed", "Indexed"], path, causes);
     let completions = int(spec, "completions");
     if mode == "Indexed" {
         if completions.is_none() {
@@ -199,14 +196,11 @@ fn modes(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 
 /// A policy that tells failures apart must wait for them.
 fn replacement(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let policy = text(spec, "podReplacementPolicy");
     let allowed: &[&str] = match set(spec, "podFailurePolicy") {
         Some(_) => &["Failed"],
         None => &["Failed", "TerminatingOrFailed"],
     };
-    if !policy.is_empty() && !allowed.contains(&policy) {
-        causes.push(field::not_supported(path, &policy.into(), allowed));
-    }
+    field::word(spec, "podReplacementPolicy", allowed, path, causes);
 }
 
 fn failure_policy(policy: &Value, spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {

@@ -164,6 +164,21 @@ pub(crate) fn one_of(
     }
 }
 
+/// A word in a field that may be absent, but is one of a few where it is there, and not empty.
+pub(crate) fn word(
+    value: &Value,
+    name: &str,
+    allowed: &[&str],
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
+    if let Some(found) = set(value, name)
+        && !found.as_str().is_some_and(|word| allowed.contains(&word))
+    {
+        causes.push(not_supported(&path.field(name), found, allowed));
+    }
+}
+
 /// A number that is not below 0, where there is one.
 pub(crate) fn not_negative(path: &impl fmt::Display, number: Option<i64>, causes: &mut Vec<Cause>) {
     if let Some(number) = number.filter(|number| *number < 0) {
@@ -180,6 +195,14 @@ pub(crate) fn in_range(
 ) {
     if let Some(number) = number.filter(|number| !(least..=most).contains(number)) {
         causes.push(invalid(path, &number.into(), &super::text::range(least, most)));
+    }
+}
+
+/// A list that may not be longer.
+pub(crate) fn at_most(path: &impl fmt::Display, count: usize, most: usize, causes: &mut Vec<Cause>) {
+    if count > most {
+        let message = format!("Too many: {count}: must have at most {most} items");
+        causes.push(at(path, "FieldValueTooMany", message));
     }
 }
 

@@ -242,6 +242,11 @@ pub(super) fn address(text: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
+pub(super) use affinity::node_selector;
+pub(super) use container::no_backsteps;
+pub(super) use resources::{is_whole, one as resource};
+pub(super) use volume::{one as volume_source, token_lifetime};
+
 /// A port number that must be there and in range.
 pub(super) fn check_port(port: Option<&Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
     match port.and_then(Value::as_i64) {

@@ -161,11 +161,8 @@ pub(crate) fn addresses(object: &Value) -> Vec<Cause> {
             causes.push(field::duplicate(&at_families.index(index), family));
         }
     }
-    let policy = text(spec, "ipFamilyPolicy");
-    if !policy.is_empty() {
-        let allowed = ["PreferDualStack", "RequireDualStack", "SingleStack"];
-        field::one_of(&path.field("ipFamilyPolicy"), policy, &allowed, &mut causes);
-    }
+    let allowed = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+    field::word(spec, "ipFamilyPolicy", &allowed, &path, &mut causes);
     for (index, address) in addresses.iter().enumerate() {
         let address = address.as_str().unwrap_or("");
         if index == 0 && address == "None" {
@@ -264,11 +261,7 @@ fn by_type(spec: &Value, kind: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
                       is 'Local'";
         causes.push(field::invalid(&path.field("healthCheckNodePort"), &health.into(), detail));
     }
-    let inside = text(spec, "internalTrafficPolicy");
-    if !inside.is_empty() {
-        let place = path.field("internalTrafficPolicy");
-        field::one_of(&place, inside, &["Cluster", "Local"], causes);
-    }
+    field::word(spec, "internalTrafficPolicy", &["Cluster", "Local"], path, causes);
     let distribution = text(spec, "trafficDistribution");
     if !distribution.is_empty() {
         let allowed = ["PreferClose", "PreferSameZone", "PreferSameNode"];

@@ -5,7 +5,9 @@
 use serde_json::Value;
 
 use super::field::{self, Path, int, text};
+use super::network;
 use crate::api::Cause;
+use crate::facts::Version;
 use crate::object::at;
 
 const OVER_ALL: &str = "cannot be greater than status.replicas";
@@ -98,9 +100,6 @@ pub(super) fn status(
         }
         return;
     }
-    if (group, resource) == ("", "services") {
-        return balancer(object, causes);
-    }
     let Some(known) = counts(group, resource) else { return };
     for name in known.counts {
         field::not_negative(&path.field(name), int(status, name), causes);
@@ -124,31 +123,20 @@ pub(super) fn status(
 }
 
 /// Only a balanced Service has a balancer's addresses, and they are what they say.
-fn balancer(service: &Value, causes: &mut Vec<Cause>) {
+pub(super) fn balancer(version: Version, service: &Value, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let status = root.field("status");
     let balancer = status.field("loadBalancer");
     let path = balancer.field("ingress");
-    let ingress = service.pointer("/status/loadBalancer/ingress").and_then(Value::as_array);
-    let Some(ingress) = ingress.filter(|ingress| !ingress.is_empty()) else { return };
+    let ingress = service.pointer("/status/loadBalancer/ingress");
+    let some = |list: &&Value| list.as_array().is_some_and(|list| !list.is_empty());
+    let Some(ingress) = ingress.filter(some) else { return };
     if at(service, &["spec", "type"]).is_none_or(|kind| kind != "LoadBalancer") {
         let detail = "may only be used when `spec.type` is 'LoadBalancer'";
         causes.push(field::forbidden(&path, detail));
         return;
     }
-    for (index, entry) in ingress.iter().enumerate() {
-        let here = path.index(index);
-        let (ip, host) = (text(entry, "ip"), text(entry, "hostname"));
-        let is_ip = |text: &str| text.parse::<std::net::IpAddr>().is_ok();
-        if !ip.is_empty() && !is_ip(ip) {
-            let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-            causes.push(field::invalid(&here.field("ip"), &ip.into(), detail));
-        }
-        if is_ip(host) {
-            let detail = "must be a DNS name, not an IP address";
-            causes.push(field::invalid(&here.field("hostname"), &host.into(), detail));
-        }
-    }
+    network::points(version, ingress, &path, causes);
 }
 
 /// A namespace is Active until its deletion begins.

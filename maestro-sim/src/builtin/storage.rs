@@ -83,25 +83,11 @@ fn shrunk(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
 
 /// The spec of a claim or of a claim template.
 pub(super) fn claim_spec(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let place = path.field("accessModes");
+    let none = "at least 1 access mode is required";
     let modes = list(spec, "accessModes");
-    if modes.is_empty() {
-        causes.push(field::required(&place, "at least 1 access mode is required"));
-    }
+    access_modes(modes, none, &path.field("accessModes"), causes);
     if let Some(selector) = set(spec, "selector") {
         meta::label_selector(selector, &path.field("selector"), causes);
-    }
-    const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
-    for mode in modes {
-        if !mode.as_str().is_some_and(|mode| MODES.contains(&mode)) {
-            causes.push(field::not_supported(&place, mode, &MODES));
-        }
-    }
-    if modes.iter().any(|m| m == "ReadWriteOncePod")
-        && modes.iter().any(|m| m != "ReadWriteOncePod")
-    {
-        let detail = "may not use ReadWriteOncePod with other access modes";
-        causes.push(field::forbidden(&place, detail));
     }
     let resources = path.field("resources");
     let place = resources.key("storage");
@@ -114,16 +100,42 @@ pub(super) fn claim_spec(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>)
             }
         }
     }
+    classes(spec, path, causes);
+}
+
+/// How a volume may be mounted; `none` is said where it may not be.
+pub(super) fn access_modes(
+    modes: &[Value],
+    none: &str,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
+    const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+    if modes.is_empty() {
+        causes.push(field::required(path, none));
+    }
+    for mode in modes {
+        if !mode.as_str().is_some_and(|mode| MODES.contains(&mode)) {
+            causes.push(field::not_supported(path, mode, &MODES));
+        }
+    }
+    if modes.iter().any(|m| m == "ReadWriteOncePod")
+        && modes.iter().any(|m| m != "ReadWriteOncePod")
+    {
+        let detail = "may not use ReadWriteOncePod with other access modes";
+        causes.push(field::forbidden(path, detail));
+    }
+}
+
+/// The classes of a volume or a claim, and its mode.
+pub(super) fn classes(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     for name in ["storageClassName", "volumeAttributesClassName"] {
         let class = text(spec, name);
         if !class.is_empty() {
             field::each(&path.field(name), class, &form::subdomain(class), causes);
         }
     }
-    let mode = text(spec, "volumeMode");
-    if !mode.is_empty() {
-        field::one_of(&path.field("volumeMode"), mode, &["Block", "Filesystem"], causes);
-    }
+    field::word(spec, "volumeMode", &["Block", "Filesystem"], path, causes);
 }
 
 /// How much a class can provide somewhere: where and of which class is fixed.

@@ -17,6 +17,10 @@ const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower ca
     characters, '-' or '.', and must start and end with an alphanumeric character (e.g. \
     'example.com', regex used for validation is \
     '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const WILDCARD: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid \
+    DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end \
+    with an alphanumeric character (e.g. '*.example.com', regex used for validation is \
+    '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const KEY_NAME: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and \
     must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or \
     '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
@@ -82,6 +86,16 @@ pub(crate) fn subdomain(text: &str) -> Problems {
     longer(text, 253, "characters", &mut out);
     if !is_subdomain(text) {
         out.push(SUBDOMAIN.into());
+    }
+    out
+}
+
+/// A subdomain of which the first label is left open.
+pub(crate) fn wildcard(text: &str) -> Problems {
+    let mut out = Problems::new();
+    longer(text, 253, "characters", &mut out);
+    if !text.strip_prefix("*.").is_some_and(is_subdomain) {
+        out.push(WILDCARD.into());
     }
     out
 }
@@ -216,6 +230,7 @@ mod tests {
         check(label, &["a", "a-1", "1"], &[("", 1), ("A", 1), ("a.b", 1), ("-a", 1)]);
         check(label_1035, &["a-1"], &[("1a", 1), ("a.b", 1)]);
         check(subdomain, &["a.b-c.1"], &[("a..b", 1), ("a_b", 1)]);
+        check(wildcard, &["*.a.b"], &[("*", 1), ("*.", 1), ("*.*.a", 1), ("a.*.b", 1), ("a", 1)]);
         check(key, &["a", "A_b.c", "a.b/C"], &[("", 2), ("/a", 1), ("a/b/c", 1), ("-", 1)]);
         check(label_value, &["", "a_B"], &[("a/", 1), (&"a".repeat(64), 1)]);
         check(port_name, &["http-1"], &[("", 2), ("80", 1), ("a--b", 1), ("-a", 1)]);

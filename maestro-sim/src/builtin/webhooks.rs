@@ -47,13 +47,11 @@ fn webhook(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         ("matchPolicy", &["Equivalent", "Exact"]),
         ("sideEffects", &["None", "NoneOnDryRun"]),
     ] {
-        let found = field::text(hook, name);
-        if found.is_empty() && name == "sideEffects" {
+        if field::set(hook, name).is_none() && name == "sideEffects" {
             let detail = "must specify one of None, NoneOnDryRun";
             causes.push(field::required(&path.field(name), detail));
-        } else if !found.is_empty() && !allowed.contains(&found) {
-            causes.push(field::not_supported(&path.field(name), &found.into(), allowed));
         }
+        field::word(hook, name, allowed, path, causes);
     }
     if let Some(seconds) = field::int(hook, "timeoutSeconds").filter(|s| !(1..=30).contains(s)) {
         let detail = "the timeout value must be between 1 and 30 seconds";
@@ -74,18 +72,11 @@ fn webhook(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         }
         names.push(name);
     }
-    let again = field::text(hook, "reinvocationPolicy");
-    if !again.is_empty() && !["IfNeeded", "Never"].contains(&again) {
-        let allowed = ["IfNeeded", "Never"];
-        causes.push(field::not_supported(
-            &path.field("reinvocationPolicy"),
-            &again.into(),
-            &allowed,
-        ));
-    }
+    field::word(hook, "reinvocationPolicy", &["IfNeeded", "Never"], path, causes);
 }
 
-fn rule(rule: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+/// Which requests are meant.
+pub(super) fn rule(rule: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     for name in ["operations", "apiGroups", "apiVersions", "resources"] {
         let place = path.field(name);
         let items: Vec<&str> = field::list(rule, name).iter().filter_map(Value::as_str).collect();
@@ -124,6 +115,7 @@ fn rule(rule: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
             }
         }
     }
+    field::word(rule, "scope", &["*", "Cluster", "Namespaced"], path, causes);
 }
 
 fn client(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {

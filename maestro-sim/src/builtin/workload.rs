@@ -55,6 +55,52 @@ pub(super) fn replica_set(object: &Value, old: Option<&Value>, causes: &mut Vec<
     fixed_selector(object, old, causes);
 }
 
+/// A replication controller, which selects by labels alone.
+pub(super) fn replication_controller(object: &Value, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let path = root.field("spec");
+    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let selector = spec.get("selector").and_then(Value::as_object).filter(|map| !map.is_empty());
+    counts(spec, &["minReadySeconds"], &path, causes);
+    if selector.is_none() {
+        causes.push(field::required(&path.field("selector"), ""));
+    }
+    counts(spec, &["replicas"], &path, causes);
+    let place = path.field("template");
+    let Some(template) = set(spec, "template") else {
+        causes.push(field::required(&place, ""));
+        return;
+    };
+    let has = |(name, value): (&String, &Value)| {
+        at(template, &["metadata", "labels", name]) == Some(value)
+    };
+    if !selector.into_iter().flatten().all(has) {
+        mismatch(template, &place, causes);
+    }
+    controlled(template, "ReplicationController", &place, causes);
+}
+
+/// A template of pods by itself.
+pub(super) fn template(object: &Value, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let template = object.get("template").unwrap_or(&Value::Null);
+    pod_template(template, &root.field("template"), causes);
+}
+
+/// A revision of a workload, whose content stays.
+pub(super) fn revision(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    field::not_negative(&"revision", int(object, "revision"), causes);
+    match set(object, "data") {
+        None => causes.push(field::required(&"data", "data is mandatory")),
+        Some(Value::Object(_)) => {}
+        Some(_) => causes.push(field::required(&"data", "data must be a valid JSON object")),
+    }
+    if old.is_some_and(|old| set(old, "data") != set(object, "data")) {
+        let shown = object.get("data").unwrap_or(&Value::Null);
+        causes.push(field::invalid(&"data", shown, "field is immutable"));
+    }
+}
+
 /// A daemon set.
 pub(super) fn daemon_set(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let root = Path::Root;

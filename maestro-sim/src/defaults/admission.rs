@@ -7,18 +7,18 @@ use super::fill::{each, inside, set, spec, text};
 /// What a policy or a binding matches.
 fn matching(parent: &mut Map<String, Value>, field: &str) {
     let Some(criteria) = inside(parent, field) else { return };
-    text(criteria, "matchPolicy", "Equivalent");
+    set(criteria, "matchPolicy", "Equivalent");
     set(criteria, "namespaceSelector", Map::new());
     set(criteria, "objectSelector", Map::new());
     for list in ["resourceRules", "excludeResourceRules"] {
-        each(criteria, list).for_each(|rule| text(rule, "scope", "*"));
+        each(criteria, list).for_each(|rule| set(rule, "scope", "*"));
     }
 }
 
 /// A ValidatingAdmissionPolicy or a MutatingAdmissionPolicy.
 pub(super) fn policy(object: &mut Value) {
     let Some(fields) = spec(object) else { return };
-    text(fields, "failurePolicy", "Fail");
+    set(fields, "failurePolicy", "Fail");
     matching(fields, "matchConstraints");
 }
 
@@ -34,15 +34,15 @@ pub(super) fn webhooks(object: &mut Value) {
     let mutates = object.get("kind").is_some_and(|kind| kind == "MutatingWebhookConfiguration");
     let Some(fields) = object.as_object_mut() else { return };
     for hook in each(fields, "webhooks") {
-        text(hook, "failurePolicy", "Fail");
-        text(hook, "matchPolicy", "Equivalent");
+        set(hook, "failurePolicy", "Fail");
+        set(hook, "matchPolicy", "Equivalent");
         set(hook, "namespaceSelector", Map::new());
         set(hook, "objectSelector", Map::new());
         set(hook, "timeoutSeconds", 10);
         if mutates {
-            text(hook, "reinvocationPolicy", "Never");
+            set(hook, "reinvocationPolicy", "Never");
         }
-        each(hook, "rules").for_each(|rule| text(rule, "scope", "*"));
+        each(hook, "rules").for_each(|rule| set(rule, "scope", "*"));
         if let Some(service) = inside(hook, "clientConfig").and_then(|c| inside(c, "service")) {
             set(service, "port", 443);
         }

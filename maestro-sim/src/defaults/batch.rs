@@ -58,9 +58,9 @@ fn job_spec(spec: &mut Map<String, Value>) {
     let unlimited = i64::from(i32::MAX);
     let limit = if absent_in(spec, "backoffLimitPerIndex") { 6 } else { unlimited };
     set(spec, "backoffLimit", limit);
-    text(spec, "completionMode", "NonIndexed");
+    set(spec, "completionMode", "NonIndexed");
     let policy = if absent_in(spec, "podFailurePolicy") { "TerminatingOrFailed" } else { "Failed" };
-    text(spec, "podReplacementPolicy", policy);
+    set(spec, "podReplacementPolicy", policy);
     if let Some(policy) = inside(spec, "podFailurePolicy") {
         for rule in each(policy, "rules") {
             each(rule, "onPodConditions").for_each(|pattern| text(pattern, "status", "True"));

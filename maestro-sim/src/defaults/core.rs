@@ -111,11 +111,11 @@ fn scaling(behavior: &mut Map<String, Value>) {
         |kind: &str, value: i64| json!({"type": kind, "value": value, "periodSeconds": 15});
     if let Some(up) = made(behavior, "scaleUp") {
         set(up, "stabilizationWindowSeconds", 0);
-        text(up, "selectPolicy", "Max");
+        set(up, "selectPolicy", "Max");
         set(up, "policies", vec![policy("Pods", 4), policy("Percent", 100)]);
     }
     if let Some(down) = made(behavior, "scaleDown") {
-        text(down, "selectPolicy", "Max");
+        set(down, "selectPolicy", "Max");
         set(down, "policies", vec![policy("Percent", 100)]);
     }
 }

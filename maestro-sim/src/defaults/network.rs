@@ -15,7 +15,7 @@ pub(super) fn service(object: &mut Value) {
         && let Some(balancer) = inside(status, "loadBalancer")
     {
         for address in each(balancer, "ingress").filter(|entry| !get(entry, "ip").is_empty()) {
-            text(address, "ipMode", "VIP");
+            set(address, "ipMode", "VIP");
         }
     }
     let Some(fields) = made(root, "spec") else { return };
@@ -50,7 +50,7 @@ fn families(spec: &mut Map<String, Value>) {
     if kind == "ExternalName" {
         return;
     }
-    text(spec, "internalTrafficPolicy", "Cluster");
+    set(spec, "internalTrafficPolicy", "Cluster");
     let outside = spec.get("externalIPs").and_then(Value::as_array);
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer")
         || (kind == "ClusterIP" && outside.is_some_and(|list| !list.is_empty()))
@@ -86,6 +86,14 @@ pub(super) fn ingress(object: &mut Value) {
     }
 }
 
+/// An IngressClass.
+pub(super) fn ingress_class(object: &mut Value) {
+    let Some(spec) = spec(object) else { return };
+    if let Some(parameters) = inside(spec, "parameters") {
+        set(parameters, "scope", "Cluster");
+    }
+}
+
 /// A NetworkPolicy: ingress always, egress where it has rules for it.
 pub(super) fn policy(object: &mut Value) {
     let Some(spec) = spec(object) else { return };
@@ -94,7 +102,7 @@ pub(super) fn policy(object: &mut Value) {
     set(spec, "policyTypes", types);
     for direction in ["ingress", "egress"] {
         for port in each(spec, direction).flat_map(|rule| each(rule, "ports")) {
-            text(port, "protocol", "TCP");
+            set(port, "protocol", "TCP");
         }
     }
 }

@@ -229,7 +229,7 @@ fn volume(volume: &mut Map<String, Value>) {
         .and_then(|e| inside(e, "volumeClaimTemplate"))
         .and_then(|t| inside(t, "spec"))
     {
-        text(claim, "volumeMode", "Filesystem");
+        set(claim, "volumeMode", "Filesystem");
     }
     let sources = volume.keys().filter(|name| *name != "name").count();
     if sources == 0 {

@@ -17,7 +17,7 @@ pub(super) fn claim(object: &mut Value) {
 
 /// The spec of a claim or of a claim template.
 pub(super) fn claim_spec(spec: &mut Map<String, Value>) {
-    text(spec, "volumeMode", "Filesystem");
+    set(spec, "volumeMode", "Filesystem");
     set(spec, "resources", Map::new());
 }
 
@@ -26,7 +26,7 @@ pub(super) fn volume(object: &mut Value) {
     let Some(root) = object.as_object_mut() else { return };
     if let Some(spec) = inside(root, "spec") {
         text(spec, "persistentVolumeReclaimPolicy", "Retain");
-        text(spec, "volumeMode", "Filesystem");
+        set(spec, "volumeMode", "Filesystem");
         if let Some(host) = inside(spec, "hostPath") {
             set(host, "type", "");
         }
@@ -40,7 +40,7 @@ pub(super) fn volume(object: &mut Value) {
 pub(super) fn driver(object: &mut Value) {
     let Some(spec) = object.as_object_mut().and_then(|root| made(root, "spec")) else { return };
     set(spec, "attachRequired", true);
-    text(spec, "fsGroupPolicy", "ReadWriteOnceWithFSType");
+    set(spec, "fsGroupPolicy", "ReadWriteOnceWithFSType");
     let off = [
         "podInfoOnMount",
         "preventPodSchedulingIfMissing",
@@ -60,6 +60,6 @@ pub(super) fn driver(object: &mut Value) {
 /// A StorageClass.
 pub(super) fn class(object: &mut Value) {
     let Some(root) = object.as_object_mut() else { return };
-    text(root, "reclaimPolicy", "Delete");
-    text(root, "volumeBindingMode", "Immediate");
+    set(root, "reclaimPolicy", "Delete");
+    set(root, "volumeBindingMode", "Immediate");
 }

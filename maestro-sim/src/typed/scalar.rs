@@ -137,6 +137,9 @@ fn has_microseconds(rest: &str) -> bool {
 fn time(value: &mut Value, layout: &str, format: &str) -> Result<(), Wrong> {
     let Value::String(text) = &*value else {
         let what = json_type(value);
+        if layout.contains(".000000") {
+            return Err(Wrong::Type(what.to_owned(), "string".to_owned()));
+        }
         let message = format!("json: cannot unmarshal {what} into Go value of type string");
         return Err(Wrong::Own(message));
     };

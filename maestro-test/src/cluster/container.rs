@@ -18,6 +18,7 @@ use testcontainers::{ContainerAsync, GenericBuildableImage, GenericImage, ImageE
 use super::control_plane::credentials::{self, Credentials};
 use super::control_plane::programs::{self, Managers, Programs};
 use super::control_plane::{self, KUBECONFIG, TOKEN, USER};
+use super::keeper::Keeper;
 
 /// How long a container may take to start.
 const START: Duration = Duration::from_secs(300);
@@ -35,6 +36,7 @@ pub struct Containers {
     all: Vec<ContainerAsync<GenericImage>>,
     // Holds the certificate that the kubeconfig names.
     folder: TempDir,
+    _keeper: Keeper,
 }
 
 /// What all containers of a control plane share.
@@ -106,6 +108,7 @@ impl Containers {
         let image = image(programs, managers).await?;
         let folder = TempDir::with_prefix("maestro-").map_err(text)?;
         let name = folder.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let _keeper = Keeper::of_containers(folder.path(), &name).map_err(text)?;
         let (server, store) = (format!("{name}-kube-apiserver"), format!("{name}-etcd"));
         let names = ["127.0.0.1", "localhost", &server];
         let known = Credentials::write(folder.path(), &names, USER, TOKEN)?;
@@ -138,7 +141,7 @@ impl Containers {
         let scheduler = starter.start("kube-scheduler", None, scheduler).await?;
         let kubeconfig = control_plane::kubeconfig(&format!("127.0.0.1:{port}"), folder.path());
         let all = vec![scheduler, controllers, api, etcd];
-        Ok(Self { kubeconfig, network: name, all, folder })
+        Ok(Self { kubeconfig, network: name, all, folder, _keeper })
     }
 
     /// A kubeconfig (v1 Config, as YAML) of a member of `system:masters`.

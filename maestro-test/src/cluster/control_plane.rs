@@ -16,6 +16,7 @@ use std::time::Duration;
 use maestro_sim::facts::Version;
 use tempfile::TempDir;
 
+use super::keeper::Keeper;
 use credentials::Credentials;
 use process::Process;
 use programs::{Managers, Programs};
@@ -63,6 +64,7 @@ pub struct ControlPlane {
     server: Process,
     etcd: Process,
     folder: TempDir,
+    _keeper: Keeper,
 }
 
 impl ControlPlane {
@@ -90,6 +92,7 @@ impl ControlPlane {
 
     async fn start_once(programs: &Programs, version: Version) -> Result<Self, Error> {
         let folder = TempDir::with_prefix("maestro-control-plane-").map_err(prepare)?;
+        let _keeper = Keeper::of_folder(folder.path()).map_err(prepare)?;
         let credentials =
             Credentials::write(folder.path(), &NAMES, USER, TOKEN).map_err(prepare)?;
         let [client, peer, secure] = free_ports()?;
@@ -106,7 +109,8 @@ impl ControlPlane {
             Ok(Ok(())) => {
                 let certificate = credentials.certificate;
                 let managers = Vec::new();
-                Ok(Self { version, port: secure, certificate, managers, server, etcd, folder })
+                let port = secure;
+                Ok(Self { version, port, certificate, managers, server, etcd, folder, _keeper })
             }
             Ok(Err(why)) => Err(not_ready(why, &etcd, &server)),
             Err(_) => Err(not_ready(format!("no answer in {START:?}"), &etcd, &server)),

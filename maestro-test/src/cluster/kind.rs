@@ -18,6 +18,7 @@ use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt as _};
 
 use super::container::operator;
+use super::keeper::Keeper;
 use steps::Node;
 
 /// The variable that names the node's image.
@@ -27,8 +28,8 @@ const DEFAULT: &str = "kindest/node:v1.34.0";
 /// How long the container may take to start.
 const START: Duration = Duration::from_secs(300);
 const SECURE: u16 = 6443;
-/// Tells the trials of a process apart.
-static TRIALS: AtomicU32 = AtomicU32::new(0);
+/// Tells the containers of a process apart.
+static STARTED: AtomicU32 = AtomicU32::new(0);
 /// Replicas of the operator: one leads, one waits.
 const REPLICAS: u16 = 2;
 
@@ -36,6 +37,7 @@ const REPLICAS: u16 = 2;
 pub struct Kind {
     kubeconfig: String,
     node: ContainerAsync<GenericImage>,
+    _keeper: Keeper,
 }
 
 struct Container<'a>(&'a ContainerAsync<GenericImage>);
@@ -76,6 +78,12 @@ fn parts(image: &str) -> (&str, &str) {
     }
 }
 
+/// A name that no other container has.
+fn container_name() -> String {
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    format!("maestro-kind-{}-{number}", std::process::id())
+}
+
 /// A container of the node's image, with what systemd and containerd need in it.
 fn request(image: &str, program: &str, arguments: &[&str]) -> ContainerRequest<GenericImage> {
     let (name, tag) = parts(image);
@@ -107,9 +115,12 @@ impl Kind {
         };
         let list = serde_json::json!({
             "apiVersion": "v1", "kind": "List", "items": manifests::all(&choices)?});
+        let name = container_name();
+        let _keeper = Keeper::of_container(&name).map_err(text)?;
         let modules = Mount::bind_mount("/lib/modules", "/lib/modules");
         let read_only = testcontainers::core::AccessMode::ReadOnly;
         let request = request(&image(), "/usr/local/bin/entrypoint", &["/sbin/init"])
+            .with_container_name(&name)
             .with_hostname(steps::NAME)
             .with_mount(modules.with_access_mode(read_only))
             .with_host_config_modifier(|host| {
@@ -128,7 +139,7 @@ impl Kind {
         let port = node.get_host_port_ipv4(SECURE).await.map_err(text)?;
         let known = Container(&node).exec(&["cat", "/etc/kubernetes/admin.conf"]).await?;
         let kubeconfig = steps::kubeconfig(&known, port)?;
-        Ok(Self { kubeconfig, node })
+        Ok(Self { kubeconfig, node, _keeper })
     }
 
     /// A kubeconfig (v1 Config, as YAML) of an administrator.
@@ -168,8 +179,7 @@ pub fn refusal(image: &str, program: &str, arguments: &[&str]) -> Option<String>
         Ok(runtime) => runtime,
         Err(error) => return Some(error.to_string()),
     };
-    let number = TRIALS.fetch_add(1, Ordering::Relaxed);
-    let name = format!("maestro-kind-{}-{number}", std::process::id());
+    let name = container_name();
     let tried = runtime.block_on(async {
         let request = request(image, program, arguments).with_container_name(&name);
         let tried = request.start().await.map(drop);

@@ -73,6 +73,7 @@ fn generation(id: &GroupResource, release: Version) -> Generation {
         ("", "podtemplates") => Generation::AnyButMetadata,
         ("discovery.k8s.io", _) => Generation::Any,
         ("scheduling.k8s.io", _) => Generation::Fixed,
+        ("storage.k8s.io", "csidrivers") => Generation::SpecOnceChanged,
         ("apps" | "batch" | "policy" | "autoscaling", _)
         | ("networking.k8s.io", "ingresses" | "networkpolicies" | "ingressclasses")
         | ("apiextensions.k8s.io" | "flowcontrol.apiserver.k8s.io", _) => Generation::Spec,

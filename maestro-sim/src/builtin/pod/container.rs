@@ -215,7 +215,7 @@ pub(super) fn descending(text: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
 }
 
 /// A path without `..`.
-pub(super) fn no_backsteps(text: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+pub(in super::super) fn no_backsteps(text: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
     if text.split('/').any(|part| part == "..") {
         causes.push(field::invalid(path, &text.into(), "must not contain '..'"));
     }

@@ -31,6 +31,11 @@ fn is_extended(name: &str) -> bool {
         && form::key(&format!("requests.{name}")).is_empty()
 }
 
+/// Whether there is no part of one.
+pub(in super::super) fn is_whole(name: &str) -> bool {
+    is_extended(name) || name == "pods"
+}
+
 /// The `resources` of a container.
 pub(super) fn container(resources: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let empty = Map::new();
@@ -88,7 +93,7 @@ fn amount(value: &Value) -> Option<Quantity> {
 }
 
 /// One amount under its name, in a list of resources.
-pub(super) fn one(name: &str, value: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+pub(in super::super) fn one(name: &str, value: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     resource_name(name, path, causes);
     let negative = value.as_str().is_some_and(|text| text.starts_with('-'));
     if negative {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::field::{self, Path, int, list, set, text};
+use super::super::storage;
 use super::super::text as form;
 use super::container::{descending, no_backsteps};
 use super::env;
@@ -100,7 +101,8 @@ fn source(volume: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
-fn one(kind: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+/// What one kind of volume needs.
+pub(in super::super) fn one(kind: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let needs = |name: &str, causes: &mut Vec<Cause>| {
         if text(source, name).is_empty() {
             causes.push(field::required(&path.field(name), ""));
@@ -130,6 +132,8 @@ fn one(kind: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
                 causes.push(field::invalid(&path.field("path"), &place.into(), detail));
             }
         }
+        "iscsi" => iscsi(source, path, causes),
+        "fc" => fibre_channel(source, path, causes),
         "csi" => needs("driver", causes),
         "image" => needs("reference", causes),
         "downwardAPI" => {
@@ -137,10 +141,56 @@ fn one(kind: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
             downward_files(source, path, causes);
         }
         "projected" => projected(source, path, causes),
-        "ephemeral" if set(source, "volumeClaimTemplate").is_none() => {
-            causes.push(field::required(&path.field("volumeClaimTemplate"), ""));
+        "ephemeral" => {
+            let here = path.field("volumeClaimTemplate");
+            match set(source, "volumeClaimTemplate") {
+                None => causes.push(field::required(&here, "")),
+                Some(template) => {
+                    let spec = template.get("spec").unwrap_or(&Value::Null);
+                    storage::claim_spec(spec, &here.field("spec"), causes);
+                }
+            }
         }
         _ => {}
+    }
+}
+
+fn iscsi(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    if text(source, "targetPortal").is_empty() {
+        causes.push(field::required(&path.field("targetPortal"), ""));
+    }
+    let (name, place) = (text(source, "iqn"), path.field("iqn"));
+    if name.is_empty() {
+        causes.push(field::required(&place, ""));
+    } else if !["iqn", "eui", "naa"].iter().any(|form| name.starts_with(form)) {
+        causes.push(field::invalid(&place, &name.into(), "must be valid format"));
+    }
+    field::in_range(&path.field("lun"), int(source, "lun"), (0, 255), causes);
+}
+
+fn fibre_channel(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let place = path.field("targetWWNs");
+    match (list(source, "targetWWNs"), list(source, "wwids")) {
+        ([], []) => {
+            let detail = "must specify either targetWWNs or wwids, but not both";
+            causes.push(field::required(&place, detail));
+        }
+        ([], _) => {}
+        (_, []) => {
+            let place = path.field("lun");
+            match int(source, "lun") {
+                None => {
+                    let detail = "lun is required if targetWWNs is specified";
+                    causes.push(field::required(&place, detail));
+                }
+                number => field::in_range(&place, number, (0, 255), causes),
+            }
+        }
+        (names, _) => {
+            let shown = Value::Array(names.to_vec());
+            let detail = "targetWWNs and wwids can not be specified simultaneously";
+            causes.push(field::invalid(&place, &shown, detail));
+        }
     }
 }
 
@@ -264,17 +314,21 @@ fn projected(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
-fn token(token: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let seconds = int(token, "expirationSeconds").unwrap_or(3600);
-    let place = path.field("expirationSeconds");
+/// How long a token may last.
+pub(in super::super) fn token_lifetime(seconds: i64, path: &Path<'_>, causes: &mut Vec<Cause>) {
     if seconds < 600 {
         let detail = "may not specify a duration less than 10 minutes";
-        causes.push(field::invalid(&place, &seconds.into(), detail));
+        causes.push(field::invalid(path, &seconds.into(), detail));
     }
     if seconds > 1 << 32 {
         let detail = "may not specify a duration larger than 2^32 seconds";
-        causes.push(field::invalid(&place, &seconds.into(), detail));
+        causes.push(field::invalid(path, &seconds.into(), detail));
     }
+}
+
+fn token(token: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let seconds = int(token, "expirationSeconds").unwrap_or(3600);
+    token_lifetime(seconds, &path.field("expirationSeconds"), causes);
     if text(token, "path").is_empty() {
         causes.push(field::required(&path.field("path"), ""));
     }

@@ -18,12 +18,14 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::super::keeper::Keeper;
 use super::linked::{Answer, LinkError, Linked};
 
 /// An open door. Dropping it closes it, and ends what passes.
 pub struct Door {
     kubeconfig: PathBuf,
     folder: TempDir,
+    _keeper: Keeper,
     _server: JoinSet<()>,
 }
 
@@ -35,6 +37,7 @@ impl Door {
     pub async fn open(linked: Linked) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let folder = TempDir::with_prefix("maestro-operator-")?;
+        let _keeper = Keeper::of_folder(folder.path())?;
         let kubeconfig = folder.path().join("kubeconfig");
         let server = format!("http://{}", listener.local_addr()?);
         std::fs::write(
@@ -48,7 +51,7 @@ impl Door {
         )?;
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, linked));
-        Ok(Self { kubeconfig, folder, _server: tasks })
+        Ok(Self { kubeconfig, folder, _keeper, _server: tasks })
     }
 
     /// The kubeconfig.

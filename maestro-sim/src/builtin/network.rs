@@ -1,0 +1,383 @@
+//! What leads to pods from outside, and what may: ingresses, their classes, network policies.
+//!
+//! Source: `k8s.io/kubernetes/pkg/apis/networking/validation`.
+
+use serde_json::Value;
+
+use super::address::{is_address, legacy, network};
+use super::field::{self, Path, int, list, set, text};
+use super::{meta, text as form};
+use crate::api::Cause;
+use crate::facts::Version;
+use crate::object::at;
+
+const NO_NAME: &str = "must be a DNS name, not an IP address";
+/// The annotation that was there before the field.
+const CLASS: &str = "kubernetes.io/ingress.class";
+
+/// An ingress.
+pub(super) fn ingress(
+    version: Version,
+    object: &Value,
+    old: Option<&Value>,
+    causes: &mut Vec<Cause>,
+) {
+    let root = Path::Root;
+    let path = root.field("spec");
+    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let (rules, backend) = (list(spec, "rules"), set(spec, "defaultBackend"));
+    if rules.is_empty() && backend.is_none() {
+        let shown = spec.get("rules").unwrap_or(&Value::Null);
+        let detail = "either `defaultBackend` or `rules` must be specified";
+        causes.push(field::invalid(&path, shown, detail));
+    }
+    if let Some(backend) = backend {
+        self::backend(version, backend, &path.field("defaultBackend"), causes);
+    }
+    let place = path.field("rules");
+    for (index, one) in rules.iter().enumerate() {
+        rule(version, one, &place.index(index), causes);
+    }
+    let place = path.field("tls");
+    // Ingresses of old may keep names that are none.
+    let lenient = old.is_some_and(|old| {
+        let tls = at(old, &["spec", "tls"]).and_then(Value::as_array);
+        tls.into_iter().flatten().any(|one| !secret_name(one).is_empty())
+    });
+    for (index, one) in list(spec, "tls").iter().enumerate() {
+        let here = place.index(index);
+        let hosts = here.field("hosts");
+        for (index, host) in list(one, "hosts").iter().enumerate() {
+            name_of_host(host.as_str().unwrap_or(""), &hosts.index(index), causes);
+        }
+        if !lenient {
+            let name = text(one, "secretName");
+            field::each(&here.field("secretName"), name, &secret_name(one), causes);
+        }
+    }
+    let class = set(spec, "ingressClassName").and_then(Value::as_str);
+    if let Some(class) = class {
+        field::each(&path.field("ingressClassName"), class, &form::subdomain(class), causes);
+    }
+    let noted = at(object, &["metadata", "annotations", CLASS]).and_then(Value::as_str);
+    if let (None, Some(class), Some(noted)) = (old, class, noted)
+        && class != noted
+    {
+        let detail = "must match `ingressClassName` when both are specified";
+        causes.push(field::invalid(&format!("annotations.{CLASS}"), &noted.into(), detail));
+    }
+}
+
+fn secret_name(tls: &Value) -> form::Problems {
+    match text(tls, "secretName") {
+        "" => form::Problems::new(),
+        name => form::subdomain(name),
+    }
+}
+
+fn name_of_host(host: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let problems = if host.contains('*') { form::wildcard(host) } else { form::subdomain(host) };
+    field::each(path, host, &problems, causes);
+}
+
+fn rule(version: Version, rule: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let host = text(rule, "host");
+    if !host.is_empty() {
+        let place = path.field("host");
+        if is_address(host) {
+            causes.push(field::invalid(&place, &host.into(), NO_NAME));
+        }
+        name_of_host(host, &place, causes);
+    }
+    let Some(http) = set(rule, "http") else { return };
+    let here = path.field("http");
+    let place = here.field("paths");
+    let paths = list(http, "paths");
+    if paths.is_empty() {
+        causes.push(field::required(&place, ""));
+    }
+    for (index, one) in paths.iter().enumerate() {
+        let here = place.index(index);
+        if set(one, "pathType").is_none() {
+            causes.push(field::required(&here.field("pathType"), "pathType must be specified"));
+            continue;
+        }
+        http_path(text(one, "path"), text(one, "pathType"), &here, causes);
+        let backend = one.get("backend").unwrap_or(&Value::Null);
+        self::backend(version, backend, &here.field("backend"), causes);
+    }
+}
+
+fn http_path(uri: &str, kind: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let place = path.field("path");
+    let mut wrong = |detail: &str| causes.push(field::invalid(&place, &uri.into(), detail));
+    let strict = match kind {
+        "Exact" | "Prefix" => true,
+        "ImplementationSpecific" => false,
+        _ => {
+            let allowed = ["Exact", "ImplementationSpecific", "Prefix"];
+            let place = path.field("pathType");
+            causes.push(field::not_supported(&place, &kind.into(), &allowed));
+            return;
+        }
+    };
+    if !uri.starts_with('/') && (strict || !uri.is_empty()) {
+        wrong("must be an absolute path");
+    }
+    if strict {
+        for part in ["//", "/./", "/../", "%2f", "%2F"].iter().filter(|part| uri.contains(**part)) {
+            wrong(&format!("must not contain '{part}'"));
+        }
+        for end in ["/..", "/."].iter().filter(|end| uri.ends_with(**end)) {
+            wrong(&format!("cannot end with '{end}'"));
+        }
+    }
+}
+
+fn backend(version: Version, backend: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let wrong = |detail: &str| field::invalid(path, &"".into(), detail);
+    match (set(backend, "service"), set(backend, "resource")) {
+        (Some(_), Some(_)) => {
+            causes.push(wrong("cannot set both resource and service backends"));
+        }
+        (None, None) => causes.push(wrong("resource or service backend is required")),
+        (None, Some(resource)) => reference(resource, &path.field("resource"), causes),
+        (Some(service), None) => {
+            let here = path.field("service");
+            let name = text(service, "name");
+            if name.is_empty() {
+                causes.push(field::required(&here.field("name"), ""));
+            } else {
+                let problems = match version.has("RelaxedServiceNameValidation") {
+                    true => form::label(name),
+                    false => form::label_1035(name),
+                };
+                field::each(&here.field("name"), name, &problems, causes);
+            }
+            let port = service.get("port").unwrap_or(&Value::Null);
+            let place = here.field("port");
+            match (text(port, "name"), int(port, "number").unwrap_or(0)) {
+                ("", 0) => {
+                    causes.push(field::required(path, "port name or number is required"));
+                }
+                ("", number) => {
+                    let place = place.field("number");
+                    field::in_range(&place, Some(number), (1, 65535), causes);
+                }
+                (name, 0) => {
+                    field::each(&place.field("name"), name, &form::port_name(name), causes);
+                }
+                _ => causes.push(wrong("cannot set both port name & port number")),
+            }
+        }
+    }
+}
+
+/// What names another object by group, kind and name.
+fn reference(reference: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    if let Some(group) = set(reference, "apiGroup").and_then(Value::as_str) {
+        field::each(&path.field("apiGroup"), group, &form::subdomain(group), causes);
+    }
+    for name in ["kind", "name"] {
+        let value = text(reference, name);
+        if value.is_empty() {
+            causes.push(field::required(&path.field(name), ""));
+        } else {
+            field::each(&path.field(name), value, &form::segment(value), causes);
+        }
+    }
+}
+
+/// Where an ingress or a Service can be reached, at `path`.
+pub(super) fn points(
+    version: Version,
+    points: &Value,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
+    for (index, point) in points.as_array().into_iter().flatten().enumerate() {
+        let here = path.index(index);
+        let (ip, host) = (text(point, "ip"), text(point, "hostname"));
+        if !ip.is_empty() {
+            legacy(version, ip, &here.field("ip"), causes);
+        }
+        if !host.is_empty() {
+            let place = here.field("hostname");
+            field::each(&place, host, &form::subdomain(host), causes);
+            if is_address(host) {
+                causes.push(field::invalid(&place, &host.into(), NO_NAME));
+            }
+        }
+    }
+}
+
+/// The longest name of a controller.
+const LONGEST_CONTROLLER: usize = 250;
+
+/// A class of ingresses, whose controller stays.
+pub(super) fn ingress_class(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let path = root.field("spec");
+    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let (controller, place) = (text(spec, "controller"), path.field("controller"));
+    if old.is_some_and(|old| at(old, &["spec", "controller"]) != set(spec, "controller")) {
+        causes.push(field::invalid(&place, &controller.into(), "field is immutable"));
+    }
+    if controller.len() > LONGEST_CONTROLLER {
+        causes.push(field::too_long(&place, LONGEST_CONTROLLER as u64));
+    }
+    domain_prefixed(controller, &place, causes);
+    if let Some(parameters) = set(spec, "parameters") {
+        let here = path.field("parameters");
+        reference(parameters, &here, causes);
+        let place = here.field("namespace");
+        let namespace = set(parameters, "namespace").and_then(Value::as_str);
+        match (text(parameters, "scope"), namespace) {
+            ("Namespace", None) => {
+                let detail = "`parameters.scope` is set to 'Namespace'";
+                causes.push(field::required(&place, detail));
+            }
+            ("Namespace", Some(name)) => field::each(&place, name, &form::label(name), causes),
+            ("Cluster", Some(_)) => {
+                let detail = "`parameters.scope` is set to 'Cluster'";
+                causes.push(field::forbidden(&place, detail));
+            }
+            ("Cluster", None) => {}
+            (other, _) => {
+                let allowed = ["Cluster", "Namespace"];
+                causes.push(field::not_supported(&here.field("scope"), &other.into(), &allowed));
+            }
+        }
+    }
+}
+
+fn domain_prefixed(name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    if name.is_empty() {
+        causes.push(field::required(path, ""));
+        return;
+    }
+    match name.split_once('/') {
+        Some((domain, rest)) if !domain.is_empty() && !rest.is_empty() => {
+            field::each(path, domain, &form::subdomain(domain), causes);
+            let fits = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&b);
+            if !rest.bytes().all(fits) {
+                let detail = "Invalid path (regex used for validation is \
+                              '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+                causes.push(field::invalid(path, &rest.into(), detail));
+            }
+        }
+        _ => {
+            let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+            causes.push(field::invalid(path, &name.into(), detail));
+        }
+    }
+}
+
+/// A network policy.
+pub(super) fn policy(version: Version, object: &Value, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let path = root.field("spec");
+    let spec = object.get("spec").unwrap_or(&Value::Null);
+    if let Some(selector) = set(spec, "podSelector") {
+        meta::label_selector(selector, &path.field("podSelector"), causes);
+    }
+    for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+        let rules = path.field(direction);
+        for (index, rule) in list(spec, direction).iter().enumerate() {
+            let here = rules.index(index);
+            let place = here.field("ports");
+            for (index, one) in list(rule, "ports").iter().enumerate() {
+                port(one, &place.index(index), causes);
+            }
+            let place = here.field(peers);
+            for (index, one) in list(rule, peers).iter().enumerate() {
+                peer(version, one, &place.index(index), causes);
+            }
+        }
+    }
+    let (kinds, place) = (list(spec, "policyTypes"), path.field("policyTypes"));
+    if kinds.len() > 2 {
+        let shown = Value::Array(kinds.to_vec());
+        let detail = "may not specify more than two policyTypes";
+        causes.push(field::invalid(&place, &shown, detail));
+        return;
+    }
+    for (index, kind) in kinds.iter().enumerate() {
+        let allowed = ["Ingress", "Egress"];
+        if !kind.as_str().is_some_and(|kind| allowed.contains(&kind)) {
+            causes.push(field::not_supported(&place.index(index), kind, &allowed));
+        }
+    }
+}
+
+fn port(rule: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    if let Some(protocol) = set(rule, "protocol") {
+        let allowed = ["TCP", "UDP", "SCTP"];
+        if !allowed.contains(&protocol.as_str().unwrap_or("")) {
+            causes.push(field::not_supported(&path.field("protocol"), protocol, &allowed));
+        }
+    }
+    let (place, at_end) = (path.field("port"), path.field("endPort"));
+    let end = int(rule, "endPort");
+    let mut misplaced = |end: i64, detail: &str| {
+        causes.push(field::invalid(&at_end, &end.into(), detail));
+    };
+    match set(rule, "port") {
+        None => {
+            if let Some(end) = end {
+                misplaced(end, "may not be specified when `port` is not specified");
+            }
+        }
+        Some(Value::String(name)) => {
+            if let Some(end) = end {
+                misplaced(end, "may not be specified when `port` is non-numeric");
+            }
+            field::each(&place, name, &form::port_name(name), causes);
+        }
+        Some(number) => {
+            let number = number.as_i64().unwrap_or(0);
+            field::in_range(&place, Some(number), (1, 65535), causes);
+            if let Some(end) = end.filter(|end| *end < number) {
+                let detail = "must be greater than or equal to `port`";
+                causes.push(field::invalid(&at_end, &end.into(), detail));
+            }
+            field::in_range(&at_end, end, (1, 65535), causes);
+        }
+    }
+}
+
+fn peer(version: Version, peer: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let mut count = 0;
+    for name in ["podSelector", "namespaceSelector"] {
+        if let Some(selector) = set(peer, name) {
+            count += 1;
+            meta::label_selector(selector, &path.field(name), causes);
+        }
+    }
+    if let Some(block) = set(peer, "ipBlock") {
+        self::block(version, block, &path.field("ipBlock"), causes);
+        if count > 0 {
+            let detail = "may not specify both ipBlock and another peer";
+            causes.push(field::forbidden(path, detail));
+        }
+    } else if count == 0 {
+        causes.push(field::required(path, "must specify a peer"));
+    }
+}
+
+fn block(version: Version, block: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let (whole, place) = (text(block, "cidr"), path.field("cidr"));
+    if whole.is_empty() {
+        causes.push(field::required(&place, ""));
+        return;
+    }
+    let Some(whole) = network(version, whole, &place, causes) else { return };
+    let place = path.field("except");
+    for (index, part) in list(block, "except").iter().enumerate() {
+        let (part, here) = (part.as_str().unwrap_or(""), place.index(index));
+        if network(version, part, &here, causes).is_some_and(|part| !whole.has(part)) {
+            let detail = "must be a strict subset of `cidr`";
+            causes.push(field::invalid(&here, &part.into(), detail));
+        }
+    }
+}
