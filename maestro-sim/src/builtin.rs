@@ -39,9 +39,11 @@ use crate::api::Cause;
 use crate::facts::Version;
 use crate::object::GroupResource;
 
+pub(crate) use address::{odd_address, odd_network};
 pub use meta::metadata;
 pub(crate) use pod::warnings as pod_warnings;
 pub(crate) use service::addresses as cluster_addresses;
+pub(crate) use webhooks::review_versions;
 
 /// What is wrong with the status of a complete object.
 pub fn status(
@@ -80,7 +82,7 @@ pub fn validate(
     meta::finalizers(resource, object, found);
     match (&*resource.group, &*resource.resource) {
         ("", "pods") => pod::pod(object, old, found),
-        ("", "services") => service::service(object, old, found),
+        ("", "services") => service::service(version, object, old, found),
         ("", "configmaps") => core::config_map(object, old, found),
         ("", "secrets") => core::secret(object, old, found),
         ("", "resourcequotas") => quota::quota(object, old, found),
@@ -94,11 +96,17 @@ pub fn validate(
         ("", "replicationcontrollers") => workload::replication_controller(object, found),
         ("apps", "controllerrevisions") => workload::revision(object, old, found),
         ("coordination.k8s.io", "leases") => node::lease(object, found),
-        ("discovery.k8s.io", "endpointslices") => endpoints::slice(object, old, found),
+        ("discovery.k8s.io", "endpointslices") => {
+            endpoints::slice(version, object, old, found);
+        }
         ("networking.k8s.io", "ingresses") => network::ingress(version, object, old, found),
-        ("networking.k8s.io", "ingressclasses") => network::ingress_class(object, old, found),
+        ("networking.k8s.io", "ingressclasses") => {
+            network::ingress_class(version, object, old, found);
+        }
         ("networking.k8s.io", "networkpolicies") => network::policy(version, object, found),
-        ("node.k8s.io", "runtimeclasses") => node::runtime_class(object, old, found),
+        ("node.k8s.io", "runtimeclasses") => {
+            node::runtime_class(version, object, old, found);
+        }
         ("scheduling.k8s.io", "priorityclasses") => node::priority_class(object, old, found),
         ("storage.k8s.io", "storageclasses") => {
             volume::storage_class(version, object, old, found);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::api::Status;
 use crate::api::server::Server;
+use crate::builtin::text as form;
 use crate::object::{GroupResource, Key, Object, at, map_at};
 
 const ACCOUNTS: GroupResource = GroupResource::new("", "serviceaccounts");
@@ -31,10 +32,11 @@ impl Server {
         let found = self.store.get(&ACCOUNTS, &Key::new(&namespace, &name)).map(Arc::clone);
         let Some(account) = found else {
             let pod = text(body, &["metadata", "name"]);
-            let why = format!(
-                "error looking up service account {namespace}/{name}: serviceaccount \"{name}\" \
-                 not found"
-            );
+            let found = match form::segment(&name)[..] {
+                [] => format!("serviceaccount \"{name}\" not found"),
+                ref all => format!("invalid resource name \"{name}\": [{}]", all.join(" ")),
+            };
+            let why = format!("error looking up service account {namespace}/{name}: {found}");
             return Err(Box::new(Status::forbidden(&PODS, pod, &why)));
         };
         secrets(&account, body);

@@ -22,6 +22,7 @@ use self::call::Call;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
+use crate::builtin::text as form;
 use crate::object::{GroupResource, Object, at, map_at};
 
 const NAMESPACES: GroupResource = GroupResource::new("", "namespaces");
@@ -176,6 +177,16 @@ impl Server {
         if let Some(class) =
             runtime.filter(|class| self.peek(&RUNTIME_CLASSES, "", class).is_none())
         {
+            // The real server's own client asks for it, and that needs a name.
+            if class.is_empty() {
+                return Err(Box::new(Status::new(500, "", "resource name may not be empty")));
+            }
+            let problems = form::segment(class);
+            if !problems.is_empty() {
+                let told = problems.join(" ");
+                let message = format!("invalid resource name \"{class}\": [{told}]");
+                return Err(Box::new(Status::new(500, "", message)));
+            }
             return refuse(format!("pod rejected: RuntimeClass \"{class}\" not found"));
         }
         let spec = map_at(body, &["spec"]);

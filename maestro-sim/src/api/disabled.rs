@@ -84,6 +84,12 @@ const OF_OTHERS: &[(&str, &str, &str, Path)] = &[
 const NEVER: &[(&str, &str, Path)] = &[
     ("coordination.k8s.io", "leases", &["spec", "strategy"]),
     ("coordination.k8s.io", "leases", &["spec", "preferredHolder"]),
+    ("", "nodes", &["spec", "configSource"]),
+    ("", "nodes", &["spec", "podPreemptionPolicy"]),
+    ("", "pods", &["spec", "evictionResponders"]),
+    ("", "pods", &["spec", "schedulingGroup"]),
+    ("batch", "jobs", &["spec", "scheduling"]),
+    ("batch", "cronjobs", &["spec", "jobTemplate", "spec", "scheduling"]),
     ("discovery.k8s.io", "endpointslices", &["endpoints", "*", "deprecatedTopology"]),
 ];
 
@@ -153,7 +159,11 @@ pub(super) fn drop_fields(served: &Served, object: &mut Value, old: Option<&Valu
     for (_, _, path) in NEVER.iter().filter(|of| (of.0, of.1) == id) {
         restore(old, object, path);
     }
-    if version == Version::default() || served.is_custom() {
+    if served.is_custom() {
+        return;
+    }
+    drop_signals(served, object);
+    if version == Version::default() {
         return;
     }
     for (_, _, feature, path) in OF_OTHERS.iter().filter(|of| (of.0, of.1) == id) {
@@ -179,6 +189,21 @@ pub(super) fn drop_fields(served: &Served, object: &mut Value, old: Option<&Valu
         for list in CONTAINERS {
             let path: Vec<&str> = [list, "*"].into_iter().chain(path.iter().copied()).collect();
             drop_field(version, feature, &path, spec, old);
+        }
+    }
+}
+
+/// No version takes signals yet by which containers want to be stopped.
+fn drop_signals(served: &Served, object: &mut Value) {
+    let Some(place) = pod_spec(served) else { return };
+    let spec = place.iter().try_fold(object, |value, step| value.get_mut(*step));
+    let Some(spec) = spec else { return };
+    for container in containers(spec, &CONTAINERS) {
+        let Some(hooks) = container.get_mut("lifecycle").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        if hooks.remove("stopSignal").is_some() && hooks.is_empty() {
+            remove(container, &["lifecycle"]);
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: `PrepareForCreate` and `PrepareForUpdate` of `k8s.io/kubernetes/pkg/registry`.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::api::registry::Served;
 use crate::api::server::Server;
@@ -62,7 +62,11 @@ impl Server {
                 status.insert("lastPhaseTransitionTime".into(), now.into());
             }
             // The phase is cleared after defaults were filled in.
-            ("", "persistentvolumeclaims") => return Ok(true),
+            ("", "serviceaccounts") => names_alone(body),
+            ("", "persistentvolumeclaims") => {
+                sources(map_at(body, &["spec"]));
+                return Ok(true);
+            }
             ("batch", "jobs") => return Ok(defaults::tie_job(body)),
             ("apps", "daemonsets") => {
                 let notes = map_at(body, &["metadata", "annotations"]);
@@ -83,6 +87,9 @@ impl Server {
     /// What a change of the object itself, not of a subresource, brings with it.
     pub(super) fn prepare_update(served: &Served, live: &Object, body: &mut Value) {
         let id = (&*served.resource.group, &*served.resource.resource);
+        if id == ("", "serviceaccounts") {
+            names_alone(body);
+        }
         if id == ("", "namespaces") {
             // Only its own endpoints change these.
             if let Some(finalizers) = live.at(&["spec", "finalizers"]) {
@@ -105,6 +112,40 @@ impl Server {
             let count = before.unwrap_or(1) + i64::from(grown);
             map_at(body, &["metadata", "annotations"])
                 .insert(TEMPLATE_GENERATION.into(), count.to_string().into());
+        }
+    }
+}
+
+/// Of the secrets of an account their names are kept.
+fn names_alone(account: &mut Value) {
+    let secrets = account.get_mut("secrets").and_then(Value::as_array_mut);
+    for secret in secrets.into_iter().flatten().filter_map(Value::as_object_mut) {
+        secret.retain(|field, _| field == "name");
+    }
+}
+
+/// A claim says twice what its volume begins with, in an old field and in a new one; what either
+/// cannot say goes.
+fn sources(spec: &mut Map<String, Value>) {
+    let known = |source: &Value| {
+        let of = |name: &str| source.get(name).and_then(Value::as_str).unwrap_or("");
+        matches!(
+            (of("apiGroup"), of("kind")),
+            ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")
+        )
+    };
+    if spec.get("dataSource").is_some_and(|source| !known(source)) {
+        spec.remove("dataSource");
+    }
+    let elsewhere = |source: &Value| {
+        source.get("namespace").and_then(Value::as_str).is_some_and(|name| !name.is_empty())
+    };
+    if spec.get("dataSourceRef").is_some_and(elsewhere) {
+        spec.remove("dataSourceRef");
+    }
+    for (from, to) in [("dataSource", "dataSourceRef"), ("dataSourceRef", "dataSource")] {
+        if let (Some(source), None) = (spec.get(from).cloned(), spec.get(to)) {
+            spec.insert(to.to_owned(), source);
         }
     }
 }

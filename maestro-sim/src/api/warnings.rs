@@ -11,9 +11,11 @@ use serde_json::Value;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Request, service_spec};
-use crate::builtin::field::Path;
-use crate::builtin::{meta, pod_warnings, text};
-use crate::object::at;
+use crate::builtin::field::{Path, list};
+use crate::builtin::{meta, odd_address, odd_network, pod_warnings, text};
+use crate::object::{GroupResource, at};
+
+const INGRESSES: GroupResource = GroupResource::new("networking.k8s.io", "ingresses");
 
 impl Server {
     /// Warns of a complete and valid object, if whoever asks reads warnings.
@@ -24,7 +26,13 @@ impl Server {
         body: &Value,
         old: Option<&Value>,
     ) {
-        if !request.options.warn || !request.subresource.is_empty() {
+        if !request.options.warn {
+            return;
+        }
+        if !request.subresource.is_empty() {
+            if served.resource == INGRESSES {
+                points(body, &mut self.warnings);
+            }
             return;
         }
         if served.is_custom() {
@@ -39,12 +47,21 @@ impl Server {
         match (&*served.resource.group, &*served.resource.resource) {
             ("", "secrets") => out.extend(no_pem(body)),
             ("", "services") => service_spec::warnings(body, out),
+            ("", "nodes") => {
+                if at(body, &["spec", "externalID"]).is_some_and(|id| id != "") {
+                    let told = "this field is deprecated, and is unused by Kubernetes";
+                    out.push(format!("spec.externalID: {told}"));
+                }
+            }
+            ("storage.k8s.io", "csidrivers") => out.extend(tokens_told(body)),
             ("", "persistentvolumes") => out.extend(recycled(body)),
             ("", "podtemplates") => {
                 if let Some(template) = body.get("template").filter(|_| changed) {
                     pod_warnings(template, &root.field("template"), out);
                 }
             }
+            ("", "endpoints") => addresses(body, out),
+            ("networking.k8s.io", "networkpolicies") => networks(body, out),
             ("discovery.k8s.io", "endpointslices") if old.is_none() => {
                 if at(body, &["addressType"]).is_some_and(|kind| kind == "FQDN") {
                     out.push("spec.addressType: FQDN endpoints are deprecated".to_owned());
@@ -62,6 +79,15 @@ impl Server {
                 if old.is_none() =>
             {
                 name(body, "Pod names and hostnames", out);
+                template(body, &spec, out);
+            }
+            ("apps", "statefulsets") if changed => {
+                let kept = at(body, &["spec", "revisionHistoryLimit"]).and_then(Value::as_i64);
+                if kept.is_some_and(|kept| kept < 0) {
+                    let told = "a negative value retains all historical revisions; a value >= 0 is \
+                                recommended";
+                    out.push(format!("spec.revisionHistoryLimit: {told}"));
+                }
                 template(body, &spec, out);
             }
             ("apps" | "batch", _) | ("", "replicationcontrollers") if changed => {
@@ -119,6 +145,69 @@ fn no_pem(secret: &Value) -> Option<String> {
         !String::from_utf8_lossy(&text).contains("-----BEGIN ")
     })?;
     Some(format!("tls: failed to find any PEM data in {what} input"))
+}
+
+/// Drivers that are given tokens among what is logged.
+fn tokens_told(driver: &Value) -> Option<String> {
+    let asks = at(driver, &["spec", "tokenRequests"]).and_then(Value::as_array);
+    let unset = at(driver, &["spec", "serviceAccountTokenInSecrets"]).is_none();
+    (unset && asks.is_some_and(|asks| !asks.is_empty())).then(|| {
+        "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true \
+         to prevent possible logging of tokens in volume attributes"
+            .to_owned()
+    })
+}
+
+/// Addresses of a balancer that are oddly written.
+fn points(ingress: &Value, out: &mut Vec<String>) {
+    let points = at(ingress, &["status", "loadBalancer", "ingress"]).and_then(Value::as_array);
+    for (index, point) in points.into_iter().flatten().enumerate() {
+        let told = point.get("ip").and_then(Value::as_str).and_then(odd_address);
+        out.extend(told.map(|told| format!("status.loadBalancer.ingress[{index}]: {told}")));
+    }
+}
+
+/// Addresses of Endpoints that are oddly written.
+fn addresses(endpoints: &Value, out: &mut Vec<String>) {
+    let root = Path::Root;
+    let path = root.field("subsets");
+    let subsets = at(endpoints, &["subsets"]).and_then(Value::as_array);
+    for (index, subset) in subsets.into_iter().flatten().enumerate() {
+        let here = path.index(index);
+        for name in ["addresses", "notReadyAddresses"] {
+            let place = here.field(name);
+            for (index, address) in list(subset, name).iter().enumerate() {
+                let told = address.get("ip").and_then(Value::as_str).and_then(odd_address);
+                out.extend(told.map(|told| format!("{}.ip: {told}", place.index(index))));
+            }
+        }
+    }
+}
+
+/// Networks of a policy that are oddly written.
+fn networks(policy: &Value, out: &mut Vec<String>) {
+    let root = Path::Root;
+    let path = root.field("spec");
+    let spec = at(policy, &["spec"]).unwrap_or(&Value::Null);
+    for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+        let rules = path.field(direction);
+        for (index, rule) in list(spec, direction).iter().enumerate() {
+            let here = rules.index(index);
+            let place = here.field(peers);
+            for (index, peer) in list(rule, peers).iter().enumerate() {
+                let here = place.index(index);
+                let here = here.field("ipBlock");
+                let Some(block) = peer.get("ipBlock") else { continue };
+                let told = block.get("cidr").and_then(Value::as_str).and_then(odd_network);
+                out.extend(told.map(|told| format!("{}: {told}", here.field("cidr"))));
+                let except = here.field("except");
+                for (index, part) in list(block, "except").iter().enumerate() {
+                    let told = part.as_str().and_then(odd_network);
+                    out.extend(told.map(|told| format!("{}: {told}", except.index(index))));
+                }
+            }
+        }
+    }
 }
 
 /// Volumes that are wiped and used again.

@@ -154,6 +154,33 @@ pub(super) fn network(
     None
 }
 
+/// What is said of an address that is not written as it should be.
+pub(crate) fn odd_address(text: &str) -> Option<String> {
+    let address = loose(text).filter(|_| text.parse::<IpAddr>().is_err())?;
+    Some(format!("non-standard IP address {text:?} is invalid: use \"{address}\""))
+}
+
+/// What is said of a network that is not written as it should be, or is not one but an address.
+pub(crate) fn odd_network(text: &str) -> Option<String> {
+    let network = Network::loose(text)?;
+    let shown = |number: u128, bits: u32| match network.address {
+        IpAddr::V4(_) => {
+            let number = u32::try_from(number >> 96).unwrap_or_default();
+            format!("{}/{bits}", std::net::Ipv4Addr::from_bits(number))
+        }
+        IpAddr::V6(_) => format!("{}/{bits}", std::net::Ipv6Addr::from_bits(number)),
+    };
+    let whole = shown(network.masked(network.bits), network.bits);
+    if network.masked(network.bits) != network.number() {
+        let one = shown(network.number(), if network.is_v4() { 32 } else { 128 });
+        return Some(format!(
+            "CIDR value {text:?} is ambiguous in this context (should be {whole:?} or {one:?}?)"
+        ));
+    }
+    (!Network::is_strict(text))
+        .then(|| format!("non-standard CIDR value {text:?} is invalid: use {whole:?}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

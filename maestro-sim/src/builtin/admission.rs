@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::field::{self, Path};
-use super::webhooks;
+use super::{meta, text as form, webhooks};
 use crate::api::Cause;
 use crate::facts::Version;
 use crate::structural::cel;
@@ -34,23 +34,37 @@ pub(super) fn policy(object: &Value, causes: &mut Vec<Cause>) {
             if field::list(criteria, "resourceRules").is_empty() {
                 causes.push(field::required(&constraints.field("resourceRules"), ""));
             }
-            let allowed = ["Equivalent", "Exact"];
-            field::word(criteria, "matchPolicy", &allowed, &constraints, causes);
-            for name in ["resourceRules", "excludeResourceRules"] {
-                let place = constraints.field(name);
-                for (index, rule) in field::list(criteria, name).iter().enumerate() {
-                    webhooks::rule(rule, &place.index(index), causes);
-                }
-            }
+            matched(criteria, &constraints, causes);
         }
     }
     let conditions = spec.field("matchConditions");
     for (index, condition) in list(object, "/spec/matchConditions").iter().enumerate() {
-        expression(condition, "expression", &conditions.index(index), causes);
+        let path = conditions.index(index);
+        if field::text(condition, "expression").trim().is_empty() {
+            causes.push(field::required(&path.field("expression"), ""));
+        } else {
+            expression(condition, "expression", &path, causes);
+        }
+        match field::text(condition, "name") {
+            "" => causes.push(field::required(&path.field("name"), "")),
+            name => field::each(&path.field("name"), name, &form::key(name), causes),
+        }
+    }
+    if let Some(kind) = field::set(fields, "paramKind") {
+        parameters(kind, &spec.field("paramKind"), causes);
     }
     let variables = spec.field("variables");
     for (index, variable) in list(object, "/spec/variables").iter().enumerate() {
-        expression(variable, "expression", &variables.index(index), causes);
+        let path = variables.index(index);
+        match field::text(variable, "name") {
+            "" => causes.push(field::required(&path.field("name"), "name is not specified")),
+            name if !is_identifier(name) => {
+                let detail = "must be a valid CEL identifier";
+                causes.push(field::invalid(&path.field("name"), &name.into(), detail));
+            }
+            _ => {}
+        }
+        expression(variable, "expression", &path, causes);
     }
     let (validations, annotations) = (spec.field("validations"), spec.field("auditAnnotations"));
     let (checks, notes) = (list(object, "/spec/validations"), "/spec/auditAnnotations");
@@ -65,13 +79,71 @@ pub(super) fn policy(object: &Value, causes: &mut Vec<Cause>) {
         if !field::text(check, "messageExpression").is_empty() {
             expression(check, "messageExpression", &path, causes);
         }
-        let given = field::text(check, "reason");
-        if !given.is_empty() && !REASONS.contains(&given) {
-            causes.push(field::not_supported(&path.field("reason"), &given.into(), &REASONS));
-        }
+        field::word(check, "reason", &REASONS, &path, causes);
     }
     for (index, note) in list(object, notes).iter().enumerate() {
-        expression(note, "valueExpression", &annotations.index(index), causes);
+        let path = annotations.index(index);
+        let policy = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("");
+        let key = format!("{policy}/{}", field::text(note, "key"));
+        field::each(&path.field("key"), &key, &form::key(&key), causes);
+        expression(note, "valueExpression", &path, causes);
+    }
+}
+
+fn is_identifier(name: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    name.bytes().all(inner) && !name.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Which requests a policy is about.
+fn matched(criteria: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    field::word(criteria, "matchPolicy", &["Equivalent", "Exact"], path, causes);
+    for name in ["namespaceSelector", "objectSelector"] {
+        if let Some(selector) = field::set(criteria, name) {
+            meta::label_selector(selector, &path.field(name), causes);
+        }
+    }
+    for name in ["resourceRules", "excludeResourceRules"] {
+        let place = path.field(name);
+        for (index, rule) in field::list(criteria, name).iter().enumerate() {
+            let here = place.index(index);
+            let names = here.field("resourceNames");
+            for (index, name) in field::list(rule, "resourceNames").iter().enumerate() {
+                let name = name.as_str().unwrap_or("");
+                field::each(&names.index(index), name, &form::segment(name), causes);
+            }
+            webhooks::rule(rule, &here, causes);
+        }
+    }
+}
+
+/// The kind of the parameters that a policy takes.
+fn parameters(kind: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let (whole, place) = (field::text(kind, "apiVersion"), path.field("apiVersion"));
+    if whole.is_empty() {
+        causes.push(field::required(&place, ""));
+    } else {
+        let (group, version) = whole.split_once('/').unwrap_or(("", whole));
+        if whole.matches('/').count() > 1 {
+            let detail = format!("unexpected GroupVersion string: {whole}");
+            causes.push(field::invalid(&place, &whole.into(), &detail));
+        } else {
+            if !group.is_empty() {
+                field::each(&place, group, &form::subdomain(group), causes);
+            }
+            field::each(&place, version, &form::label_1035(version), causes);
+        }
+    }
+    let (name, place) = (field::text(kind, "kind"), path.field("kind"));
+    if name.is_empty() {
+        causes.push(field::required(&place, ""));
+    } else {
+        let problems = form::label_1035(&name.to_lowercase());
+        if !problems.is_empty() {
+            let detail =
+                format!("may have mixed case, but should otherwise match: {}", problems.join(","));
+            causes.push(field::invalid(&place, &name.into(), &detail));
+        }
     }
 }
 
@@ -99,9 +171,23 @@ pub(super) fn binding(version: Version, object: &Value, causes: &mut Vec<Cause>)
     if !declared {
         causes.extend(nameless.clone());
     }
-    if actions.is_empty() {
-        let detail = if declared { "" } else { "at least one validation action is required" };
-        causes.push(field::required(&place, detail));
+    if actions.is_empty() && !declared {
+        causes.push(field::required(&place, "at least one validation action is required"));
+    }
+    if !name.is_empty() {
+        field::each(&spec.field("policyName"), name, &form::subdomain(name), causes);
+    }
+    if let Some(reference) = object.pointer("/spec/paramRef").filter(|r| !r.is_null()) {
+        parameter(reference, &spec.field("paramRef"), causes);
+    }
+    for (index, action) in actions.iter().enumerate() {
+        let allowed = ["Audit", "Deny", "Warn"];
+        if !action.as_str().is_some_and(|action| allowed.contains(&action)) {
+            causes.push(field::not_supported(&place.index(index), action, &allowed));
+        }
+    }
+    if let Some(criteria) = object.pointer("/spec/matchResources").filter(|c| !c.is_null()) {
+        matched(criteria, &spec.field("matchResources"), causes);
     }
     let has = |action: &str| actions.iter().any(|own| own == action);
     if has("Deny") && has("Warn") {
@@ -111,5 +197,28 @@ pub(super) fn binding(version: Version, object: &Value, causes: &mut Vec<Cause>)
     }
     if declared {
         causes.extend(nameless);
+        if actions.is_empty() {
+            causes.push(field::required(&place, ""));
+        }
     }
+}
+
+/// Which parameters a binding gives to its policy.
+fn parameter(reference: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let (name, place) = (field::text(reference, "name"), path.field("name"));
+    let selector = field::set(reference, "selector");
+    if !name.is_empty() {
+        field::each(&place, name, &form::segment(name), causes);
+        if selector.is_some() {
+            causes.push(field::forbidden(&place, "name and selector are mutually exclusive"));
+        }
+    }
+    if let Some(selector) = selector {
+        meta::label_selector(selector, &path.field("selector"), causes);
+    } else if name.is_empty() {
+        causes.push(field::required(path, "one of name or selector must be specified"));
+    }
+    let (action, place) =
+        (field::text(reference, "parameterNotFoundAction"), path.field("parameterNotFoundAction"));
+    field::one_of(&place, action, &["Deny", "Allow"], causes);
 }

@@ -127,9 +127,20 @@ fn source(name: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) 
                 let detail = "must specify a resource name";
                 causes.push(field::required(&path.field("name"), detail));
             }
-            if name == "containerResource" && text(source, "container").is_empty() {
-                let detail = "must specify a container";
-                causes.push(field::required(&path.field("container"), detail));
+            let named = text(source, "name");
+            if !named.is_empty() && name == "containerResource" {
+                super::pod::resource_name(named, &path.field("name"), causes);
+            }
+            if name == "containerResource" {
+                match text(source, "container") {
+                    "" => {
+                        let detail = "must specify a container";
+                        causes.push(field::required(&path.field("container"), detail));
+                    }
+                    name => {
+                        field::each(&path.field("container"), name, &form::label(name), causes);
+                    }
+                }
             }
             target(goal, &place, causes);
             if !has("averageUtilization") && !has("averageValue") {
@@ -153,9 +164,12 @@ fn source(name: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) 
             if name == "object" {
                 let described = source.get("describedObject").unwrap_or(&Value::Null);
                 for name in ["kind", "name"] {
-                    if text(described, name).is_empty() {
-                        let place = path.field("describedObject");
-                        causes.push(field::required(&place.field(name), ""));
+                    let place = path.field("describedObject");
+                    match text(described, name) {
+                        "" => causes.push(field::required(&place.field(name), "")),
+                        value => {
+                            field::each(&place.field(name), value, &form::segment(value), causes);
+                        }
                     }
                 }
             }
@@ -222,6 +236,14 @@ fn behavior(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         let window = int(rules, "stabilizationWindowSeconds");
         let place = here.field("stabilizationWindowSeconds");
         between(window, 0, LONGEST_WINDOW, "greater than or equal to zero", &place, causes);
+        let tolerance = set(rules, "tolerance").map(|value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        });
+        if let Some(below) = tolerance.filter(|text| text.starts_with('-')) {
+            let detail = "must be greater than or equal to 0";
+            causes.push(field::invalid(&here.field("tolerance"), &below.into(), detail));
+        }
         if let Some(policy) = set(rules, "selectPolicy") {
             let allowed = ["Disabled", "Max", "Min"];
             let name = policy.as_str().unwrap_or("");

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::field::{self, Path, int, list, on, set, text};
 use super::workload::{self, unchanged};
-use super::{cron, meta, text as form};
+use super::{cron, meta, network, text as form};
 use crate::api::Cause;
 use crate::facts::Version;
 use crate::object::at;
@@ -138,6 +138,18 @@ fn job_spec(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     for name in counts {
         field::not_negative(&path.field(name), int(spec, name), causes);
     }
+    if let Some(manager) = set(spec, "managedBy").and_then(Value::as_str) {
+        const LONGEST: usize = 63;
+        let place = path.field("managedBy");
+        network::domain_prefixed(manager, &place, causes);
+        if manager.len() > LONGEST {
+            causes.push(field::too_long(&place, LONGEST as u64));
+        }
+    }
+    if set(spec, "maxFailedIndexes").is_some() && set(spec, "backoffLimitPerIndex").is_none() {
+        let detail = "when maxFailedIndexes is specified";
+        causes.push(field::required(&path.field("backoffLimitPerIndex"), detail));
+    }
     modes(spec, path, causes);
     if let Some(policy) = set(spec, "podFailurePolicy") {
         failure_policy(policy, spec, &path.field("podFailurePolicy"), causes);
@@ -190,6 +202,25 @@ fn modes(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
                 let detail = "requires indexed completion mode";
                 causes.push(field::invalid(&path.field(name), count, detail));
             }
+        }
+        if let Some(policy) = set(spec, "successPolicy") {
+            let rules: Vec<String> = list(policy, "rules")
+                .iter()
+                .map(|rule| {
+                    let of = |name: &str| rule.get(name).unwrap_or(&Value::Null);
+                    format!(
+                        "{{\"SucceededIndexes\":{},\"SucceededCount\":{}}}",
+                        of("succeededIndexes"),
+                        of("succeededCount")
+                    )
+                })
+                .collect();
+            let shown = match rules[..] {
+                [] => "{\"Rules\":null}".to_owned(),
+                _ => format!("{{\"Rules\":[{}]}}", rules.join(",")),
+            };
+            let detail = "requires indexed completion mode";
+            causes.push(field::invalid_shown(&path.field("successPolicy"), &shown, detail));
         }
     }
 }
@@ -260,10 +291,11 @@ fn exit_codes(codes: &Value, spec: &Value, path: &Path<'_>, causes: &mut Vec<Cau
     } else {
         field::one_of(&path.field("operator"), operator, &["In", "NotIn"], causes);
     }
+    let given = set(codes, "containerName").is_some();
     let name = text(codes, "containerName");
     let pod = at(spec, &["template", "spec"]).unwrap_or(&Value::Null);
     let known = |kind: &str| list(pod, kind).iter().any(|c| text(c, "name") == name);
-    if !name.is_empty() && !known("containers") && !known("initContainers") {
+    if given && !known("containers") && !known("initContainers") {
         let detail = "must be one of the container or initContainer names in the pod template";
         causes.push(field::invalid(&path.field("containerName"), &name.into(), detail));
     }

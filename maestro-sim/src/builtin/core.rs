@@ -119,9 +119,6 @@ fn by_type(secret: &Value, causes: &mut Vec<Cause>) {
 /// A role binding, which cannot be turned to another role.
 pub(super) fn role_binding(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let role = |o: &Value| o.get("roleRef").cloned().unwrap_or_default();
-    if at(object, &["roleRef", "name"]).is_none() {
-        causes.push(field::required(&"roleRef.name", ""));
-    }
     if old.is_some_and(|old| role(old) != role(object)) {
         causes.push(field::invalid(&"roleRef", &role(object), "field is immutable"));
     }

@@ -22,18 +22,25 @@ const MOST_PORTS: usize = 20_000;
 const MOST_HINTS: usize = 8;
 
 /// A slice, whose addresses stay of one type.
-pub(super) fn slice(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+pub(super) fn slice(
+    version: Version,
+    object: &Value,
+    old: Option<&Value>,
+    causes: &mut Vec<Cause>,
+) {
+    let declared = version.has("DeclarativeValidationBeta");
     let root = Path::Root;
     let (kind, place) = (text(object, "addressType"), root.field("addressType"));
     if old.is_some_and(|old| text(old, "addressType") != kind) {
-        causes.push(field::invalid(&place, &Value::Null, "field is immutable"));
+        let shown = if declared { Value::Null } else { kind.into() };
+        causes.push(field::invalid(&place, &shown, "field is immutable"));
         return;
     }
     field::one_of(&place, kind, &["FQDN", "IPv4", "IPv6"], causes);
     let (endpoints, place) = (list(object, "endpoints"), root.field("endpoints"));
     field::at_most(&place, endpoints.len(), MOST_ENDPOINTS, causes);
     for (index, one) in endpoints.iter().enumerate() {
-        endpoint(kind, one, &place.index(index), causes);
+        endpoint(version, kind, one, &place.index(index), causes);
     }
     let (ports, place) = (list(object, "ports"), root.field("ports"));
     field::at_most(&place, ports.len(), MOST_PORTS, causes);
@@ -47,38 +54,49 @@ pub(super) fn slice(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
         if !names.insert(name) {
             causes.push(field::duplicate(&here.field("name"), &name.into()));
         }
+        field::word(port, "protocol", &PROTOCOLS, &here, causes);
         protocols(port, &here, causes);
     }
 }
 
 fn protocols(port: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    field::one_of(&path.field("protocol"), text(port, "protocol"), &PROTOCOLS, causes);
-    let protocol = text(port, "appProtocol");
-    if !protocol.is_empty() {
+    if let Some(protocol) = set(port, "appProtocol").and_then(Value::as_str) {
         field::each(&path.field("appProtocol"), protocol, &form::key(protocol), causes);
     }
 }
 
-fn endpoint(kind: &str, endpoint: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+fn endpoint(
+    version: Version,
+    kind: &str,
+    endpoint: &Value,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
     let (addresses, place) = (list(endpoint, "addresses"), path.field("addresses"));
     if addresses.is_empty() {
-        causes.push(field::required(&place, ""));
+        let declared = version.has("DeclarativeValidationBeta");
+        let detail = if declared { "" } else { "must contain at least 1 address" };
+        causes.push(field::required(&place, detail));
     }
     field::at_most(&place, addresses.len(), MOST_ADDRESSES, causes);
     for (index, address) in addresses.iter().enumerate() {
         let (address, here) = (address.as_str().unwrap_or(""), place.index(index));
         match kind {
-            "IPv4" | "IPv6" => ip(kind, address, &here, &place, causes),
+            "IPv4" | "IPv6" => ip(version, (kind, address), &here, &place, causes),
             "FQDN" => field::each(&here, address, &form::subdomain(address), causes),
             _ => {}
         }
     }
+    if set(endpoint, "hostname").is_some_and(|host| host == "") {
+        field::each(&path.field("hostname"), "", &form::label(""), causes);
+    }
     location(endpoint, path, causes);
     let Some(hints) = set(endpoint, "hints") else { return };
     let here = path.field("hints");
-    for (list_name, check) in
-        [("forZones", form::label_value as fn(&str) -> form::Problems), ("forNodes", form::subdomain)]
-    {
+    for (list_name, check) in [
+        ("forZones", form::label_value as fn(&str) -> form::Problems),
+        ("forNodes", form::subdomain),
+    ] {
         let (hints, place) = (list(hints, list_name), here.field(list_name));
         field::at_most(&place, hints.len(), MOST_HINTS, causes);
         let mut names = BTreeSet::new();
@@ -92,9 +110,18 @@ fn endpoint(kind: &str, endpoint: &Value, path: &Path<'_>, causes: &mut Vec<Caus
     }
 }
 
-fn ip(kind: &str, address: &str, path: &Path<'_>, of_all: &Path<'_>, causes: &mut Vec<Cause>) {
+fn ip(
+    version: Version,
+    (kind, address): (&str, &str),
+    path: &Path<'_>,
+    of_all: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
     let before = causes.len();
-    canonical(address, path, causes);
+    match kind {
+        "IPv4" => legacy(version, address, path, causes),
+        _ => canonical(address, path, causes),
+    }
     if causes.len() > before {
         return;
     }
@@ -149,6 +176,7 @@ pub(super) fn endpoints(version: Version, object: &Value, causes: &mut Vec<Cause
             }
             let number = int(port, "port").or(Some(0));
             field::in_range(&here.field("port"), number, (1, 65535), causes);
+            field::one_of(&here.field("protocol"), text(port, "protocol"), &PROTOCOLS, causes);
             protocols(port, &here, causes);
         }
     }

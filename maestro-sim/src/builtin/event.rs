@@ -57,9 +57,23 @@ pub(super) fn event(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
     if !names.new {
         return;
     }
+    if old.is_none() {
+        series(object, causes);
+    }
     match old {
         None => created(object, names, causes),
         Some(old) => unchanged(object, old, names, causes),
+    }
+}
+
+/// What is told of an Event that happened again and again.
+fn series(event: &Value, causes: &mut Vec<Cause>) {
+    let Some(series) = event.get("series").filter(|series| !series.is_null()) else { return };
+    if field::int(series, "count").unwrap_or(0) < 2 {
+        causes.push(field::invalid(&"series.count", &"".into(), "should be at least 2"));
+    }
+    if !is_set(series, "lastObservedTime") {
+        causes.push(field::required(&"series.lastObservedTime", ""));
     }
 }
 

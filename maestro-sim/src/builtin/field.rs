@@ -72,7 +72,8 @@ pub fn invalid(path: &impl fmt::Display, value: &Value, detail: &str) -> Cause {
 
 /// `field.Invalid` of a value that the server prints in an order of its own.
 pub fn invalid_shown(path: &impl fmt::Display, shown: &str, detail: &str) -> Cause {
-    at(path, "FieldValueInvalid", format!("Invalid value: {shown}: {detail}"))
+    let parts: Vec<&str> = [shown, detail].into_iter().filter(|part| !part.is_empty()).collect();
+    at(path, "FieldValueInvalid", format!("Invalid value: {}", parts.join(": ")))
 }
 
 /// A struct as the server prints it: its fields in the order of their declaration, those that are
@@ -140,6 +141,11 @@ pub fn not_found(path: &impl fmt::Display, value: &Value) -> Cause {
     at(path, "FieldValueNotFound", format!("Not found: {}", quoted(value)))
 }
 
+/// The same with what it should have been.
+pub fn not_found_because(path: &impl fmt::Display, value: &Value, detail: &str) -> Cause {
+    at(path, "FieldValueNotFound", format!("Not found: {}: {detail}", quoted(value)))
+}
+
 /// `field.Invalid`, once for each thing that is wrong with a text.
 pub(crate) fn each(
     path: &impl fmt::Display,
@@ -199,7 +205,12 @@ pub(crate) fn in_range(
 }
 
 /// A list that may not be longer.
-pub(crate) fn at_most(path: &impl fmt::Display, count: usize, most: usize, causes: &mut Vec<Cause>) {
+pub(crate) fn at_most(
+    path: &impl fmt::Display,
+    count: usize,
+    most: usize,
+    causes: &mut Vec<Cause>,
+) {
     if count > most {
         let message = format!("Too many: {count}: must have at most {most} items");
         causes.push(at(path, "FieldValueTooMany", message));

@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::field::{self, Path};
+use super::text as form;
 use crate::api::Cause;
 use crate::quantity::Quantity;
 use crate::quota::resources::amounts;
@@ -19,6 +20,8 @@ pub(super) fn range(object: &Value, causes: &mut Vec<Cause>) {
     for (index, limit) in limits.into_iter().flatten().enumerate() {
         let path = all.index(index);
         let kind = field::text(limit, "type");
+        let problems = form::key(kind);
+        field::each(&path.field("type"), kind, &problems, causes);
         if seen.contains(&kind) {
             causes.push(field::duplicate(&path.field("type"), &kind.into()));
         }
@@ -28,6 +31,22 @@ pub(super) fn range(object: &Value, causes: &mut Vec<Cause>) {
 }
 
 fn one(limit: &Value, kind: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    for name in ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] {
+        let place = path.field(name);
+        for name in limit.get(name).and_then(Value::as_object).into_iter().flat_map(|m| m.keys()) {
+            let here = place.key(name);
+            if matches!(kind, "Pod" | "Container") {
+                super::pod::resource_name(name, &here, causes);
+                continue;
+            }
+            let problems = form::key(name);
+            field::each(&here, name, &problems, causes);
+            if problems.is_empty() && !name.contains('/') && !super::pod::is_standard(name) {
+                let detail = "must be a standard resource type or fully qualified";
+                causes.push(field::invalid(&here, &name.as_str().into(), detail));
+            }
+        }
+    }
     if kind == "Pod" {
         for name in ["default", "defaultRequest"] {
             let set = limit.get(name).and_then(Value::as_object).is_some_and(|m| !m.is_empty());

@@ -189,12 +189,7 @@ fn reference(reference: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 }
 
 /// Where an ingress or a Service can be reached, at `path`.
-pub(super) fn points(
-    version: Version,
-    points: &Value,
-    path: &Path<'_>,
-    causes: &mut Vec<Cause>,
-) {
+pub(super) fn points(version: Version, points: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     for (index, point) in points.as_array().into_iter().flatten().enumerate() {
         let here = path.index(index);
         let (ip, host) = (text(point, "ip"), text(point, "hostname"));
@@ -215,7 +210,12 @@ pub(super) fn points(
 const LONGEST_CONTROLLER: usize = 250;
 
 /// A class of ingresses, whose controller stays.
-pub(super) fn ingress_class(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+pub(super) fn ingress_class(
+    version: Version,
+    object: &Value,
+    old: Option<&Value>,
+    causes: &mut Vec<Cause>,
+) {
     let root = Path::Root;
     let path = root.field("spec");
     let spec = object.get("spec").unwrap_or(&Value::Null);
@@ -229,7 +229,15 @@ pub(super) fn ingress_class(object: &Value, old: Option<&Value>, causes: &mut Ve
     domain_prefixed(controller, &place, causes);
     if let Some(parameters) = set(spec, "parameters") {
         let here = path.field("parameters");
-        reference(parameters, &here, causes);
+        // What is declared to be required is said last.
+        let mut needed = Vec::new();
+        reference(parameters, &here, &mut needed);
+        let mut declared = Vec::new();
+        if version.has("DeclarativeValidationBeta") {
+            let required = |cause: &Cause| cause.reason == "FieldValueRequired";
+            (declared, needed) = needed.into_iter().partition(required);
+        }
+        causes.extend(needed);
         let place = here.field("namespace");
         let namespace = set(parameters, "namespace").and_then(Value::as_str);
         match (text(parameters, "scope"), namespace) {
@@ -248,10 +256,12 @@ pub(super) fn ingress_class(object: &Value, old: Option<&Value>, causes: &mut Ve
                 causes.push(field::not_supported(&here.field("scope"), &other.into(), &allowed));
             }
         }
+        causes.extend(declared);
     }
 }
 
-fn domain_prefixed(name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+/// A domain, a slash and a path.
+pub(super) fn domain_prefixed(name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
     if name.is_empty() {
         causes.push(field::required(path, ""));
         return;

@@ -43,15 +43,7 @@ pub(super) fn node(version: Version, object: &Value, old: Option<&Value>, causes
     let known = at(old, &["spec", "providerID"]).and_then(Value::as_str).unwrap_or("");
     if !known.is_empty() && known != text(spec, "providerID") {
         let place = path.field("providerID");
-        causes.push(match version.has("DeclarativeValidationBeta") {
-            true => {
-                field::invalid(&place, &Value::Null, "field cannot be modified once set")
-            }
-            false => {
-                let detail = "node updates may not change providerID except from \"\" to valid";
-                field::forbidden(&place, detail)
-            }
-        });
+        causes.push(field::invalid(&place, &Value::Null, "field cannot be modified once set"));
     }
 }
 
@@ -59,7 +51,8 @@ fn taints(taints: &[Value], path: &Path<'_>, causes: &mut Vec<Cause>) {
     let mut seen = BTreeSet::new();
     for (index, taint) in taints.iter().enumerate() {
         let here = path.index(index);
-        let (key, value, effect) = (text(taint, "key"), text(taint, "value"), text(taint, "effect"));
+        let (key, value, effect) =
+            (text(taint, "key"), text(taint, "value"), text(taint, "effect"));
         field::each(&here.field("key"), key, &form::key(key), causes);
         field::each(&here.field("value"), value, &form::label_value(value), causes);
         pod::taint_effect(effect, &here.field("effect"), causes);
@@ -182,11 +175,18 @@ pub(super) fn priority_class(object: &Value, old: Option<&Value>, causes: &mut V
 }
 
 /// A runtime class, whose handler stays.
-pub(super) fn runtime_class(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+pub(super) fn runtime_class(
+    version: Version,
+    object: &Value,
+    old: Option<&Value>,
+    causes: &mut Vec<Cause>,
+) {
     let root = Path::Root;
     let (handler, place) = (text(object, "handler"), root.field("handler"));
     if old.is_some_and(|old| text(old, "handler") != handler) {
-        causes.push(field::invalid(&place, &Value::Null, "field is immutable"));
+        let declared = version.has("DeclarativeValidationBeta");
+        let shown = if declared { Value::Null } else { handler.into() };
+        causes.push(field::invalid(&place, &shown, "field is immutable"));
     }
     if handler.is_empty() {
         causes.push(field::required(&place, ""));

@@ -4,6 +4,7 @@
 
 mod affinity;
 mod container;
+mod elsewhere;
 mod env;
 mod handler;
 mod resources;
@@ -17,7 +18,7 @@ use serde_json::Value;
 pub(super) use handler::port;
 pub(crate) use warn::warnings;
 
-use super::field::{self, Path, int, list, on, text};
+use super::field::{self, Path, int, list, on, set, text};
 use super::{meta, text as form};
 use crate::api::Cause;
 
@@ -52,6 +53,10 @@ pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
                 ));
             }
         }
+    }
+    if old.is_none() && !list(here, "ephemeralContainers").is_empty() {
+        let place = path.field("ephemeralContainers");
+        causes.push(field::forbidden(&place, "cannot be set on create"));
     }
     seccomp(object, causes);
     if let Some(old) = old.filter(|old| old.get("spec") != object.get("spec")) {
@@ -92,6 +97,9 @@ pub(super) fn spec(spec: &Value, path: &Path<'_>, of: Of, causes: &mut Vec<Cause
     if let Some(selector) = spec.get("nodeSelector").and_then(Value::as_object) {
         meta::check_labels(selector, &path.field("nodeSelector"), causes);
     }
+    resolver(spec, path, causes);
+    claims(spec, &path.field("resourceClaims"), causes);
+    whole(spec, path, causes);
     security::pod(spec, path, causes);
     affinity::affinity(spec, &path.field("affinity"), causes);
     gates(spec, path, causes);
@@ -105,10 +113,120 @@ pub(super) fn spec(spec: &Value, path: &Path<'_>, of: Of, causes: &mut Vec<Cause
             field::each(&path.field(name), class, &form::subdomain(class), causes);
         }
     }
-    let policy = text(spec, "preemptionPolicy");
-    if !policy.is_empty() {
-        let allowed = ["PreemptLowerPriority", "Never"];
-        field::one_of(&path.field("preemptionPolicy"), policy, &allowed, causes);
+    field::word(spec, "preemptionPolicy", &["PreemptLowerPriority", "Never"], path, causes);
+}
+
+/// Where a pod asks for names.
+fn resolver(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    const MOST_SERVERS: usize = 3;
+    const MOST_SEARCHES: usize = 32;
+    let here = path.field("dnsConfig");
+    let config = spec.get("dnsConfig").unwrap_or(&Value::Null);
+    let (servers, place) = (list(config, "nameservers"), here.field("nameservers"));
+    if text(spec, "dnsPolicy") == "None" && servers.is_empty() {
+        if set(spec, "dnsConfig").is_none() {
+            let detail = "must provide `dnsConfig` when `dnsPolicy` is None";
+            causes.push(field::required(&here, detail));
+        } else {
+            let detail = "must provide at least one DNS nameserver when `dnsPolicy` is None";
+            causes.push(field::required(&place, detail));
+        }
+    }
+    if servers.len() > MOST_SERVERS {
+        let detail = format!("must not have more than {MOST_SERVERS} nameservers");
+        causes.push(field::invalid(&place, &Value::Array(servers.to_vec()), &detail));
+    }
+    for (index, server) in servers.iter().enumerate() {
+        address(server.as_str().unwrap_or(""), &place.index(index), causes);
+    }
+    let (searches, place) = (list(config, "searches"), here.field("searches"));
+    if searches.len() > MOST_SEARCHES {
+        let detail = format!("must not have more than {MOST_SEARCHES} search paths");
+        causes.push(field::invalid(&place, &Value::Array(searches.to_vec()), &detail));
+    }
+    for (index, search) in searches.iter().enumerate() {
+        let search = search.as_str().unwrap_or("");
+        if search != "." {
+            let name = search.strip_suffix('.').unwrap_or(search);
+            field::each(&place.index(index), search, &form::search_path(name), causes);
+        }
+    }
+    let place = here.field("options");
+    for (index, option) in list(config, "options").iter().enumerate() {
+        if text(option, "name").is_empty() {
+            causes.push(field::required(&place.index(index), "must not be empty"));
+        }
+    }
+}
+
+/// The devices that a pod claims.
+fn claims(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let mut seen = std::collections::BTreeSet::new();
+    for (index, claim) in list(spec, "resourceClaims").iter().enumerate() {
+        let here = path.index(index);
+        let (name, place) = (text(claim, "name"), here.field("name"));
+        if name.is_empty() {
+            causes.push(field::required(&place, ""));
+        } else {
+            field::each(&place, name, &form::label(name), causes);
+            if !seen.insert(name) {
+                causes.push(field::duplicate(&place, &name.into()));
+            }
+        }
+        let of = |name: &str| set(claim, name).and_then(Value::as_str);
+        let (direct, template) = (of("resourceClaimName"), of("resourceClaimTemplateName"));
+        let detail = match (direct, template) {
+            (None, None) => "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`",
+            (Some(_), Some(_)) => {
+                "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
+            }
+            _ => "",
+        };
+        if !detail.is_empty() {
+            let shown = format!(
+                "{{\"Name\":{},\"ResourceClaimName\":{},\"ResourceClaimTemplateName\":{}}}",
+                Value::from(name),
+                Value::from(direct),
+                Value::from(template)
+            );
+            causes.push(field::invalid_shown(&here, &shown, detail));
+        }
+        for field in ["resourceClaimName", "resourceClaimTemplateName"] {
+            if let Some(name) = of(field) {
+                field::each(&here.field(field), name, &form::subdomain(name), causes);
+            }
+        }
+    }
+}
+
+/// What is said of a pod as a whole: its system, what it needs besides its containers, its name.
+fn whole(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    if let Some(os) = set(spec, "os") {
+        let (name, here) = (text(os, "name"), path.field("os"));
+        let allowed = ["linux", "windows"];
+        if name.is_empty() {
+            causes.push(field::required(&here.field("name"), ""));
+        } else if !allowed.contains(&name) {
+            causes.push(field::not_supported(&here, &name.into(), &allowed));
+        }
+    }
+    let (overhead, resources) = (path.field("overhead"), path.field("resources"));
+    let limits = overhead.field("limits");
+    for (name, amount) in spec.get("overhead").and_then(Value::as_object).into_iter().flatten() {
+        resource(name, amount, &limits.key(name), causes);
+    }
+    if let Some(amounts) = set(spec, "resources") {
+        if !list(amounts, "claims").is_empty() {
+            let detail = "claims may not be set for Resources at pod-level";
+            causes.push(field::forbidden(&resources.field("claims"), detail));
+        }
+        let known: Vec<&str> =
+            list(spec, "resourceClaims").iter().map(|claim| text(claim, "name")).collect();
+        resources::claims(amounts, &known, &resources, causes);
+        resources::pod(amounts, &resources, causes);
+    }
+    if let Some(name) = set(spec, "hostnameOverride").and_then(Value::as_str) {
+        field::each(&path.field("hostnameOverride"), name, &form::subdomain(name), causes);
     }
 }
 
@@ -244,8 +362,8 @@ pub(super) fn address(text: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
 
 pub(super) use affinity::node_selector;
 pub(super) use container::no_backsteps;
-pub(super) use resources::{is_whole, one as resource};
-pub(super) use volume::{one as volume_source, token_lifetime};
+pub(super) use resources::{is_standard, is_whole, one as resource, resource_name};
+pub(super) use volume::{driver_name, iscsi, one as volume_source, token_lifetime};
 
 /// A port number that must be there and in range.
 pub(super) fn check_port(port: Option<&Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {

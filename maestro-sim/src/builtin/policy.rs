@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::field::{self, Path, set, text};
+use super::field::{self, Path, set};
 use super::meta;
 use super::rollout::{at_most_all, share};
 use crate::api::Cause;
@@ -33,9 +33,6 @@ pub(super) fn budget(object: &Value, causes: &mut Vec<Cause>) {
     if let Some(selector) = set(spec, "selector") {
         meta::label_selector(selector, &path.field("selector"), causes);
     }
-    let policy = text(spec, "unhealthyPodEvictionPolicy");
-    if !policy.is_empty() {
-        let allowed = ["AlwaysAllow", "IfHealthyBudget"];
-        field::one_of(&path.field("unhealthyPodEvictionPolicy"), policy, &allowed, causes);
-    }
+    let allowed = ["AlwaysAllow", "IfHealthyBudget"];
+    field::word(spec, "unhealthyPodEvictionPolicy", &allowed, &path, causes);
 }

@@ -75,6 +75,35 @@ pub(super) fn quota(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
     if both("BestEffort", "NotBestEffort") || both("Terminating", "NotTerminating") {
         causes.push(field::invalid(&place, shown, "conflicting scopes"));
     }
+    let selector = path.field("scopeSelector");
+    let here = selector.field("matchExpressions");
+    let rules = spec.get("scopeSelector").unwrap_or(&null);
+    for rule in list(rules, "matchExpressions") {
+        let (name, operator) = (field::text(rule, "scopeName"), field::text(rule, "operator"));
+        if !SCOPES.contains(&name) {
+            let place = here.field("scopeName");
+            causes.push(field::invalid(&place, &name.into(), "unsupported scope"));
+        }
+        let values = list(rule, "values");
+        match operator {
+            "In" | "NotIn" if values.is_empty() => {
+                let detail = "must be at least one value when `operator` is 'In' or 'NotIn' for \
+                              scope selector";
+                causes.push(field::required(&here.field("values"), detail));
+            }
+            "Exists" | "DoesNotExist" if !values.is_empty() => {
+                let detail = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for \
+                              scope selector";
+                let shown = Value::Array(values.to_vec());
+                causes.push(field::invalid(&here.field("values"), &shown, detail));
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            other => {
+                let detail = "not a valid selector operator";
+                causes.push(field::invalid(&here.field("operator"), &other.into(), detail));
+            }
+        }
+    }
     if let Some(old) = old {
         let sorted = |quota: &Value| {
             let scopes = quota.pointer("/spec/scopes").and_then(Value::as_array);
@@ -104,14 +133,13 @@ fn amounts(holder: &Value, name: &str, path: &Path<'_>, causes: &mut Vec<Cause>)
     let amounts = holder.get(name).and_then(Value::as_object);
     for (name, amount) in amounts.into_iter().flatten() {
         let place = all.key(name);
-        field::each(&place, name, &form::key(name), causes);
+        let problems = form::key(name);
+        field::each(&place, name, &problems, causes);
         if !name.contains('/') && !KNOWN.contains(&name.as_str()) {
-            for detail in [
-                "must be a standard resource type or fully qualified",
-                "must be a standard resource for quota",
-            ] {
+            let of_name = "must be a standard resource type or fully qualified";
+            for detail in [of_name, "must be a standard resource for quota"] {
                 let huge = name.contains("hugepages-");
-                if !huge {
+                if !huge && (problems.is_empty() || detail != of_name) {
                     causes.push(field::invalid(&place, &name.as_str().into(), detail));
                 }
             }

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::field::{self, Path};
-use super::text;
+use super::{meta, text};
 use crate::api::Cause;
 use crate::facts::Version;
 
@@ -21,10 +21,18 @@ pub(super) fn role(version: Version, object: &Value, namespaced: bool, causes: &
     for (index, rule) in field::list(object, "rules").iter().enumerate() {
         self::rule(version, rule, namespaced, &rules.index(index), causes);
     }
+    let place = root.field("aggregationRule");
+    let gathered = place.field("clusterRoleSelectors");
     let selectors = object.pointer("/aggregationRule/clusterRoleSelectors");
+    for (index, one) in selectors.and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let (here, before) = (gathered.index(index), causes.len());
+        meta::label_selector(one, &here, causes);
+        if causes.len() > before {
+            causes.push(field::invalid(&here, &Value::Null, "invalid label selector."));
+        }
+    }
     let gathers = object.get("aggregationRule").is_some_and(Value::is_object);
     if gathers && selectors.and_then(Value::as_array).is_none_or(Vec::is_empty) {
-        let place = root.field("aggregationRule");
         let detail = "at least one clusterRoleSelector required if aggregationRule is non-nil";
         causes.push(field::required(&place.field("clusterRoleSelectors"), detail));
     }
@@ -81,6 +89,10 @@ pub(super) fn binding(version: Version, object: &Value, namespaced: bool, causes
     let allowed = if namespaced { &["Role", "ClusterRole"][..] } else { &["ClusterRole"] };
     if !allowed.contains(&kind) {
         causes.push(field::not_supported(&place.field("kind"), &kind.into(), allowed));
+    }
+    match field::text(reference, "name") {
+        "" => causes.push(field::required(&place.field("name"), "")),
+        name => field::each(&place.field("name"), name, &text::segment(name), causes),
     }
     let all = root.field("subjects");
     let mut nameless = Vec::new();

@@ -10,10 +10,16 @@ use super::field::{self, Path, int, list, set, text};
 use super::pod::{self, port};
 use super::{meta, text as form};
 use crate::api::Cause;
+use crate::facts::Version;
 use crate::object::at;
 
 /// A service.
-pub(super) fn service(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+pub(super) fn service(
+    version: Version,
+    object: &Value,
+    old: Option<&Value>,
+    causes: &mut Vec<Cause>,
+) {
     let spec = object.get("spec").unwrap_or(&Value::Null);
     if let Some(old) = old {
         same_addresses(object, old, causes);
@@ -38,6 +44,14 @@ pub(super) fn service(object: &Value, old: Option<&Value>, causes: &mut Vec<Caus
         meta::check_labels(selector, &path.field("selector"), causes);
     }
     affinity(spec, &path, causes);
+    let place = path.field("externalIPs");
+    for (index, ip) in list(spec, "externalIPs").iter().enumerate() {
+        let (ip, here) = (ip.as_str().unwrap_or(""), place.index(index));
+        super::address::legacy(version, ip, &here, causes);
+        if super::address::is_address(ip) {
+            super::address::reachable(ip, &here, causes);
+        }
+    }
     if kind != "ExternalName" {
         causes.extend(addresses(object));
     }
@@ -48,7 +62,7 @@ pub(super) fn service(object: &Value, old: Option<&Value>, causes: &mut Vec<Caus
         causes,
     );
     twice(spec, kind, &path.field("ports"), causes);
-    by_type(spec, kind, &path, causes);
+    by_type(version, spec, kind, &path, causes);
 }
 
 fn is_headless(spec: &Value) -> bool {
@@ -97,8 +111,7 @@ fn ports(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         let protocol = item.get("protocol").and_then(Value::as_str).unwrap_or("TCP");
         field::one_of(&here.field("protocol"), protocol, &["SCTP", "TCP", "UDP"], causes);
         port(item.get("targetPort").or(item.get("port")), &here.field("targetPort"), causes);
-        let protocol = text(item, "appProtocol");
-        if !protocol.is_empty() {
+        if let Some(protocol) = set(item, "appProtocol").and_then(Value::as_str) {
             field::each(&here.field("appProtocol"), protocol, &form::key(protocol), causes);
         }
     }
@@ -230,11 +243,18 @@ fn twice(spec: &Value, kind: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
 }
 
 /// Fields that only some types have.
-fn by_type(spec: &Value, kind: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+fn by_type(version: Version, spec: &Value, kind: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let balancer = kind == "LoadBalancer";
     let only = "may only be used when `type` is 'LoadBalancer'";
-    if !balancer && !list(spec, "loadBalancerSourceRanges").is_empty() {
-        causes.push(field::forbidden(&path.field("LoadBalancerSourceRanges"), only));
+    // The real server spells it so.
+    let (ranges, place) = (list(spec, "loadBalancerSourceRanges"), "LoadBalancerSourceRanges");
+    let place = path.field(place);
+    if !balancer && !ranges.is_empty() {
+        causes.push(field::forbidden(&place, only));
+    }
+    for (index, range) in ranges.iter().enumerate() {
+        let range = range.as_str().unwrap_or("").trim();
+        super::address::network(version, range, &place.index(index), causes);
     }
     for name in ["allocateLoadBalancerNodePorts", "loadBalancerClass"] {
         if !balancer && set(spec, name).is_some() {
@@ -262,9 +282,6 @@ fn by_type(spec: &Value, kind: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
         causes.push(field::invalid(&path.field("healthCheckNodePort"), &health.into(), detail));
     }
     field::word(spec, "internalTrafficPolicy", &["Cluster", "Local"], path, causes);
-    let distribution = text(spec, "trafficDistribution");
-    if !distribution.is_empty() {
-        let allowed = ["PreferClose", "PreferSameZone", "PreferSameNode"];
-        field::one_of(&path.field("trafficDistribution"), distribution, &allowed, causes);
-    }
+    let allowed = ["PreferClose", "PreferSameZone", "PreferSameNode"];
+    field::word(spec, "trafficDistribution", &allowed, path, causes);
 }

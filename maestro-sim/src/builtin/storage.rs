@@ -101,15 +101,38 @@ pub(super) fn claim_spec(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>)
         }
     }
     classes(spec, path, causes);
+    for name in ["dataSource", "dataSourceRef"] {
+        if let Some(reference) = set(spec, name) {
+            data_source(reference, &path.field(name), causes);
+        }
+    }
+}
+
+/// What the content of a volume begins with.
+fn data_source(reference: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    for name in ["name", "kind"] {
+        if text(reference, name).is_empty() {
+            causes.push(field::required(&path.field(name), ""));
+        }
+    }
+    let group = text(reference, "apiGroup");
+    if group.is_empty() {
+        let kind = text(reference, "kind");
+        if kind != "PersistentVolumeClaim" {
+            let detail = "must be 'PersistentVolumeClaim' when referencing the default apiGroup";
+            causes.push(field::invalid(path, &kind.into(), detail));
+        }
+    } else {
+        field::each(&path.field("apiGroup"), group, &form::subdomain(group), causes);
+    }
+    let namespace = text(reference, "namespace");
+    if !namespace.is_empty() {
+        field::each(&path.field("namespace"), namespace, &form::label(namespace), causes);
+    }
 }
 
 /// How a volume may be mounted; `none` is said where it may not be.
-pub(super) fn access_modes(
-    modes: &[Value],
-    none: &str,
-    path: &Path<'_>,
-    causes: &mut Vec<Cause>,
-) {
+pub(super) fn access_modes(modes: &[Value], none: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
     const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
     if modes.is_empty() {
         causes.push(field::required(path, none));

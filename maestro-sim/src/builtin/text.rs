@@ -17,6 +17,10 @@ const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower ca
     characters, '-' or '.', and must start and end with an alphanumeric character (e.g. \
     'example.com', regex used for validation is \
     '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const SEARCH_PATH: &str = "a lowercase RFC 1123 subdomain must consist of lower case \
+    alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric \
+    character (e.g. 'example.com', regex used for validation is \
+    '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
 const WILDCARD: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid \
     DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end \
     with an alphanumeric character (e.g. '*.example.com', regex used for validation is \
@@ -86,6 +90,23 @@ pub(crate) fn subdomain(text: &str) -> Problems {
     longer(text, 253, "characters", &mut out);
     if !is_subdomain(text) {
         out.push(SUBDOMAIN.into());
+    }
+    out
+}
+
+/// Where names are looked for: as a subdomain, and with underscores.
+pub(crate) fn search_path(text: &str) -> Problems {
+    let mut out = Problems::new();
+    longer(text, 253, "characters", &mut out);
+    let is = |part: &str| {
+        let part = part.strip_prefix('_').unwrap_or(part);
+        let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        edge(part.bytes().next())
+            && edge(part.bytes().next_back())
+            && part.bytes().all(|b| edge(Some(b)) || matches!(b, b'-' | b'_'))
+    };
+    if !text.split('.').all(is) {
+        out.push(SEARCH_PATH.into());
     }
     out
 }

@@ -147,6 +147,7 @@ fn source(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let here = path.field(kind);
     match kind {
         "csi" => driven(first, &here, causes),
+        "iscsi" => pod::iscsi(first, "must be valid format", &here, causes),
         "local" => {
             match text(first, "path") {
                 "" => causes.push(field::required(&here.field("path"), "")),
@@ -159,25 +160,21 @@ fn source(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         }
         _ => pod::volume_source(kind, first, &here, causes),
     }
-    for (kind, _) in found {
+    for (kind, source) in found {
+        if kind == "flexVolume" {
+            // The real server does not mind this one.
+            pod::volume_source(kind, source, &path.field(kind), causes);
+            continue;
+        }
+        // Misspelt so by the real server.
+        let kind = if kind == "cephfs" { "cephFS" } else { kind };
         let detail = "may not specify more than 1 volume type";
         causes.push(field::forbidden(&path.field(kind), detail));
     }
 }
 
-/// The longest name of a driver.
-const LONGEST_DRIVER: usize = 63;
-
 fn driven(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let (driver, place) = (text(source, "driver"), path.field("driver"));
-    if driver.is_empty() {
-        causes.push(field::required(&place, ""));
-    } else {
-        if driver.len() > LONGEST_DRIVER {
-            causes.push(field::too_long(&place, LONGEST_DRIVER as u64));
-        }
-        field::each(&place, driver, &form::subdomain(&driver.to_lowercase()), causes);
-    }
+    pod::driver_name(text(source, "driver"), &path.field("driver"), causes);
     if text(source, "volumeHandle").is_empty() {
         causes.push(field::required(&path.field("volumeHandle"), ""));
     }
@@ -186,8 +183,7 @@ fn driven(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         "controllerExpandSecretRef",
         "nodePublishSecretRef",
         "nodeExpandSecretRef",
-    ]
-    {
+    ] {
         let Some(reference) = set(source, secret) else { continue };
         let here = path.field(secret);
         for name in ["name", "namespace"] {
@@ -217,11 +213,9 @@ pub(super) fn storage_class(
             if now == set(old, name).unwrap_or(&Value::Null) {
                 continue;
             }
-            causes.push(match name {
-                _ if declared => field::invalid(&name, &Value::Null, "field is immutable"),
-                "volumeBindingMode" => field::invalid(&name, now, "field is immutable"),
-                _ => field::forbidden(&name, &format!("updates to {name} are forbidden.")),
-            });
+            // What is declared says no value.
+            let shown = if declared { &Value::Null } else { now };
+            causes.push(field::invalid(&name, shown, "field is immutable"));
         }
         return;
     }

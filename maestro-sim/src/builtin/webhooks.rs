@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::field::{self, Path};
+use super::{meta, text as form};
 use crate::api::Cause;
 use crate::structural::cel;
 
@@ -34,9 +35,17 @@ fn webhook(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let name = field::text(hook, "name");
     if name.is_empty() {
         causes.push(field::required(&path.field("name"), ""));
+    } else if !form::subdomain(name).is_empty() {
+        let told = form::subdomain(name).join(",");
+        causes.push(field::invalid(&path.field("name"), &name.into(), &told));
     } else if name.split('.').count() < 3 {
         let detail = "should be a domain with at least three segments separated by dots";
         causes.push(field::invalid(&path.field("name"), &name.into(), detail));
+    }
+    for name in ["namespaceSelector", "objectSelector"] {
+        if let Some(selector) = field::set(hook, name) {
+            meta::label_selector(selector, &path.field(name), causes);
+        }
     }
     let rules = path.field("rules");
     for (index, rule) in field::list(hook, "rules").iter().enumerate() {
@@ -63,9 +72,16 @@ fn webhook(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     for (index, condition) in field::list(hook, "matchConditions").iter().enumerate() {
         let here = all.index(index);
         let (name, source) = (field::text(condition, "name"), field::text(condition, "expression"));
-        if let Some(why) = cel::undeclared(source, &NAMES) {
+        if source.trim().is_empty() {
+            causes.push(field::required(&here.field("expression"), ""));
+        } else if let Some(why) = cel::undeclared(source, &NAMES) {
             let detail = format!("compilation failed: {why}");
             causes.push(field::invalid(&here.field("expression"), &source.into(), &detail));
+        }
+        if name.is_empty() {
+            causes.push(field::required(&here.field("name"), ""));
+        } else {
+            field::each(&here.field("name"), name, &form::key(name), causes);
         }
         if names.contains(&name) {
             causes.push(field::duplicate(&here.field("name"), &name.into()));
@@ -108,6 +124,11 @@ pub(super) fn rule(rule: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         if !detail.is_empty() {
             causes.push(field::invalid(&place, &rule[name], detail));
         }
+        if matches!(name, "apiVersions" | "resources") {
+            for (index, _) in items.iter().enumerate().filter(|(_, item)| item.is_empty()) {
+                causes.push(field::required(&place.index(index), ""));
+            }
+        }
         if name == "operations" {
             for (index, item) in items.iter().enumerate().filter(|i| !OPERATIONS.contains(i.1)) {
                 let here = place.index(index);
@@ -133,6 +154,11 @@ fn client(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
             let detail = "'https' is the only allowed URL scheme; desired format: \
                           https://host[/path]";
             causes.push(field::invalid(&place.field("url"), &scheme.into(), detail));
+        }
+        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+        if rest.split(['/', '?', '#']).next().unwrap_or("").is_empty() {
+            let detail = "host must be specified; desired format: https://host[/path]";
+            causes.push(field::invalid(&place.field("url"), &"".into(), detail));
         }
     }
     let Some(service) = service else { return };
@@ -160,8 +186,19 @@ fn versions(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let versions = field::list(hook, "admissionReviewVersions");
     if versions.is_empty() {
         causes.push(field::required(&place, "must specify one of v1, v1beta1"));
-    } else if !versions.iter().any(|version| version == "v1" || version == "v1beta1") {
+        return;
+    }
+    review_versions(versions, &place, causes);
+}
+
+/// The versions of reviews that a webhook reads, of which the server has to know one.
+pub(crate) fn review_versions(versions: &[Value], path: &Path<'_>, causes: &mut Vec<Cause>) {
+    for (index, version) in versions.iter().enumerate() {
+        let version = version.as_str().unwrap_or("");
+        field::each(&path.index(index), version, &form::label_1035(version), causes);
+    }
+    if !versions.iter().any(|version| version == "v1" || version == "v1beta1") {
         let detail = "must include at least one of v1, v1beta1";
-        causes.push(field::invalid(&place, &Value::from(versions.to_vec()), detail));
+        causes.push(field::invalid(path, &Value::from(versions.to_vec()), detail));
     }
 }

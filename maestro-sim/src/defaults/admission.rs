@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::fill::{each, inside, set, spec, text};
+use super::fill::{each, inside, set, spec};
 
 /// What a policy or a binding matches.
 fn matching(parent: &mut Map<String, Value>, field: &str) {

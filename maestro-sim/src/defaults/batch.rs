@@ -39,7 +39,9 @@ pub fn tie_job(object: &mut Value) -> bool {
     let (uid, name) = (field("uid"), field("name"));
     let Some(spec) = spec(object) else { return false };
     let generated = spec.get("manualSelector") == Some(&Value::Bool(false));
-    if generated && spec.get("selector").is_none_or(Value::is_null) && !uid.is_empty() {
+    let blank =
+        |selector: &Value| selector.is_null() || selector.as_object().is_some_and(Map::is_empty);
+    if generated && spec.get("selector").is_none_or(blank) && !uid.is_empty() {
         generate_selector(spec, &uid, &name);
     }
     let own = object.pointer("/metadata/labels").and_then(Value::as_object);
@@ -61,12 +63,15 @@ fn job_spec(spec: &mut Map<String, Value>) {
     set(spec, "completionMode", "NonIndexed");
     let policy = if absent_in(spec, "podFailurePolicy") { "TerminatingOrFailed" } else { "Failed" };
     set(spec, "podReplacementPolicy", policy);
-    if let Some(policy) = inside(spec, "podFailurePolicy") {
-        for rule in each(policy, "rules") {
-            each(rule, "onPodConditions").for_each(|pattern| text(pattern, "status", "True"));
-        }
-    }
+    failure_policy(spec);
     pod::template(spec);
+}
+
+fn failure_policy(spec: &mut Map<String, Value>) {
+    let Some(policy) = inside(spec, "podFailurePolicy") else { return };
+    for rule in each(policy, "rules") {
+        each(rule, "onPodConditions").for_each(|pattern| text(pattern, "status", "True"));
+    }
 }
 
 fn absent_in(spec: &Map<String, Value>, name: &str) -> bool {
@@ -102,6 +107,7 @@ pub(super) fn cron_job(object: &mut Value) {
     set(spec, "failedJobsHistoryLimit", 1);
     if let Some(job) = inside(spec, "jobTemplate").and_then(|t| inside(t, "spec")) {
         // A template stays open; its Job gets the rest when it is created.
+        failure_policy(job);
         pod::template(job);
     }
 }

@@ -44,7 +44,8 @@ pub(crate) fn whole_requests(pod: &mut Value) {
             own.entry(name).or_insert_with(|| amount.to_string().into());
         }
     }
-    for (name, amount) in limits {
+    let supported = |name: &str| matches!(name, "cpu" | "memory") || name.starts_with("hugepages-");
+    for (name, amount) in limits.into_iter().filter(|(name, _)| supported(name)) {
         own.entry(name).or_insert(amount);
     }
 }
@@ -154,8 +155,12 @@ fn container(container: &mut Map<String, Value>) {
     }
 }
 
-/// The tag of an image, `latest` when it has neither tag nor digest.
+/// The tag of an image, `latest` when it has neither tag nor digest, none when it is no image.
 fn tag(image: &str) -> &str {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@+".contains(&b);
+    if !image.bytes().all(fits) {
+        return "";
+    }
     if image.contains('@') {
         return "";
     }

@@ -1,7 +1,9 @@
-//! All that is asked: the sequences written by hand, those for every kind, and generated ones.
+//! All that is asked: the sequences written by hand, those for every kind and for every field, and
+//! generated ones.
 
 mod generated;
 mod kinds;
+mod leaves;
 mod protobuf;
 mod written;
 
@@ -15,6 +17,7 @@ pub fn all() -> Result<Vec<Sequence>, String> {
     let mut all = written::sequences()?;
     all.extend(kinds::sequences()?);
     all.extend(protobuf::sequences()?);
+    all.extend(leaves::sequences()?);
     all.extend(generated::sequences()?);
     let mut names = std::collections::BTreeSet::new();
     match all.iter().find(|sequence| !names.insert(sequence.name.as_str())) {
@@ -28,9 +31,9 @@ pub fn all() -> Result<Vec<Sequence>, String> {
 /// # Errors
 /// As [`all`].
 pub fn some() -> Result<Vec<Sequence>, String> {
-    let generated = generated::sequences()?.into_iter().map(|sequence| sequence.name);
+    let made = generated::sequences()?.into_iter().chain(leaves::sequences()?);
     let generated: std::collections::BTreeMap<String, usize> =
-        generated.enumerate().map(|(index, name)| (name, index)).collect();
+        made.map(|sequence| sequence.name).enumerate().map(|(index, name)| (name, index)).collect();
     let mut some = all()?;
     some.retain(|sequence| generated.get(&sequence.name).is_none_or(|index| index % 10 == 0));
     Ok(some)

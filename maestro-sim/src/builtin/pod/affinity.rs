@@ -108,12 +108,39 @@ fn pod_term(term: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         let name = name.as_str().unwrap_or("");
         field::each(&path.field("namespace"), name, &form::label(name), causes);
     }
+    for name in ["matchLabelKeys", "mismatchLabelKeys"] {
+        label_keys(term, name, path, causes);
+    }
+    for key in list(term, "mismatchLabelKeys") {
+        if set(term, "labelSelector").is_some() && list(term, "matchLabelKeys").contains(key) {
+            let place = path.field("matchLabelKeys");
+            let detail = "exists in both matchLabelKeys and mismatchLabelKeys";
+            causes.push(field::invalid(&place, key, detail));
+        }
+    }
     let key = text(term, "topologyKey");
     let place = path.field("topologyKey");
     if key.is_empty() {
         causes.push(field::required(&place, "can not be empty"));
     }
     field::each(&place, key, &form::key(key), causes);
+}
+
+/// The keys of labels by whose values a selector is made narrower.
+fn label_keys(term: &Value, name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let (keys, place) = (list(term, name), path.field(name));
+    if keys.is_empty() {
+        return;
+    }
+    if set(term, "labelSelector").is_none() {
+        let detail = "must not be specified when labelSelector is not set";
+        causes.push(field::forbidden(&place, detail));
+        return;
+    }
+    for (index, key) in keys.iter().enumerate() {
+        let key = key.as_str().unwrap_or("");
+        field::each(&place.index(index), key, &form::key(key), causes);
+    }
 }
 
 /// The constraints on how pods spread.
@@ -150,11 +177,9 @@ pub(super) fn spread(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
             }
         }
         for name in ["nodeAffinityPolicy", "nodeTaintsPolicy"] {
-            let policy = text(constraint, name);
-            if !policy.is_empty() {
-                field::one_of(&here.field(name), policy, &["Honor", "Ignore"], causes);
-            }
+            field::word(constraint, name, &["Honor", "Ignore"], &here, causes);
         }
+        label_keys(constraint, "matchLabelKeys", &here, causes);
         if let Some(selector) = set(constraint, "labelSelector") {
             meta::label_selector(selector, &here.field("labelSelector"), causes);
         }

@@ -12,6 +12,9 @@ use crate::api::Cause;
 
 /// The containers of a pod spec, and what they share.
 pub(super) fn all(spec: &Value, volumes: &Volumes<'_>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let claims = list(spec, "resourceClaims").iter().map(|claim| text(claim, "name")).collect();
+    let never = text(spec, "restartPolicy") == "Never";
+    let shared = &Shared { volumes, specs: list(spec, "volumes"), claims, never };
     let grace = int(spec, "terminationGracePeriodSeconds");
     let containers = list(spec, "containers");
     let here = path.field("containers");
@@ -21,29 +24,42 @@ pub(super) fn all(spec: &Value, volumes: &Volumes<'_>, path: &Path<'_>, causes: 
     let mut names: BTreeSet<&str> = BTreeSet::new();
     for (index, container) in containers.iter().enumerate() {
         let place = here.index(index);
-        common(container, volumes, &place, causes);
+        common(container, shared, &place, causes);
         let name = text(container, "name");
         if !names.insert(name) {
             causes.push(field::duplicate(&place.field("name"), &name.into()));
         }
+        restarts(container, false, &place, causes);
         running(container, grace, &place, causes);
     }
     let mut ports = BTreeSet::new();
     host_ports(containers, &here, &mut ports, causes);
-    init(spec, volumes, (grace, names), path, causes);
+    let names = init(spec, shared, (grace, names), path, causes);
+    ephemeral(spec, shared, names, path, causes);
+}
+
+/// What the containers of a pod share.
+pub(super) struct Shared<'v> {
+    /// The volumes that are as they should be, by name.
+    pub volumes: &'v Volumes<'v>,
+    /// All volumes.
+    pub specs: &'v [Value],
+    claims: Vec<&'v str>,
+    never: bool,
 }
 
 fn init<'v>(
     spec: &'v Value,
-    volumes: &Volumes<'_>,
+    shared: &Shared<'_>,
     (grace, mut names): (Option<i64>, BTreeSet<&'v str>),
     path: &Path<'_>,
     causes: &mut Vec<Cause>,
-) {
+) -> BTreeSet<&'v str> {
     let here = path.field("initContainers");
     for (index, container) in list(spec, "initContainers").iter().enumerate() {
         let place = here.index(index);
-        common(container, volumes, &place, causes);
+        common(container, shared, &place, causes);
+        restarts(container, true, &place, causes);
         let name = text(container, "name");
         if names.contains(name) {
             causes.push(field::duplicate(&place.field("name"), &name.into()));
@@ -62,6 +78,157 @@ fn init<'v>(
             }
         }
     }
+    names
+}
+
+/// What a container that is put into a running pod may not have.
+const NOT_EPHEMERAL: [&str; 9] = [
+    "ports",
+    "resources",
+    "resizePolicy",
+    "restartPolicy",
+    "restartPolicyRules",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "lifecycle",
+];
+
+fn ephemeral<'v>(
+    spec: &'v Value,
+    shared: &Shared<'_>,
+    mut names: BTreeSet<&'v str>,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
+    let here = path.field("ephemeralContainers");
+    let regular: Vec<&str> =
+        list(spec, "containers").iter().map(|container| text(container, "name")).collect();
+    for (index, container) in list(spec, "ephemeralContainers").iter().enumerate() {
+        let place = here.index(index);
+        common(container, shared, &place, causes);
+        let name = text(container, "name");
+        if !name.is_empty() && !names.insert(name) {
+            causes.push(field::duplicate(&place.field("name"), &name.into()));
+        }
+        let target = text(container, "targetContainerName");
+        if !target.is_empty() && !regular.contains(&target) {
+            causes.push(field::not_found(&place.field("targetContainerName"), &target.into()));
+        }
+        let holds = |name: &&str| match set(container, name) {
+            Some(Value::Object(map)) => !map.is_empty() || *name == "lifecycle",
+            Some(Value::Array(list)) => !list.is_empty(),
+            found => found.is_some(),
+        };
+        for name in NOT_EPHEMERAL.iter().filter(|name| holds(name)) {
+            let detail = "cannot be set for an Ephemeral Container";
+            causes.push(field::forbidden(&place.field(name), detail));
+        }
+        let mounts = place.field("volumeMounts");
+        for (index, mount) in list(container, "volumeMounts").iter().enumerate() {
+            for name in ["subPath", "subPathExpr"] {
+                if !text(mount, name).is_empty() {
+                    let detail = "cannot be set for an Ephemeral Container";
+                    causes.push(field::forbidden(&mounts.index(index).field(name), detail));
+                }
+            }
+        }
+    }
+}
+
+/// Whether a container starts anew by itself, whatever its pod does.
+fn restarts(container: &Value, init: bool, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    field::word(container, "restartPolicy", &["Always", "Never", "OnFailure"], path, causes);
+    let rules = list(container, "restartPolicyRules");
+    if !rules.is_empty() && set(container, "restartPolicy").is_none() {
+        let detail = "must specify restartPolicy when restart rules are used";
+        causes.push(field::required(&path.field("restartPolicy"), detail));
+        if init {
+            return;
+        }
+    }
+    let place = path.field("restartPolicyRules");
+    for (index, rule) in rules.iter().enumerate() {
+        let here = place.index(index);
+        let (action, allowed) = (text(rule, "action"), ["Restart", "RestartAllContainers"]);
+        if !allowed.contains(&action) {
+            causes.push(field::not_supported(&here.field("action"), &action.into(), &allowed));
+        }
+        let here = here.field("exitCodes");
+        let Some(codes) = set(rule, "exitCodes") else {
+            causes.push(field::required(&here, "must be specified"));
+            continue;
+        };
+        let (operator, allowed) = (text(codes, "operator"), ["In", "NotIn"]);
+        if !allowed.contains(&operator) {
+            causes.push(field::not_supported(&here.field("operator"), &operator.into(), &allowed));
+        }
+    }
+}
+
+/// Which resources may change without a restart.
+fn resizes(container: &Value, shared: &Shared<'_>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let mut seen = BTreeSet::new();
+    for policy in list(container, "resizePolicy") {
+        let (name, policy) = (text(policy, "resourceName"), text(policy, "restartPolicy"));
+        if !seen.insert(name) {
+            causes.push(field::duplicate(path, &name.into()));
+        }
+        field::one_of(path, name, &["cpu", "memory"], causes);
+        field::one_of(path, policy, &["NotRequired", "RestartContainer"], causes);
+        if shared.never && policy == "RestartContainer" {
+            let detail = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+            causes.push(field::invalid(path, &policy.into(), detail));
+        }
+    }
+}
+
+/// Volumes that are devices in the container.
+fn devices(container: &Value, shared: &Shared<'_>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let (mut names, mut paths) = (BTreeSet::new(), BTreeSet::new());
+    let mounts = list(container, "volumeMounts");
+    for (index, device) in list(container, "volumeDevices").iter().enumerate() {
+        let here = path.index(index);
+        let (name, at) = (text(device, "name"), text(device, "devicePath"));
+        let place = here.field("name");
+        if name.is_empty() {
+            causes.push(field::required(&place, ""));
+        }
+        if !names.insert(name) {
+            causes.push(field::invalid(&place, &name.into(), "must be unique"));
+        }
+        if !shared.volumes.contains(name) {
+            causes.push(field::not_found(&place, &name.into()));
+        } else if !shared.is(name, &["persistentVolumeClaim", "ephemeral"]) {
+            let detail = "can only use volume source type of PersistentVolumeClaim or Ephemeral \
+                          for block mode";
+            causes.push(field::invalid(&place, &name.into(), detail));
+        }
+        let at_path = here.field("devicePath");
+        if at.is_empty() {
+            causes.push(field::required(&at_path, ""));
+        }
+        if !paths.insert(at) {
+            causes.push(field::invalid(&at_path, &at.into(), "must be unique"));
+        }
+        if !at.is_empty() && at.split('/').any(|part| part == "..") {
+            let detail = "can not contain backsteps ('..')";
+            causes.push(field::invalid(&at_path, &at.into(), detail));
+        }
+        if mounts.iter().any(|mount| text(mount, "name") == name) {
+            let detail = "must not already exist in volumeMounts";
+            causes.push(field::invalid(&place, &name.into(), detail));
+        }
+    }
+}
+
+impl Shared<'_> {
+    /// Whether a volume is of one of some kinds.
+    pub(super) fn is(&self, name: &str, kinds: &[&str]) -> bool {
+        self.specs.iter().any(|volume| {
+            text(volume, "name") == name && kinds.iter().any(|kind| set(volume, kind).is_some())
+        })
+    }
 }
 
 /// What only containers that keep running have.
@@ -76,7 +243,7 @@ fn running(container: &Value, grace: Option<i64>, path: &Path<'_>, causes: &mut 
     }
 }
 
-fn common(container: &Value, volumes: &Volumes<'_>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+fn common(container: &Value, shared: &Shared<'_>, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let name = text(container, "name");
     let place = path.field("name");
     if name.is_empty() {
@@ -92,16 +259,20 @@ fn common(container: &Value, volumes: &Volumes<'_>, path: &Path<'_>, causes: &mu
     let place = path.field("terminationMessagePolicy");
     field::one_of(&place, policy.unwrap_or("File"), &allowed, causes);
     ports(container, &path.field("ports"), causes);
-    env::variables(container, &path.field("env"), causes);
+    env::variables(container, shared, &path.field("env"), causes);
     env::from(container, &path.field("envFrom"), causes);
-    mounts(container, volumes, &path.field("volumeMounts"), causes);
+    mounts(container, shared.volumes, &path.field("volumeMounts"), causes);
+    devices(container, shared, &path.field("volumeDevices"), causes);
     let policy = container.get("imagePullPolicy").and_then(Value::as_str);
     let allowed = ["Always", "IfNotPresent", "Never"];
     let place = path.field("imagePullPolicy");
     field::one_of(&place, policy.unwrap_or("Always"), &allowed, causes);
     if let Some(amounts) = set(container, "resources") {
-        resources::container(amounts, &path.field("resources"), causes);
+        let here = path.field("resources");
+        resources::claims(amounts, &shared.claims, &here, causes);
+        resources::container(amounts, &here, causes);
     }
+    resizes(container, shared, &path.field("resizePolicy"), causes);
     if let Some(context) = set(container, "securityContext") {
         security::container(context, &path.field("securityContext"), causes);
     }
@@ -187,10 +358,9 @@ fn mounts(container: &Value, volumes: &Volumes<'_>, path: &Path<'_>, causes: &mu
 }
 
 fn propagation(mount: &Value, container: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let mode = text(mount, "mountPropagation");
+    let mut shared_mode = true;
     let place = path.field("mountPropagation");
-    match mode {
-        "" | "None" | "HostToContainer" => {}
+    match text(mount, "mountPropagation") {
         "Bidirectional" => {
             let context = set(container, "securityContext");
             if !context.is_some_and(|context| on(context, "privileged")) {
@@ -199,9 +369,21 @@ fn propagation(mount: &Value, container: &Value, path: &Path<'_>, causes: &mut V
                 causes.push(field::forbidden(&place, detail));
             }
         }
-        other => {
+        mode => {
             let allowed = ["Bidirectional", "HostToContainer", "None"];
-            causes.push(field::not_supported(&place, &other.into(), &allowed));
+            field::word(mount, "mountPropagation", &allowed, path, causes);
+            shared_mode = !matches!(mode, "" | "None");
+        }
+    }
+    field::word(mount, "recursiveReadOnly", &["Disabled", "Enabled", "IfPossible"], path, causes);
+    if matches!(text(mount, "recursiveReadOnly"), "Enabled" | "IfPossible") {
+        let place = path.field("recursiveReadOnly");
+        if !on(mount, "readOnly") {
+            causes.push(field::forbidden(&place, "may only be specified when readOnly is true"));
+        }
+        if shared_mode {
+            let detail = "may only be specified when mountPropagation is None or not specified";
+            causes.push(field::forbidden(&place, detail));
         }
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::field::{self, Path, list, set, text};
 use super::super::text as form;
+use super::container::{Shared, descending};
 use crate::api::Cause;
 
 const MANY: &str = "may not have more than one field specified at a time";
@@ -37,7 +38,12 @@ const RESOURCES: [&str; 6] = [
 ];
 
 /// The variables of a container.
-pub(super) fn variables(container: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+pub(super) fn variables(
+    container: &Value,
+    shared: &Shared<'_>,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
     for (index, variable) in list(container, "env").iter().enumerate() {
         let here = path.index(index);
         let name = text(variable, "name");
@@ -48,12 +54,18 @@ pub(super) fn variables(container: &Value, path: &Path<'_>, causes: &mut Vec<Cau
         }
         if let Some(source) = set(variable, "valueFrom") {
             let has_value = !text(variable, "value").is_empty();
-            value_from(source, has_value, &here.field("valueFrom"), causes);
+            value_from(source, has_value, shared, &here.field("valueFrom"), causes);
         }
     }
 }
 
-fn value_from(source: &Value, has_value: bool, path: &Path<'_>, causes: &mut Vec<Cause>) {
+fn value_from(
+    source: &Value,
+    has_value: bool,
+    shared: &Shared<'_>,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
     let mut count = 0;
     if let Some(reference) = set(source, "fieldRef") {
         count += 1;
@@ -69,8 +81,9 @@ fn value_from(source: &Value, has_value: bool, path: &Path<'_>, causes: &mut Vec
             key_ref(reference, &path.field(kind), causes);
         }
     }
-    if set(source, "fileKeyRef").is_some() {
+    if let Some(reference) = set(source, "fileKeyRef") {
         count += 1;
+        file_ref(reference, shared, &path.field("fileKeyRef"), causes);
     }
     let detail = match count {
         0 => {
@@ -150,12 +163,37 @@ pub(super) fn resource_ref(
 }
 
 fn key_ref(reference: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    name(reference, path, causes);
+    // Without a name the real server says what a name is.
+    let name = text(reference, "name");
+    field::each(&path.field("name"), name, &form::subdomain(name), causes);
     let key = text(reference, "key");
     if key.is_empty() {
         causes.push(field::required(&path.field("key"), ""));
     } else {
         field::each(&path.field("key"), key, &form::data_key(key), causes);
+    }
+}
+
+/// A variable that a file of a volume holds.
+fn file_ref(reference: &Value, shared: &Shared<'_>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    if text(reference, "key").is_empty() {
+        causes.push(field::required(&path.field("key"), ""));
+    }
+    let (volume, place) = (text(reference, "volumeName"), path.field("volumeName"));
+    if volume.is_empty() {
+        causes.push(field::required(&place, ""));
+    } else {
+        field::each(&place, volume, &form::label(volume), causes);
+    }
+    match text(reference, "path") {
+        "" => causes.push(field::required(&path.field("path"), "")),
+        file => descending(file, &path.field("path"), causes),
+    }
+    if !shared.volumes.contains(volume) {
+        causes.push(field::not_found(&place, &volume.into()));
+    } else if !shared.is(volume, &["emptyDir"]) {
+        let detail = "referenced volume must be of type emptyDir";
+        causes.push(field::invalid(&place, &volume.into(), detail));
     }
 }
 

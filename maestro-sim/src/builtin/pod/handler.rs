@@ -49,10 +49,6 @@ pub(super) fn lifecycle(
             handler(found, &kinds, grace, &path.field(hook), causes);
         }
     }
-    if set(lifecycle, "stopSignal").is_some() {
-        let detail = "may not be set for containers with empty `spec.os.name`";
-        causes.push(field::forbidden(&path.field("stopSignal"), detail));
-    }
 }
 
 fn handler(

@@ -12,7 +12,7 @@ use crate::quantity::Quantity;
 const OF_CONTAINERS: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 /// Whether the resource needs no domain.
-fn is_standard(name: &str) -> bool {
+pub(in super::super) fn is_standard(name: &str) -> bool {
     name == "storage" || quota::KNOWN.contains(&name)
 }
 
@@ -34,6 +34,51 @@ fn is_extended(name: &str) -> bool {
 /// Whether there is no part of one.
 pub(in super::super) fn is_whole(name: &str) -> bool {
     is_extended(name) || name == "pods"
+}
+
+/// The devices that a container claims, of those that its pod has.
+pub(super) fn claims(resources: &Value, known: &[&str], path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let place = path.field("claims");
+    let claims = field::list(resources, "claims");
+    for (index, claim) in claims.iter().enumerate() {
+        let (name, here) = (field::text(claim, "name"), place.index(index));
+        if name.is_empty() {
+            causes.push(field::required(&here, ""));
+            continue;
+        }
+        if claims[..index].contains(claim) {
+            causes.push(field::duplicate(&here, &name.into()));
+        }
+        if !known.contains(&name) {
+            let shown = match known {
+                [] => "empty".to_owned(),
+                all => format!("{all:?}"),
+            };
+            let detail =
+                format!("must be one of the names in pod.spec.resourceClaims which is {shown}");
+            causes.push(field::not_found_because(&here, &name.into(), &detail));
+        }
+    }
+}
+
+/// The `resources` of a pod as a whole, which may be of a few sorts only.
+pub(super) fn pod(resources: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let before = causes.len();
+    for list in ["limits", "requests"] {
+        let place = path.field(list);
+        for name in resources.get(list).and_then(Value::as_object).into_iter().flat_map(Map::keys) {
+            let (here, problems) = (place.key(name), form::key(name));
+            if !problems.is_empty() {
+                field::each(&here, name, &problems, causes);
+            } else if !matches!(name.as_str(), "cpu" | "memory") && !is_huge_pages(name) {
+                let allowed = ["cpu", "hugepages-", "memory"];
+                causes.push(field::not_supported(&here, &name.as_str().into(), &allowed));
+            }
+        }
+    }
+    if causes.len() == before {
+        container(resources, path, causes);
+    }
 }
 
 /// The `resources` of a container.
@@ -104,7 +149,8 @@ pub(in super::super) fn one(name: &str, value: &Value, path: &Path<'_>, causes: 
     }
 }
 
-fn resource_name(name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+/// The name of something that containers can be given.
+pub(in super::super) fn resource_name(name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
     if OF_CONTAINERS.contains(&name) {
         return;
     }

@@ -8,6 +8,7 @@ use super::super::field::{self, Path, int, list, set, text};
 use super::super::storage;
 use super::super::text as form;
 use super::container::{descending, no_backsteps};
+use super::elsewhere;
 use super::env;
 use crate::api::Cause;
 
@@ -91,7 +92,9 @@ fn source(volume: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         causes.push(field::required(path, "must specify a volume type"));
         return;
     };
-    one(kind, first, &path.field(kind), causes);
+    // The real server has a name of its own for this one.
+    let shown = if kind == "gcePersistentDisk" { "persistentDisk" } else { kind };
+    one(kind, first, &path.field(shown), causes);
     for (kind, _) in found {
         // Misspelt so by the real server.
         let kind = if kind == "downwardAPI" { "downwarAPI" } else { kind };
@@ -132,10 +135,15 @@ pub(in super::super) fn one(kind: &str, source: &Value, path: &Path<'_>, causes:
                 causes.push(field::invalid(&path.field("path"), &place.into(), detail));
             }
         }
-        "iscsi" => iscsi(source, path, causes),
+        "iscsi" => {
+            iscsi(source, "must be valid format starting with iqn, eui, or naa", path, causes);
+        }
         "fc" => fibre_channel(source, path, causes),
-        "csi" => needs("driver", causes),
-        "image" => needs("reference", causes),
+        "csi" => driven(source, path, causes),
+        "image" => {
+            needs("reference", causes);
+            field::word(source, "pullPolicy", &["Always", "IfNotPresent", "Never"], path, causes);
+        }
         "downwardAPI" => {
             mode(source, "defaultMode", path, causes);
             downward_files(source, path, causes);
@@ -151,11 +159,44 @@ pub(in super::super) fn one(kind: &str, source: &Value, path: &Path<'_>, causes:
                 }
             }
         }
-        _ => {}
+        _ => elsewhere::one(kind, source, path, causes),
     }
 }
 
-fn iscsi(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+/// A volume that a driver makes for this pod alone.
+fn driven(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    driver_name(text(source, "driver"), &path.field("driver"), causes);
+    let Some(secret) = set(source, "nodePublishSecretRef") else { return };
+    match text(secret, "name") {
+        "" => {
+            let place = path.field("nodePublishSecretRef");
+            causes.push(field::required(&place.field("name"), ""));
+        }
+        // The real server names the source here.
+        name => field::each(&path.field("name"), name, &form::subdomain(name), causes),
+    }
+}
+
+/// The name of a driver.
+pub(in super::super) fn driver_name(name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    const LONGEST: usize = 63;
+    if name.is_empty() {
+        causes.push(field::required(path, ""));
+        return;
+    }
+    if name.len() > LONGEST {
+        causes.push(field::too_long(path, LONGEST as u64));
+    }
+    field::each(path, name, &form::subdomain(&name.to_lowercase()), causes);
+}
+
+/// A target of iSCSI; `nameless` is said of names that do not say what they are.
+pub(in super::super) fn iscsi(
+    source: &Value,
+    nameless: &str,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
     if text(source, "targetPortal").is_empty() {
         causes.push(field::required(&path.field("targetPortal"), ""));
     }
@@ -163,9 +204,38 @@ fn iscsi(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     if name.is_empty() {
         causes.push(field::required(&place, ""));
     } else if !["iqn", "eui", "naa"].iter().any(|form| name.starts_with(form)) {
+        causes.push(field::invalid(&place, &name.into(), nameless));
+    } else if !qualified(name) {
         causes.push(field::invalid(&place, &name.into(), "must be valid format"));
     }
     field::in_range(&path.field("lun"), int(source, "lun"), (0, 255), causes);
+    if let Some(name) = set(source, "initiatorName").and_then(Value::as_str) {
+        let place = path.field("initiatorname");
+        if !["iqn", "eui", "naa"].iter().any(|form| name.starts_with(form)) {
+            causes.push(field::invalid(&place, &name.into(), nameless));
+        } else if !qualified(name) {
+            causes.push(field::invalid(&place, &name.into(), "must be valid format"));
+        }
+    }
+}
+
+/// Whether an iSCSI name is complete (RFC 3720, section 3.2.6.3).
+fn qualified(name: &str) -> bool {
+    let hexadecimal = |rest: &str, lengths: &[usize]| {
+        lengths.contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_hexdigit())
+    };
+    match name.split_once('.') {
+        Some(("eui", rest)) => hexadecimal(rest, &[16]),
+        Some(("naa", rest)) => hexadecimal(rest, &[16, 32]),
+        Some(("iqn", rest)) => {
+            let date = rest.split_once('.').map_or("", |(date, _)| date);
+            let (year, month) = date.split_once('-').unwrap_or_default();
+            let number =
+                |text: &str, count| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
+            number(year, 4) && number(month, 2) && rest.len() > date.len() + 1
+        }
+        _ => false,
+    }
 }
 
 fn fibre_channel(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
@@ -245,7 +315,7 @@ fn mode(source: &Value, name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
 }
 
 /// A relative path that neither climbs nor begins as the kubelet's own files do.
-fn reserved(file: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+pub(super) fn reserved(file: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
     descending(file, path, causes);
     if file.starts_with("..") && !file.starts_with("../") {
         causes.push(field::invalid(path, &file.into(), "must not start with '..'"));
@@ -289,7 +359,14 @@ fn projected(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let sources = path.field("sources");
     for (index, part) in list(source, "sources").iter().enumerate() {
         let here = sources.index(index);
-        let kinds = ["secret", "configMap", "downwardAPI", "serviceAccountToken"];
+        let kinds = [
+            "secret",
+            "configMap",
+            "downwardAPI",
+            "serviceAccountToken",
+            "clusterTrustBundle",
+            "podCertificate",
+        ];
         let mut count = 0;
         for kind in kinds {
             let Some(found) = set(part, kind) else { continue };
@@ -302,7 +379,10 @@ fn projected(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
             }
             match kind {
                 "downwardAPI" => downward_files(found, &place, causes),
-                "serviceAccountToken" => token(found, &place, causes),
+                // The real server names the volume here, not the source.
+                "serviceAccountToken" => token(found, &place, path, causes),
+                "clusterTrustBundle" => elsewhere::trust(found, &place, causes),
+                "podCertificate" => elsewhere::certificate(found, &place, causes),
                 _ => {
                     if text(found, "name").is_empty() {
                         causes.push(field::required(&place.field("name"), ""));
@@ -326,10 +406,10 @@ pub(in super::super) fn token_lifetime(seconds: i64, path: &Path<'_>, causes: &m
     }
 }
 
-fn token(token: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+fn token(token: &Value, path: &Path<'_>, volume: &Path<'_>, causes: &mut Vec<Cause>) {
     let seconds = int(token, "expirationSeconds").unwrap_or(3600);
     token_lifetime(seconds, &path.field("expirationSeconds"), causes);
     if text(token, "path").is_empty() {
-        causes.push(field::required(&path.field("path"), ""));
+        causes.push(field::required(&volume.field("path"), ""));
     }
 }

@@ -109,6 +109,12 @@ pub(crate) fn warnings(pod: &Value, path: &Path<'_>, out: &mut Vec<String>) {
         }
     }
     twice(spec, &here, ("hostAliases", "ip"), out);
+    let secrets = here.field("imagePullSecrets");
+    for (index, secret) in list(spec, "imagePullSecrets").iter().enumerate() {
+        if text(secret, "name").is_empty() {
+            out.push(format!("{}: invalid empty name \"\"", secrets.index(index).field("name")));
+        }
+    }
     twice(spec, &here, ("imagePullSecrets", "name"), out);
     if spec.pointer("/securityContext/seccompProfile").is_none() && notes.get(SECCOMP).is_some() {
         out.push(format!("{}: {USE_PROFILE}", noted.key(SECCOMP)));

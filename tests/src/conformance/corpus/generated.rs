@@ -36,40 +36,47 @@ pub(super) fn sequences() -> Result<Vec<Sequence>, String> {
         serde_yaml::from_str(VALUES).map_err(|e| format!("tests/conformance/values.yaml: {e}"))?;
     let mut all = Vec::new();
     for kind in &parts {
-        let made = Made::find(kind)?;
-        all.extend((0..SEEDS).map(|seed| made.sequence(seed)));
+        let generator = Generator { parts: kind, made: Made::find(&kind.at)? };
+        all.extend((0..SEEDS).map(|seed| generator.sequence(seed)));
     }
     Ok(all)
 }
 
-/// A kind with what the server's documents say of it.
-struct Made<'a> {
+/// A kind with what its objects are made of.
+struct Generator<'a> {
     parts: &'a Parts,
-    resource: &'a str,
+    made: Made<'a>,
+}
+
+/// What the server's documents say of a kind.
+pub(super) struct Made<'a> {
+    pub(super) resource: &'a str,
     api_version: String,
     kind: String,
-    schema: std::sync::Arc<Schema>,
+    pub(super) schema: std::sync::Arc<Schema>,
 }
 
 impl<'a> Made<'a> {
-    fn find(parts: &'a Parts) -> Result<Self, String> {
-        let (api_version, resource) = parts.at.rsplit_once('/').unwrap_or(("v1", &parts.at));
+    /// Looks a collection up by its path, such as `apps/v1/deployments`.
+    pub(super) fn find(at: &'a str) -> Result<Self, String> {
+        let (api_version, resource) = at.rsplit_once('/').unwrap_or(("v1", at));
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let is = |entry: &Value, field: &str, text: &str| entry[field] == text;
         let found = facts().resources.iter().find(|e| {
             is(e, "group", group) && is(e, "version", version) && is(e, "resource", resource)
         });
-        let entry = found.ok_or_else(|| format!("values.yaml: no kind at {}", parts.at))?;
+        let entry = found.ok_or_else(|| format!("tests/conformance: no kind at {at}"))?;
         let text = |field: &str| entry[field].as_str().unwrap_or("").to_owned();
         Ok(Self {
-            parts,
             resource,
             api_version: api_version.to_owned(),
             kind: text("kind"),
             schema: facts().schema(&text("type")),
         })
     }
+}
 
+impl Generator<'_> {
     fn sequence(&self, seed: u64) -> Sequence {
         let mut rng = Stream::new(seed, &self.parts.at);
         let at = &self.parts.at;
@@ -93,7 +100,7 @@ impl<'a> Made<'a> {
         ));
         requests.push(Step::new(format!("DELETE {at}/one"), delete_options(&mut rng)));
         requests.push(Step::new(format!("GET {at}/one"), Value::Null));
-        Sequence { name: format!("gen-{}-{seed}", self.resource), requests }
+        Sequence { name: format!("gen-{}-{seed}", self.made.resource), requests }
     }
 
     /// One request to the object that the sequence is about.
@@ -172,8 +179,8 @@ impl<'a> Made<'a> {
             self.add_field(rng, &mut object);
         }
         add_metadata(rng, &mut object);
-        object["apiVersion"] = self.api_version.as_str().into();
-        object["kind"] = self.kind.as_str().into();
+        object["apiVersion"] = self.made.api_version.as_str().into();
+        object["kind"] = self.made.kind.as_str().into();
         object["metadata"]["name"] = "one".into();
         object
     }
@@ -181,7 +188,7 @@ impl<'a> Made<'a> {
     /// A body that has one value of a type that its field has not.
     fn wrong(&self, rng: &mut Stream) -> Value {
         let mut object = self.named(rng, "wrong");
-        break_type(rng, &self.schema, &mut object);
+        break_type(rng, &self.made.schema, &mut object);
         object
     }
 

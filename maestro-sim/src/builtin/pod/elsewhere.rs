@@ -1,0 +1,240 @@
+//! Volumes that others than Kubernetes keep, and what they have to be told; certificates as files.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::super::field::{self, Path, int, list, set, text};
+use super::super::{meta, text as form};
+use super::volume;
+use crate::api::Cause;
+
+/// What a kind of volume cannot do without.
+const NEEDED: &[(&str, &[&str])] = &[
+    ("awsElasticBlockStore", &["volumeID"]),
+    ("azureFile", &["secretName", "shareName"]),
+    ("cinder", &["volumeID"]),
+    ("flexVolume", &["driver"]),
+    ("gcePersistentDisk", &["pdName"]),
+    ("gitRepo", &["repository"]),
+    ("glusterfs", &["endpoints", "path"]),
+    ("photonPersistentDisk", &["pdID"]),
+    ("portworxVolume", &["volumeID"]),
+    ("scaleIO", &["gateway", "system", "volumeName"]),
+    ("storageos", &["volumeName"]),
+    ("vsphereVolume", &["volumePath"]),
+];
+
+/// A volume of a kind that is not the cluster's own.
+pub(super) fn one(kind: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let needed = NEEDED.iter().find(|(known, _)| *known == kind).map_or(&[][..], |(_, all)| all);
+    for name in needed.iter().filter(|name| text(source, name).is_empty()) {
+        causes.push(field::required(&path.field(name), ""));
+    }
+    match kind {
+        "awsElasticBlockStore" | "gcePersistentDisk" => {
+            let number = int(source, "partition").filter(|number| *number != 0);
+            field::in_range(&path.field("partition"), number, (1, 255), causes);
+        }
+        "azureDisk" => disk(source, path, causes),
+        "cephfs" => monitors(source, path, causes),
+        "cinder" => secret(source, path, causes),
+        "flocker" => flocker(source, path, causes),
+        "quobyte" => quobyte(source, path, causes),
+        "rbd" => {
+            monitors(source, path, causes);
+            if text(source, "image").is_empty() {
+                causes.push(field::required(&path.field("image"), ""));
+            }
+        }
+        "storageos" => {
+            for name in ["volumeName", "volumeNamespace"] {
+                let value = text(source, name);
+                if !value.is_empty() {
+                    field::each(&path.field(name), value, &form::label(value), causes);
+                }
+            }
+            secret(source, path, causes);
+        }
+        _ => {}
+    }
+}
+
+fn monitors(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    if list(source, "monitors").is_empty() {
+        causes.push(field::required(&path.field("monitors"), ""));
+    }
+}
+
+fn secret(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let Some(secret) = set(source, "secretRef") else { return };
+    if text(secret, "name").is_empty() {
+        let place = path.field("secretRef");
+        causes.push(field::required(&place.field("name"), ""));
+    }
+}
+
+fn disk(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    for name in ["diskName", "diskURI"] {
+        if text(source, name).is_empty() {
+            causes.push(field::required(&path.field(name), ""));
+        }
+    }
+    let allowed = ["None", "ReadOnly", "ReadWrite"];
+    field::word(source, "cachingMode", &allowed, path, causes);
+    field::word(source, "kind", &["Dedicated", "Managed", "Shared"], path, causes);
+    let (uri, place) = (text(source, "diskURI"), path.field("diskURI"));
+    let managed = text(source, "kind") == "Managed";
+    if managed && !uri.starts_with("/subscriptions/") {
+        let form = "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/\
+                    microsoft.compute/disks/{disk-id}";
+        causes.push(field::not_supported(&place, &uri.into(), &[form]));
+    }
+    if !managed && !uri.starts_with("https://") && !uri.starts_with("/subscriptions/") {
+        let form = "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd";
+        causes.push(field::not_supported(&place, &uri.into(), &[form]));
+    }
+}
+
+fn flocker(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let (name, id) = (text(source, "datasetName"), text(source, "datasetUUID"));
+    if name.is_empty() == id.is_empty() {
+        let detail = "one of datasetName and datasetUUID is required";
+        causes.push(match name {
+            "" => field::required(path, detail),
+            _ => {
+                let detail = "resource can not be specified simultaneously";
+                field::invalid(path, &"resource".into(), detail)
+            }
+        });
+    }
+    if name.contains('/') {
+        let place = path.field("datasetName");
+        causes.push(field::invalid(&place, &name.into(), "must not contain '/'"));
+    }
+}
+
+fn quobyte(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let (registry, place) = (text(source, "registry"), path.field("registry"));
+    let detail = "must be a host:port pair or multiple pairs separated by commas";
+    let pair = |text: &str| {
+        text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && !port.is_empty())
+    };
+    if registry.is_empty() {
+        causes.push(field::required(&place, detail));
+    } else if registry.len() >= 65 || !registry.split(',').all(pair) {
+        causes.push(field::invalid(&place, &registry.into(), detail));
+    }
+    if text(source, "volume").is_empty() {
+        causes.push(field::required(&path.field("volume"), ""));
+    }
+}
+
+/// The authorities that are trusted, as a file.
+pub(super) fn trust(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let of = |name: &str| set(source, name).and_then(Value::as_str);
+    let at_name = path.field("name");
+    match (of("name"), of("signerName")) {
+        (Some(_), Some(_)) => {
+            let detail = "only one of name and signerName may be used";
+            causes.push(field::invalid_shown(path, "", detail));
+        }
+        (None, None) => {
+            causes.push(field::required(path, "either name or signerName must be specified"));
+        }
+        (Some(name), None) => {
+            if name.is_empty() {
+                causes.push(field::required(&at_name, "must be a valid object name"));
+            }
+            for problem in form::subdomain(name) {
+                let detail = format!("not a valid clustertrustbundlename: {problem}");
+                causes.push(field::invalid(&at_name, &name.into(), &detail));
+            }
+            if set(source, "labelSelector").is_some() {
+                let place = path.field("labelSelector");
+                let detail = "labelSelector must be unset if name is specified";
+                causes.push(field::invalid_shown(&place, "", detail));
+            }
+        }
+        (None, Some(signer)) => {
+            let place = path.field("signerName");
+            if signer.is_empty() {
+                causes.push(field::required(&place, "must be a valid signer name"));
+            }
+            signer_name(signer, &place, causes);
+            if let Some(selector) = set(source, "labelSelector") {
+                meta::label_selector(selector, &path.field("labelSelector"), causes);
+            }
+        }
+    }
+    match text(source, "path") {
+        "" => causes.push(field::required(&path.field("path"), "")),
+        file => volume::reserved(file, &path.field("path"), causes),
+    }
+}
+
+/// The name of whoever signs: a domain and a path.
+fn signer_name(name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    if name.is_empty() {
+        causes.push(field::required(path, ""));
+        return;
+    }
+    let Some((domain, rest)) = name.split_once('/').filter(|(_, rest)| !rest.contains('/')) else {
+        let detail = "must be a fully qualified domain and path of the form \
+                      'example.com/signer-name'";
+        causes.push(field::invalid(path, &name.into(), detail));
+        return;
+    };
+    let mut wrong = |part: &str, detail: &str| {
+        causes.push(field::invalid(path, &part.into(), detail));
+    };
+    for label in domain.split('.') {
+        for problem in form::label(label) {
+            wrong(domain, &format!("validating label {label:?}: {problem}"));
+        }
+    }
+    if !domain.contains('.') {
+        wrong(domain, "should be a domain with at least two segments separated by dots");
+    }
+    for problem in form::subdomain(rest) {
+        wrong(rest, &format!("validating label {rest:?}: {problem}"));
+    }
+}
+
+const KEYS: [&str; 6] = ["RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519"];
+
+/// A certificate of the pod's own, as files.
+pub(super) fn certificate(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    signer_name(text(source, "signerName"), &path.field("signerName"), causes);
+    let empty = Map::new();
+    let notes = source.get("userAnnotations").and_then(Value::as_object).unwrap_or(&empty);
+    meta::annotations(notes, &path.field("userAnnotations"), causes);
+    let key = text(source, "keyType");
+    if !KEYS.contains(&key) {
+        causes.push(field::not_supported(&path.field("keyType"), &key.into(), &KEYS));
+    }
+    let place = path.field("maxExpirationSeconds");
+    if let Some(seconds) = int(source, "maxExpirationSeconds") {
+        if seconds < 3600 {
+            let detail = "if provided, maxExpirationSeconds must be >= 3600";
+            causes.push(field::invalid(&place, &seconds.into(), detail));
+        }
+        if seconds > 91 * 24 * 3600 {
+            let detail = "if provided, maxExpirationSeconds must be <= 7862400";
+            causes.push(field::invalid(&place, &seconds.into(), detail));
+        }
+    }
+    let mut files = BTreeMap::new();
+    for name in ["credentialBundlePath", "keyPath", "certificateChainPath"] {
+        let file = text(source, name);
+        if !file.is_empty() {
+            volume::reserved(file, &path.field(name), causes);
+            files.insert(name, file);
+        }
+    }
+    if files.is_empty() {
+        let detail = "specify at least one of credentialBundlePath, keyPath, and \
+                      certificateChainPath";
+        causes.push(field::required(path, detail));
+    }
+}
