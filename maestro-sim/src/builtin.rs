@@ -118,7 +118,7 @@ pub fn validate(
         ("apps", "daemonsets") => workload::daemon_set(object, old, found),
         ("apps", "statefulsets") => workload::stateful_set(object, old, found),
         ("batch", "jobs") => batch::job(version, object, old, found),
-        ("batch", "cronjobs") => batch::cron_job(object, old, found),
+        ("batch", "cronjobs") => batch::cron_job(version, object, old, found),
         (
             "admissionregistration.k8s.io",
             "validatingwebhookconfigurations" | "mutatingwebhookconfigurations",
@@ -151,6 +151,9 @@ pub fn validate(
     if !version.has("EnvFiles") {
         without_files(&mut causes);
     }
+    if !version.has("SELinuxMount") {
+        without(&mut causes, "\"MountOption\", \"Recursive\"", "\"Recursive\"");
+    }
     causes
 }
 
@@ -160,6 +163,11 @@ fn without_files(causes: &mut [Cause]) {
         "`configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
         "`configMapKeyRef` or `secretKeyRef`",
     );
+    self::without(causes, with, without);
+}
+
+/// Says less of what would have been right.
+fn without(causes: &mut [Cause], with: &str, without: &str) {
     for cause in causes.iter_mut().filter(|cause| cause.message.contains(with)) {
         cause.message = cause.message.replace(with, without);
     }

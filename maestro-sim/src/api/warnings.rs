@@ -53,7 +53,11 @@ impl Server {
                     out.push(format!("spec.externalID: {told}"));
                 }
             }
-            ("storage.k8s.io", "csidrivers") => out.extend(tokens_told(body)),
+            ("storage.k8s.io", "csidrivers")
+                if served.release.has("CSIServiceAccountTokenSecrets") =>
+            {
+                out.extend(tokens_told(body));
+            }
             ("", "persistentvolumes") => out.extend(recycled(body)),
             ("", "podtemplates") => {
                 if let Some(template) = body.get("template").filter(|_| changed) {
@@ -63,6 +67,14 @@ impl Server {
             ("", "endpoints") => addresses(body, out),
             ("networking.k8s.io", "networkpolicies") => networks(body, out),
             ("discovery.k8s.io", "endpointslices") if old.is_none() => {
+                let endpoints = list(body, "endpoints");
+                for (index, endpoint) in endpoints.iter().enumerate() {
+                    for (place, address) in list(endpoint, "addresses").iter().enumerate() {
+                        let told = address.as_str().and_then(odd_address);
+                        let path = format!("endpoints[{index}].addresses[{place}]");
+                        out.extend(told.map(|told| format!("{path}: {told}")));
+                    }
+                }
                 if at(body, &["addressType"]).is_some_and(|kind| kind == "FQDN") {
                     out.push("spec.addressType: FQDN endpoints are deprecated".to_owned());
                 }

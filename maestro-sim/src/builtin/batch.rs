@@ -320,11 +320,21 @@ fn exit_codes(codes: &Value, spec: &Value, path: &Path<'_>, causes: &mut Vec<Cau
 }
 
 /// A cron job.
-pub(super) fn cron_job(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+pub(super) fn cron_job(
+    version: Version,
+    object: &Value,
+    old: Option<&Value>,
+    causes: &mut Vec<Cause>,
+) {
+    // What is declared to be required is said last.
+    let declared = version.has("DeclarativeValidationBeta");
     let root = Path::Root;
     let path = root.field("spec");
     let spec = object.get("spec").unwrap_or(&Value::Null);
     let schedule = text(spec, "schedule");
+    if schedule.is_empty() && !declared {
+        causes.push(field::required(&path.field("schedule"), ""));
+    }
     if !schedule.is_empty() {
         let place = path.field("schedule");
         if let Some(problem) = cron::problem(schedule) {
@@ -366,7 +376,7 @@ pub(super) fn cron_job(object: &Value, old: Option<&Value>, causes: &mut Vec<Cau
     for name in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
         field::not_negative(&path.field(name), int(spec, name), causes);
     }
-    if schedule.is_empty() {
+    if schedule.is_empty() && declared {
         causes.push(field::required(&path.field("schedule"), ""));
     }
 }
