@@ -18,6 +18,7 @@ mod limits;
 pub(crate) mod meta;
 mod network;
 mod node;
+mod outcome;
 mod pod;
 mod policy;
 mod quota;

@@ -3,6 +3,7 @@
 //! Source: <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/>.
 
 mod check;
+mod extras;
 mod rules;
 mod surplus;
 

@@ -47,11 +47,9 @@ impl Server {
         match (&*served.resource.group, &*served.resource.resource) {
             ("", "secrets") => out.extend(no_pem(body)),
             ("", "services") => service_spec::warnings(body, out),
-            ("", "nodes") => {
-                if at(body, &["spec", "externalID"]).is_some_and(|id| id != "") {
-                    let told = "this field is deprecated, and is unused by Kubernetes";
-                    out.push(format!("spec.externalID: {told}"));
-                }
+            ("", "nodes") if at(body, &["spec", "externalID"]).is_some_and(|id| id != "") => {
+                let told = "this field is deprecated, and is unused by Kubernetes";
+                out.push(format!("spec.externalID: {told}"));
             }
             ("storage.k8s.io", "csidrivers")
                 if served.release.has("CSIServiceAccountTokenSecrets") =>

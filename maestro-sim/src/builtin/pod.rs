@@ -6,6 +6,7 @@ mod affinity;
 mod container;
 mod elsewhere;
 mod env;
+mod ephemeral;
 mod handler;
 mod resources;
 mod security;
@@ -15,7 +16,12 @@ mod warn;
 
 use serde_json::Value;
 
+pub(super) use affinity::node_selector;
+pub(super) use container::no_backsteps;
+pub(super) use elsewhere::iscsi;
 pub(super) use handler::port;
+pub(super) use resources::{is_standard, is_whole, one as resource, resource_name};
+pub(super) use volume::{driver_name, one as volume_source, token_lifetime};
 pub(crate) use warn::warnings;
 
 use super::field::{self, Path, int, list, on, set, text};
@@ -359,11 +365,6 @@ pub(super) fn address(text: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
         causes.push(field::invalid(path, &text.into(), detail));
     }
 }
-
-pub(super) use affinity::node_selector;
-pub(super) use container::no_backsteps;
-pub(super) use resources::{is_standard, is_whole, one as resource, resource_name};
-pub(super) use volume::{driver_name, iscsi, one as volume_source, token_lifetime};
 
 /// A port number that must be there and in range.
 pub(super) fn check_port(port: Option<&Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {

@@ -4,9 +4,10 @@
 
 use serde_json::{Map, Value};
 
+use super::extras::{check_conversion, extras};
 use crate::api::Cause;
 use crate::builtin::field::{self, Path};
-use crate::builtin::{review_versions, text as form};
+use crate::builtin::text as form;
 use crate::object::at;
 
 const LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', \
@@ -63,7 +64,7 @@ pub fn check(crd: &Value) -> Vec<Cause> {
 }
 
 /// What all versions have alike, which the server then keeps for the whole definition.
-fn shared<'v>(crd: &'v Value, name: &str) -> Option<&'v Value> {
+pub(super) fn shared<'v>(crd: &'v Value, name: &str) -> Option<&'v Value> {
     let versions = at(crd, &["spec", "versions"])?.as_array()?;
     let first = versions.first()?.get(name)?;
     versions.iter().all(|version| version.get(name) == Some(first)).then_some(first)
@@ -134,153 +135,6 @@ fn check_names(crd: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     if !text("kind").is_empty() && text("kind") == text("listKind") {
         let detail = "kind and listKind may not be the same";
         causes.push(field::invalid(&path.field("listKind"), &text("kind").into(), detail));
-    }
-}
-
-/// What versions say besides their schema: what all of them say the server keeps in one place.
-fn extras(crd: &Value, spec: &Path<'_>, causes: &mut Vec<Cause>) {
-    let path = spec.field("versions");
-    let versions = at(crd, &["spec", "versions"]).and_then(Value::as_array);
-    let kept = ["subresources", "additionalPrinterColumns", "selectableFields"];
-    for name in kept {
-        if let Some(value) = shared(crd, name) {
-            extra(name, value, &spec.field(name), causes);
-        }
-    }
-    for (index, version) in versions.into_iter().flatten().enumerate() {
-        let here = path.index(index);
-        for name in kept.iter().filter(|name| shared(crd, name).is_none()) {
-            if let Some(value) = field::set(version, name) {
-                extra(name, value, &here.field(name), causes);
-            }
-        }
-        let place = here.field("deprecationWarning");
-        let Some(warning) = field::set(version, "deprecationWarning") else { continue };
-        const LONGEST: usize = 256;
-        let text = warning.as_str().unwrap_or("");
-        let detail = match text {
-            _ if !field::on(version, "deprecated") => "can only be set for deprecated versions",
-            "" => "must not be empty",
-            _ if text.len() > LONGEST => "must be <= 256 characters long",
-            _ if text.chars().any(char::is_control) => "must only contain printable characters",
-            _ => continue,
-        };
-        causes.push(field::invalid(&place, warning, detail));
-    }
-}
-
-fn extra(name: &str, value: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    match name {
-        "subresources" => {
-            if let Some(scale) = field::set(value, "scale") {
-                check_scale(scale, &path.field("scale"), causes);
-            }
-        }
-        "additionalPrinterColumns" => {
-            for (index, column) in value.as_array().into_iter().flatten().enumerate() {
-                check_column(column, &path.index(index), causes);
-            }
-        }
-        _ => {
-            for (index, selected) in value.as_array().into_iter().flatten().enumerate() {
-                let (text, here) = (field::text(selected, "jsonPath"), path.index(index));
-                let place = here.field("jsonPath");
-                if text.is_empty() {
-                    causes.push(field::required(&place, ""));
-                } else if !text.starts_with(['.', '[']) {
-                    let detail = format!("is an invalid path: expected [ or . but got: {text}");
-                    causes.push(field::invalid(&place, &text.into(), &detail));
-                }
-            }
-        }
-    }
-}
-
-const NOT_SIMPLE: &str = "must be a simple json path starting with .";
-
-fn check_scale(scale: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    for (name, roots, below) in [
-        ("specReplicasPath", &[".spec."][..], ".spec"),
-        ("statusReplicasPath", &[".status."], ".status"),
-        ("labelSelectorPath", &[".spec.", ".status."], "either .spec or .status"),
-    ] {
-        let (text, place) = (field::text(scale, name), path.field(name));
-        if text.is_empty() {
-            if name != "labelSelectorPath" {
-                causes.push(field::required(&place, ""));
-            }
-        } else if !text.starts_with('.') {
-            causes.push(field::invalid(&place, &text.into(), NOT_SIMPLE));
-        } else if !roots.iter().any(|root| text.starts_with(root)) {
-            let detail = format!("should be a json path under {below}");
-            causes.push(field::invalid(&place, &text.into(), &detail));
-        }
-    }
-}
-
-const TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
-const FORMATS: [&str; 8] =
-    ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
-
-fn check_column(column: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    if field::text(column, "name").is_empty() {
-        causes.push(field::required(&path.field("name"), ""));
-    }
-    let (kind, place) = (field::text(column, "type"), path.field("type"));
-    let detail = format!("must be one of {}", TYPES.join(","));
-    if kind.is_empty() {
-        causes.push(field::required(&place, &detail));
-    } else if !TYPES.contains(&kind) {
-        causes.push(field::invalid(&place, &kind.into(), &detail));
-    }
-    let form = field::text(column, "format");
-    if !form.is_empty() && !FORMATS.contains(&form) {
-        let detail = format!("must be one of {}", FORMATS.join(","));
-        causes.push(field::invalid(&path.field("format"), &form.into(), &detail));
-    }
-    let (text, place) = (field::text(column, "jsonPath"), path.field("JSONPath"));
-    if text.is_empty() {
-        causes.push(field::required(&place, ""));
-    } else if !text.starts_with('.') {
-        causes.push(field::invalid(&place, &text.into(), NOT_SIMPLE));
-    }
-}
-
-/// How objects get from one version to another.
-fn check_conversion(conversion: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let strategy = field::text(conversion, "strategy");
-    field::one_of(&path.field("strategy"), strategy, &["None", "Webhook"], causes);
-    let webhook = conversion.get("webhook").unwrap_or(&Value::Null);
-    let versions = field::list(webhook, "conversionReviewVersions");
-    // The server keeps both beside the strategy, and so it names them.
-    let (client, reviews) =
-        (path.field("webhookClientConfig"), path.field("conversionReviewVersions"));
-    if strategy == "Webhook" {
-        match field::set(webhook, "clientConfig") {
-            None => {
-                causes.push(field::required(&client, "required when strategy is set to Webhook"));
-            }
-            Some(config) => {
-                let both = ["url", "service"].map(|name| field::set(config, name).is_some());
-                if both[0] == both[1] {
-                    let detail = "exactly one of url or service is required";
-                    causes.push(field::required(&client, detail));
-                }
-            }
-        }
-        if versions.is_empty() {
-            causes.push(field::required(&reviews, ""));
-        } else {
-            review_versions(versions, &reviews, causes);
-        }
-        return;
-    }
-    let detail = "should not be set when strategy is not set to Webhook";
-    if field::set(webhook, "clientConfig").is_some() {
-        causes.push(field::forbidden(&client, detail));
-    }
-    if !versions.is_empty() {
-        causes.push(field::forbidden(&reviews, detail));
     }
 }
 

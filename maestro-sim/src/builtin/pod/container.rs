@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::field::{self, Path, int, list, on, set, text};
 use super::super::text as form;
 use super::volume::Volumes;
-use super::{check_port, env, handler, resources, security};
+use super::{check_port, env, ephemeral, handler, resources, security};
 use crate::api::Cause;
 
 /// The containers of a pod spec, and what they share.
@@ -29,13 +29,13 @@ pub(super) fn all(spec: &Value, volumes: &Volumes<'_>, path: &Path<'_>, causes: 
         if !names.insert(name) {
             causes.push(field::duplicate(&place.field("name"), &name.into()));
         }
-        restarts(container, false, &place, causes);
+        ephemeral::restarts(container, false, &place, causes);
         running(container, grace, &place, causes);
     }
     let mut ports = BTreeSet::new();
     host_ports(containers, &here, &mut ports, causes);
     let names = init(spec, shared, (grace, names), path, causes);
-    ephemeral(spec, shared, names, path, causes);
+    ephemeral::all(spec, shared, names, path, causes);
 }
 
 /// What the containers of a pod share.
@@ -45,7 +45,8 @@ pub(super) struct Shared<'v> {
     /// All volumes.
     pub specs: &'v [Value],
     claims: Vec<&'v str>,
-    never: bool,
+    /// Whether the pod is never started again.
+    pub never: bool,
 }
 
 fn init<'v>(
@@ -59,7 +60,7 @@ fn init<'v>(
     for (index, container) in list(spec, "initContainers").iter().enumerate() {
         let place = here.index(index);
         common(container, shared, &place, causes);
-        restarts(container, true, &place, causes);
+        ephemeral::restarts(container, true, &place, causes);
         let name = text(container, "name");
         if names.contains(name) {
             causes.push(field::duplicate(&place.field("name"), &name.into()));
@@ -79,108 +80,6 @@ fn init<'v>(
         }
     }
     names
-}
-
-/// What a container that is put into a running pod may not have.
-const NOT_EPHEMERAL: [&str; 9] = [
-    "ports",
-    "resources",
-    "resizePolicy",
-    "restartPolicy",
-    "restartPolicyRules",
-    "livenessProbe",
-    "readinessProbe",
-    "startupProbe",
-    "lifecycle",
-];
-
-fn ephemeral<'v>(
-    spec: &'v Value,
-    shared: &Shared<'_>,
-    mut names: BTreeSet<&'v str>,
-    path: &Path<'_>,
-    causes: &mut Vec<Cause>,
-) {
-    let here = path.field("ephemeralContainers");
-    let regular: Vec<&str> =
-        list(spec, "containers").iter().map(|container| text(container, "name")).collect();
-    for (index, container) in list(spec, "ephemeralContainers").iter().enumerate() {
-        let place = here.index(index);
-        common(container, shared, &place, causes);
-        let name = text(container, "name");
-        if !name.is_empty() && !names.insert(name) {
-            causes.push(field::duplicate(&place.field("name"), &name.into()));
-        }
-        let target = text(container, "targetContainerName");
-        if !target.is_empty() && !regular.contains(&target) {
-            causes.push(field::not_found(&place.field("targetContainerName"), &target.into()));
-        }
-        let holds = |name: &&str| match set(container, name) {
-            Some(Value::Object(map)) => !map.is_empty() || *name == "lifecycle",
-            Some(Value::Array(list)) => !list.is_empty(),
-            found => found.is_some(),
-        };
-        for name in NOT_EPHEMERAL.iter().filter(|name| holds(name)) {
-            let detail = "cannot be set for an Ephemeral Container";
-            causes.push(field::forbidden(&place.field(name), detail));
-        }
-        let mounts = place.field("volumeMounts");
-        for (index, mount) in list(container, "volumeMounts").iter().enumerate() {
-            for name in ["subPath", "subPathExpr"] {
-                if !text(mount, name).is_empty() {
-                    let detail = "cannot be set for an Ephemeral Container";
-                    causes.push(field::forbidden(&mounts.index(index).field(name), detail));
-                }
-            }
-        }
-    }
-}
-
-/// Whether a container starts anew by itself, whatever its pod does.
-fn restarts(container: &Value, init: bool, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    field::word(container, "restartPolicy", &["Always", "Never", "OnFailure"], path, causes);
-    let rules = list(container, "restartPolicyRules");
-    if !rules.is_empty() && set(container, "restartPolicy").is_none() {
-        let detail = "must specify restartPolicy when restart rules are used";
-        causes.push(field::required(&path.field("restartPolicy"), detail));
-        if init {
-            return;
-        }
-    }
-    let place = path.field("restartPolicyRules");
-    for (index, rule) in rules.iter().enumerate() {
-        let here = place.index(index);
-        let (action, allowed) = (text(rule, "action"), ["Restart", "RestartAllContainers"]);
-        if !allowed.contains(&action) {
-            causes.push(field::not_supported(&here.field("action"), &action.into(), &allowed));
-        }
-        let here = here.field("exitCodes");
-        let Some(codes) = set(rule, "exitCodes") else {
-            causes.push(field::required(&here, "must be specified"));
-            continue;
-        };
-        let (operator, allowed) = (text(codes, "operator"), ["In", "NotIn"]);
-        if !allowed.contains(&operator) {
-            causes.push(field::not_supported(&here.field("operator"), &operator.into(), &allowed));
-        }
-    }
-}
-
-/// Which resources may change without a restart.
-fn resizes(container: &Value, shared: &Shared<'_>, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let mut seen = BTreeSet::new();
-    for policy in list(container, "resizePolicy") {
-        let (name, policy) = (text(policy, "resourceName"), text(policy, "restartPolicy"));
-        if !seen.insert(name) {
-            causes.push(field::duplicate(path, &name.into()));
-        }
-        field::one_of(path, name, &["cpu", "memory"], causes);
-        field::one_of(path, policy, &["NotRequired", "RestartContainer"], causes);
-        if shared.never && policy == "RestartContainer" {
-            let detail = "must be 'NotRequired' when `restartPolicy` is 'Never'";
-            causes.push(field::invalid(path, &policy.into(), detail));
-        }
-    }
 }
 
 /// Volumes that are devices in the container.
@@ -243,7 +142,13 @@ fn running(container: &Value, grace: Option<i64>, path: &Path<'_>, causes: &mut 
     }
 }
 
-fn common(container: &Value, shared: &Shared<'_>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+/// What every sort of container has.
+pub(super) fn common(
+    container: &Value,
+    shared: &Shared<'_>,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
     let name = text(container, "name");
     let place = path.field("name");
     if name.is_empty() {
@@ -272,7 +177,7 @@ fn common(container: &Value, shared: &Shared<'_>, path: &Path<'_>, causes: &mut 
         resources::claims(amounts, &shared.claims, &here, causes);
         resources::container(amounts, &here, causes);
     }
-    resizes(container, shared, &path.field("resizePolicy"), causes);
+    ephemeral::resizes(container, shared, &path.field("resizePolicy"), causes);
     if let Some(context) = set(container, "securityContext") {
         security::container(context, &path.field("securityContext"), causes);
     }

@@ -60,6 +60,81 @@ pub(super) fn one(kind: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<
     }
 }
 
+/// A target of iSCSI; `nameless` is said of names that do not say what they are.
+pub(in super::super) fn iscsi(
+    source: &Value,
+    nameless: &str,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) {
+    if text(source, "targetPortal").is_empty() {
+        causes.push(field::required(&path.field("targetPortal"), ""));
+    }
+    let (name, place) = (text(source, "iqn"), path.field("iqn"));
+    if name.is_empty() {
+        causes.push(field::required(&place, ""));
+    } else if !["iqn", "eui", "naa"].iter().any(|form| name.starts_with(form)) {
+        causes.push(field::invalid(&place, &name.into(), nameless));
+    } else if !qualified(name) {
+        causes.push(field::invalid(&place, &name.into(), "must be valid format"));
+    }
+    field::in_range(&path.field("lun"), int(source, "lun"), (0, 255), causes);
+    if let Some(name) = set(source, "initiatorName").and_then(Value::as_str) {
+        let place = path.field("initiatorname");
+        if !["iqn", "eui", "naa"].iter().any(|form| name.starts_with(form)) {
+            causes.push(field::invalid(&place, &name.into(), nameless));
+        } else if !qualified(name) {
+            causes.push(field::invalid(&place, &name.into(), "must be valid format"));
+        }
+    }
+}
+
+/// Whether an iSCSI name is complete (RFC 3720, section 3.2.6.3).
+fn qualified(name: &str) -> bool {
+    let hexadecimal = |rest: &str, lengths: &[usize]| {
+        lengths.contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_hexdigit())
+    };
+    match name.split_once('.') {
+        Some(("eui", rest)) => hexadecimal(rest, &[16]),
+        Some(("naa", rest)) => hexadecimal(rest, &[16, 32]),
+        Some(("iqn", rest)) => {
+            let date = rest.split_once('.').map_or("", |(date, _)| date);
+            let (year, month) = date.split_once('-').unwrap_or_default();
+            let number =
+                |text: &str, count| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
+            number(year, 4) && number(month, 2) && rest.len() > date.len() + 1
+        }
+        _ => false,
+    }
+}
+
+/// A target of Fibre Channel.
+pub(super) fn fibre_channel(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let place = path.field("targetWWNs");
+    match (list(source, "targetWWNs"), list(source, "wwids")) {
+        ([], []) => {
+            let detail = "must specify either targetWWNs or wwids, but not both";
+            causes.push(field::required(&place, detail));
+        }
+        ([], _) => {}
+        (_, []) => {
+            let place = path.field("lun");
+            match int(source, "lun") {
+                None => {
+                    let detail = "lun is required if targetWWNs is specified";
+                    causes.push(field::required(&place, detail));
+                }
+                number => field::in_range(&place, number, (0, 255), causes),
+            }
+        }
+        (names, _) => {
+            let shown = Value::Array(names.to_vec());
+            let detail = "targetWWNs and wwids can not be specified simultaneously";
+            causes.push(field::invalid(&place, &shown, detail));
+        }
+    }
+}
+
 fn monitors(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     if list(source, "monitors").is_empty() {
         causes.push(field::required(&path.field("monitors"), ""));
