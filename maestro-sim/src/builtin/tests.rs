@@ -117,3 +117,79 @@ fn core() {
         ],
     );
 }
+
+#[test]
+fn networks() {
+    let of = |resource| ("networking.k8s.io", resource);
+    let named = |spec: Value| json!({"metadata": {"name": "n"}, "spec": spec});
+    let ingress = |path: Value| {
+        named(json!({"rules": [{"host": "*.example.com", "http": {"paths": [path]}}]}))
+    };
+    let backend = json!({"service": {"name": "s", "port": {"number": 80}}});
+    check(
+        of("ingresses"),
+        None,
+        ingress(json!({"path": "/a", "pathType": "Prefix", "backend": backend})),
+        &[],
+    );
+    check(
+        of("ingresses"),
+        None,
+        ingress(json!({"path": "a//b", "pathType": "Exact", "backend": {}})),
+        &[
+            "spec.rules[0].http.paths[0].path: Invalid value: \"a//b\": must be an absolute path",
+            "spec.rules[0].http.paths[0].path: Invalid value: \"a//b\": must not contain '//'",
+            "spec.rules[0].http.paths[0].backend: Invalid value: \"\": resource or service backend",
+        ],
+    );
+    check(of("ingresses"), None, named(json!({})), &["spec: Invalid value: null: either"]);
+    check(
+        of("networkpolicies"),
+        None,
+        named(json!({"podSelector": {}, "ingress": [{"from": [{"ipBlock":
+            {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16", "11.0.0.0/16"]}}]}]})),
+        &["spec.ingress[0].from[0].ipBlock.except[1]: Invalid value: \"11.0.0.0/16\": must be a"],
+    );
+    check(
+        of("ingressclasses"),
+        Some(named(json!({"controller": "example.com/a"}))),
+        named(json!({"controller": "example.com/b"})),
+        &["spec.controller: Invalid value: \"example.com/b\": field is immutable"],
+    );
+}
+
+#[test]
+fn the_rest_of_what_a_cluster_has() {
+    check(
+        ("coordination.k8s.io", "leases"),
+        None,
+        json!({"metadata": {"name": "l"}, "spec": {"leaseDurationSeconds": 0}}),
+        &["spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0"],
+    );
+    check(
+        ("", "podtemplates"),
+        None,
+        json!({"metadata": {"name": "t"}}),
+        &["template.spec.containers: Required value"],
+    );
+    check(
+        ("scheduling.k8s.io", "priorityclasses"),
+        None,
+        json!({"metadata": {"name": "system-mine"}, "value": 1}),
+        &["metadata.name: Forbidden: priority class names with 'system-' prefix"],
+    );
+    check(
+        ("", "persistentvolumes"),
+        None,
+        json!({"metadata": {"name": "v"}, "spec": {"capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteOnce"], "local": {"path": "/x"}}}),
+        &["spec.nodeAffinity: Required value: Local volume requires node affinity"],
+    );
+    check(
+        ("discovery.k8s.io", "endpointslices"),
+        None,
+        json!({"metadata": {"name": "s"}, "addressType": "IPv4",
+            "endpoints": [{"addresses": ["127.0.0.1"]}]}),
+        &["endpoints[0].addresses[0]: Invalid value: \"127.0.0.1\": may not be in the loopback"],
+    );
+}
