@@ -1,6 +1,7 @@
 //! GET and LIST: selectors, limits and continue tokens.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -129,13 +130,16 @@ impl Server {
         let from = start.as_ref().map(|(_, key)| key.clone());
         let exact = start.as_ref().map(|(version, _)| *version).or(exact(options, asked));
         let resource_version = exact.unwrap_or(self.store.version());
-        let mut matched = match exact.filter(|version| *version < self.store.version()) {
-            Some(version) => self.matched_at(served, &filter, from.as_ref(), version)?,
-            None => self.matched(served, &filter, from.as_ref()),
-        };
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
-        let more = matched.len() > limit;
-        let rest = matched.len().saturating_sub(limit);
+        let (mut matched, rest) = match exact.filter(|version| *version < self.store.version()) {
+            Some(version) => {
+                let all = self.matched_at(served, &filter, from.as_ref(), version)?;
+                let rest = all.len().saturating_sub(limit);
+                (all, rest)
+            }
+            None => self.matched(served, &filter, from.as_ref(), limit),
+        };
+        let more = rest > 0;
         matched.truncate(limit);
         let last = matched.last().filter(|_| more);
         Ok(Response::List(List {
@@ -149,19 +153,48 @@ impl Server {
         }))
     }
 
-    fn matched(&self, served: &Served, filter: &Filter, from: Option<&Key>) -> Vec<Arc<Object>> {
-        let Some(table) = self.store.find(served.stored()) else { return Vec::new() };
+    /// The first that match, and how many more there are; of what a selector hides, whether there
+    /// are more.
+    fn matched(
+        &self,
+        served: &Served,
+        filter: &Filter,
+        from: Option<&Key>,
+        limit: usize,
+    ) -> (Vec<Arc<Object>>, usize) {
+        let Some(table) = self.store.find(served.stored()) else { return (Vec::new(), 0) };
         let in_one_place = !served.namespaced || !filter.namespace.is_empty();
         if let (Some(key), true, None) = (filter.single(), in_one_place, from) {
             let found = table.objects.get(&key).filter(|o| filter.matches(o));
-            return found.cloned().into_iter().collect();
+            return (found.cloned().into_iter().collect(), 0);
         }
-        let floor = from.cloned().unwrap_or_else(|| Key::new(&filter.namespace, ""));
-        let all = table.objects.range(floor..).filter(|(key, _)| Some(*key) != from);
-        all.take_while(|(k, _)| filter.namespace.is_empty() || *k.namespace == *filter.namespace)
-            .filter(|(_, object)| filter.matches(object))
-            .map(|(_, object)| Arc::clone(object))
-            .collect()
+        let everything = (Bound::Unbounded, Bound::Unbounded);
+        let (floor, ceiling) = match &*filter.namespace {
+            "" => everything,
+            // No namespace has a name between one and the same with a zero.
+            name => (
+                Bound::Included(Key::new(name, "")),
+                Bound::Excluded(Key::new(&format!("{name}\u{0}"), "")),
+            ),
+        };
+        let floor = from.cloned().map_or(floor, Bound::Excluded);
+        let mut all = table.objects.range((floor, ceiling));
+        let hit =
+            |(_, object): (&Key, &Arc<Object>)| filter.matches(object).then(|| Arc::clone(object));
+        let found: Vec<Arc<Object>> = all.by_ref().filter_map(hit).take(limit).collect();
+        let ends = |key: Option<&Key>| {
+            key.is_none_or(|key| filter.namespace.is_empty() || *key.namespace == *filter.namespace)
+        };
+        let whole = from.is_none()
+            && ends(table.objects.keys().next())
+            && ends(table.objects.keys().next_back());
+        let rest = match filter.is_plain() {
+            // What is there need not be counted.
+            true if whole => table.objects.len() - found.len(),
+            true => all.count(),
+            false => usize::from(all.filter_map(hit).next().is_some()),
+        };
+        (found, rest)
     }
 
     /// What matched at a former version: later events are undone.
