@@ -59,13 +59,7 @@ pub fn status(
         ("", "resourcequotas") => quota::status(object, found),
         ("", "nodes") => node::node_status(object, found),
         ("", "services") => status::balancer(version, object, found),
-        ("networking.k8s.io", "ingresses") => {
-            let points = object.pointer("/status/loadBalancer/ingress");
-            let (root, null) = (field::Path::Root, Value::Null);
-            let status = root.field("status");
-            let balancer = status.field("loadBalancer");
-            network::points(version, points.unwrap_or(&null), &balancer.field("ingress"), found);
-        }
+        ("networking.k8s.io", "ingresses") => network::ingress_status(version, object, found),
         id => status::status(id, object, old, found),
     }
     causes

@@ -125,7 +125,8 @@ impl Server {
         let token = options.continue_token.as_deref().filter(|t| !t.is_empty());
         let asked = self.not_too_new(options.resource_version.as_deref()).map_err(unreadable)?;
         let start =
-            token.map(|t| parse_token(t, options.resource_version.as_deref())).transpose()?;
+            token.map(|t| parse_token(t, options.resource_version.as_deref(), &request.namespace));
+        let start = start.transpose()?;
         let filter = Filter::new(served, request)?;
         let from = start.as_ref().map(|(_, key)| key.clone());
         let exact = start.as_ref().map(|(version, _)| *version).or(exact(options, asked));
@@ -146,7 +147,7 @@ impl Server {
             api_version: served.api_version().to_owned(),
             kind: served.list_kind.clone(),
             typed_items: served.is_custom(),
-            continue_token: last.map(|o| make_token(resource_version, o.key())),
+            continue_token: last.map(|o| make_token(resource_version, o.key(), &request.namespace)),
             remaining: (more && filter.is_plain()).then_some(rest),
             items: matched,
             resource_version,
@@ -292,16 +293,21 @@ fn exact(options: &Options, asked: u64) -> Option<u64> {
     (asked > 0 && (matching == "Exact" || by_limit)).then_some(asked)
 }
 
-fn make_token(version: u64, last: &Key) -> String {
+/// A token says where to go on below the collection that was listed, one namespace's or all.
+fn make_token(version: u64, last: &Key, listed: &str) -> String {
     let start = match &*last.namespace {
-        "" => format!("{}\u{0}", last.name),
+        own if own == listed => format!("{}\u{0}", last.name),
         namespace => format!("{namespace}/{}\u{0}", last.name),
     };
     let token = json!({"v": "meta.k8s.io/v1", "rv": version, "start": start});
     base64url(token.to_string().as_bytes())
 }
 
-fn parse_token(token: &str, version: Option<&str>) -> Result<(u64, Key), Box<Status>> {
+fn parse_token(
+    token: &str,
+    version: Option<&str>,
+    listed: &str,
+) -> Result<(u64, Key), Box<Status>> {
     if !matches!(version, None | Some("" | "0")) {
         let message = "specifying resource version is not allowed when using continue";
         return Err(Box::new(Status::bad_request(message)));
@@ -319,7 +325,11 @@ fn parse_token(token: &str, version: Option<&str>) -> Result<(u64, Key), Box<Sta
     }
     let start = value.get("start").and_then(Value::as_str).unwrap_or("");
     let start = start.trim_end_matches('\u{0}');
-    let (namespace, name) = start.split_once('/').unwrap_or(("", start));
+    let (namespace, name) = match listed {
+        "" => start.split_once('/').unwrap_or(("", start)),
+        // Whatever the token says, it leads nowhere else.
+        own => (own, start),
+    };
     let version = value.get("rv").and_then(Value::as_u64);
     let version = version.ok_or_else(|| bad("incorrect encoded start resourceVersion 0"))?;
     Ok((version, Key::new(namespace, name)))

@@ -188,6 +188,16 @@ fn reference(reference: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
+/// The status of an ingress.
+pub(super) fn ingress_status(version: Version, object: &Value, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let status = root.field("status");
+    let balancer = status.field("loadBalancer");
+    if let Some(points) = object.pointer("/status/loadBalancer/ingress") {
+        self::points(version, points, &balancer.field("ingress"), causes);
+    }
+}
+
 /// Where an ingress or a Service can be reached, at `path`.
 pub(super) fn points(version: Version, points: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     for (index, point) in points.as_array().into_iter().flatten().enumerate() {

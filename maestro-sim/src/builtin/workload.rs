@@ -186,10 +186,9 @@ fn stateful_template(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         .and_then(Value::as_object_mut)
         .map(|spec| spec.entry("volumes").or_insert_with(|| Value::Array(Vec::new())));
     if let Some(Value::Array(volumes)) = volumes {
-        let nameless = Value::from("");
-        let name = |claim: &'_ Value| at(claim, &["metadata", "name"]).cloned();
-        let names: Vec<Value> =
-            claims.iter().map(|claim| name(claim).unwrap_or_else(|| nameless.clone())).collect();
+        let name =
+            |claim: &Value| at(claim, &["metadata", "name"]).cloned().unwrap_or_else(|| "".into());
+        let names: Vec<Value> = claims.iter().map(name).collect();
         volumes.retain(|volume| !volume.get("name").is_some_and(|name| names.contains(name)));
         let made = names.into_iter().map(
             |name| serde_json::json!({"name": name, "persistentVolumeClaim": {"claimName": name}}),
