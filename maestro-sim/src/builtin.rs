@@ -17,6 +17,7 @@ mod go_json;
 mod limits;
 pub(crate) mod meta;
 mod network;
+mod network_policy;
 mod node;
 mod outcome;
 mod pod;
@@ -98,7 +99,7 @@ pub fn validate(
         ("networking.k8s.io", "ingressclasses") => {
             network::ingress_class(version, object, old, found);
         }
-        ("networking.k8s.io", "networkpolicies") => network::policy(version, object, found),
+        ("networking.k8s.io", "networkpolicies") => network_policy::policy(version, object, found),
         ("node.k8s.io", "runtimeclasses") => {
             node::runtime_class(version, object, old, found);
         }
