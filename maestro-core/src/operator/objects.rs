@@ -24,7 +24,8 @@ pub(super) struct Objects {
 const GONE: usize = 1024;
 
 /// The UIDs of objects that went lately. The answer to an own write may come after the watch has
-/// told that the object is gone: it must not bring it back.
+/// told that the object is gone: it must not bring it back. The watch itself may: what was created
+/// after a list was made is not in that list, and is told of next.
 #[derive(Default)]
 struct Gone {
     uids: BTreeSet<String>,
@@ -42,6 +43,13 @@ impl Gone {
             && let Some(oldest) = self.order.pop_front()
         {
             self.uids.remove(&oldest);
+        }
+    }
+
+    fn take_back(&mut self, object: &Value) {
+        let Some(uid) = object["metadata"]["uid"].as_str() else { return };
+        if self.uids.remove(uid) {
+            self.order.retain(|other| other != uid);
         }
     }
 
@@ -97,12 +105,21 @@ impl Objects {
         found
     }
 
-    /// Stores an object unless a newer one is known, or that it is gone; whether it was stored.
+    /// Stores what a request was answered with, unless a newer one is known, or that it is gone;
+    /// whether it was stored.
     pub(super) fn put(&mut self, object: &Arc<Value>) -> bool {
+        !self.gone.holds(object) && self.store(object)
+    }
+
+    /// Stores what a watch tells of, unless a newer one is known; whether it was stored.
+    pub(super) fn tell(&mut self, object: &Arc<Value>) -> bool {
+        self.gone.take_back(object);
+        self.store(object)
+    }
+
+    fn store(&mut self, object: &Arc<Value>) -> bool {
         let Some(key) = ObjectKey::of(object) else { return false };
-        if self.by_key.get(&key).is_some_and(|old| version(old) >= version(object))
-            || self.gone.holds(object)
-        {
+        if self.by_key.get(&key).is_some_and(|old| version(old) >= version(object)) {
             return false;
         }
         self.remove(&key);
@@ -164,7 +181,7 @@ impl Objects {
             }
             self.remove(&key);
         }
-        changed.extend(listed.into_iter().filter(|object| self.put(object)));
+        changed.extend(listed.into_iter().filter(|object| self.tell(object)));
         changed
     }
 
@@ -238,6 +255,18 @@ mod tests {
         assert!(objects.put(&object("Service", "a", "second", 6, "")), "another of its name");
         assert_eq!(objects.replace("v1", "Service", Vec::new()).len(), 1);
         assert!(!objects.put(&object("Service", "a", "second", 6, "")), "a list has told");
+    }
+
+    #[test]
+    fn what_an_older_list_lacks_is_there_when_the_watch_tells_of_it() {
+        let mut objects = Objects::default();
+        // Created while a list of before is on its way.
+        let made = object("Service", "a", "first", 7, "");
+        assert!(objects.put(&made));
+        assert_eq!(objects.replace("v1", "Service", Vec::new()).len(), 1);
+        assert!(!objects.put(&made), "an answer alone does not bring it back");
+        assert!(objects.tell(&made), "the watch does");
+        assert!(objects.put(&object("Service", "a", "first", 8, "")), "and then answers count");
     }
 
     #[test]

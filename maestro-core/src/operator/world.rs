@@ -173,7 +173,7 @@ impl World {
             }
             watcher::Event::Apply(object) => {
                 let value = value(object);
-                if self.known().objects.put(&value) {
+                if self.known().objects.tell(&value) {
                     self.report(&value);
                 }
             }
