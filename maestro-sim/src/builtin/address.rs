@@ -47,6 +47,13 @@ pub(super) fn legacy(version: Version, text: &str, path: &Path<'_>, causes: &mut
     causes.push(field::invalid(path, &text.into(), detail));
 }
 
+/// An address in a field that takes every form of it without zeros in front.
+pub(super) fn plain(text: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    if text.parse::<IpAddr>().is_err() {
+        causes.push(field::invalid(path, &text.into(), NO_ADDRESS));
+    }
+}
+
 /// An address in a field that takes no other form of it than the canonical one.
 pub(super) fn canonical(text: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let detail = match (loose(text), text.parse::<IpAddr>()) {

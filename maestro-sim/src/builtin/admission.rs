@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::field::{self, Path};
+use super::field::{self, Path, part};
 use super::{meta, text as form, webhooks};
 use crate::api::Cause;
 use crate::facts::Version;
@@ -24,8 +24,7 @@ fn list<'v>(value: &'v Value, path: &str) -> &'v [Value] {
 pub(super) fn policy(object: &Value, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let spec = root.field("spec");
-    let null = Value::Null;
-    let fields = object.get("spec").unwrap_or(&null);
+    let fields = part(object, "spec");
     field::word(fields, "failurePolicy", &["Fail", "Ignore"], &spec, causes);
     let constraints = spec.field("matchConstraints");
     match field::set(fields, "matchConstraints") {

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::field::{self, Path, int, list, set, text};
+use super::field::{self, Path, int, list, part, set, text};
 use super::text as form;
 use crate::api::Cause;
 use crate::facts::Version;
@@ -20,7 +20,7 @@ pub(super) fn autoscaler(
     let declared = version.has("DeclarativeValidationBeta");
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     let (least, most) = (int(spec, "minReplicas"), int(spec, "maxReplicas").unwrap_or(0));
     let place = path.field("maxReplicas");
     let mut last = Vec::new();
@@ -29,7 +29,7 @@ pub(super) fn autoscaler(
         let detail = "must be greater than or equal to `minReplicas`";
         causes.push(field::invalid(&place, &most.into(), detail));
     }
-    let target = spec.get("scaleTargetRef").unwrap_or(&Value::Null);
+    let target = part(spec, "scaleTargetRef");
     let at_target = path.field("scaleTargetRef");
     for name in ["kind", "name"] {
         let value = text(target, name);
@@ -118,7 +118,7 @@ fn metrics(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 
 /// What one metric is read from.
 fn source(name: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let goal = source.get("target").unwrap_or(&Value::Null);
+    let goal = part(source, "target");
     let place = path.field("target");
     let has = |name: &str| set(goal, name).is_some();
     match name {
@@ -162,7 +162,7 @@ fn source(name: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) 
         }
         _ => {
             if name == "object" {
-                let described = source.get("describedObject").unwrap_or(&Value::Null);
+                let described = part(source, "describedObject");
                 for name in ["kind", "name"] {
                     let place = path.field("describedObject");
                     match text(described, name) {
@@ -191,7 +191,7 @@ fn source(name: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) 
 }
 
 fn metric_name(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let metric = source.get("metric").unwrap_or(&Value::Null);
+    let metric = part(source, "metric");
     let place = path.field("metric");
     let name = text(metric, "name");
     if name.is_empty() {
@@ -257,7 +257,7 @@ fn behavior(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         }
         for (index, policy) in list(rules, "policies").iter().enumerate() {
             let here = place.index(index);
-            let kind = policy.get("type").unwrap_or(&Value::Null);
+            let kind = part(policy, "type");
             let allowed = ["Percent", "Pods"];
             if !allowed.contains(&kind.as_str().unwrap_or("")) {
                 causes.push(field::not_supported(&here.field("type"), kind, &allowed));

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::field::{self, Path, int, list, on, set, text};
+use super::field::{self, Path, int, list, on, part, set, text};
 use super::workload::{self, unchanged};
 use super::{cron, meta, network, outcome};
 use crate::api::Cause;
@@ -16,20 +16,20 @@ use crate::selector::LabelSelector;
 pub(super) fn job(version: Version, object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     job_spec(spec, &path, causes);
     let here = path.field("selector");
     match set(spec, "selector") {
         // A new Job's selector is made for it; whoever replaces a Job has to bring it along.
         None if old.is_some() => {
             causes.push(field::required(&here, ""));
-            let template = spec.get("template").unwrap_or(&Value::Null);
+            let template = part(spec, "template");
             workload::mismatch(template, &path.field("template"), causes);
         }
         None => {}
         Some(selector) => {
             meta::label_selector(selector, &here, causes);
-            let template = spec.get("template").unwrap_or(&Value::Null);
+            let template = part(spec, "template");
             let labels = at(template, &["metadata", "labels"]).and_then(Value::as_object);
             if LabelSelector::from_value(selector).is_ok_and(|parsed| !parsed.matches(labels)) {
                 workload::mismatch(template, &path.field("template"), causes);
@@ -155,7 +155,7 @@ fn job_spec(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         outcome::failure(policy, spec, &path.field("podFailurePolicy"), causes);
     }
     replacement(spec, path, causes);
-    let template = spec.get("template").unwrap_or(&Value::Null);
+    let template = part(spec, "template");
     let here = path.field("template");
     workload::pod_template(template, &here, causes);
     let policy = at(template, &["spec", "restartPolicy"]).and_then(Value::as_str);
@@ -227,7 +227,7 @@ pub(super) fn cron_job(
     let declared = version.has("DeclarativeValidationBeta");
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     let schedule = text(spec, "schedule");
     if schedule.is_empty() && !declared {
         causes.push(field::required(&path.field("schedule"), ""));

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::field::{self, Path, int, list, on, set, text};
+use super::field::{self, Path, int, list, on, part, set, text};
 use super::{go_json, text as form};
 use crate::api::Cause;
 use crate::facts::Version;
@@ -15,7 +15,7 @@ use crate::object::at;
 pub(super) fn api_service(object: &Value, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     let (group, version) = (text(spec, "group"), text(spec, "version"));
     let name = at(object, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
     let wanted = format!("{version}.{group}");
@@ -101,7 +101,7 @@ const USAGES: [&str; 23] = [
 pub(super) fn certificate_request(object: &Value, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     let request = text(spec, "request");
     let pem = go_json::base64(request);
     if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE REQUEST-----") {
@@ -153,8 +153,8 @@ pub(super) fn attachment(
 ) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
-    let source = spec.get("source").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
+    let source = part(spec, "source");
     let here = path.field("source");
     let volume = set(source, "persistentVolumeName").and_then(Value::as_str);
     let one = "must specify exactly one of inlineVolumeSpec and persistentVolumeName";

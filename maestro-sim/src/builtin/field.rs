@@ -237,6 +237,11 @@ pub(crate) fn set<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     value.get(name).filter(|field| !field.is_null())
 }
 
+/// What a field holds, null when absent.
+pub(crate) fn part<'v>(value: &'v Value, name: &str) -> &'v Value {
+    value.get(name).unwrap_or(&Value::Null)
+}
+
 /// Whether a field says true.
 pub(crate) fn on(value: &Value, name: &str) -> bool {
     value.get(name) == Some(&Value::Bool(true))

@@ -55,11 +55,14 @@ pub fn finalizers(resource: &GroupResource, object: &Value, causes: &mut Vec<Cau
     for (index, finalizer) in all.into_iter().flatten().enumerate() {
         let name = finalizer.as_str().unwrap_or("");
         if text::key(name).is_empty() && !name.contains('/') && !STANDARD.contains(&name) {
-            let detail = "name is neither a standard finalizer name nor is it fully qualified";
-            causes.push(field::invalid(&list.index(index), finalizer, detail));
+            causes.push(field::invalid(&list.index(index), finalizer, NO_FINALIZER));
         }
     }
 }
+
+/// What is said of a finalizer that is neither standard nor has a domain.
+pub(super) const NO_FINALIZER: &str =
+    "name is neither a standard finalizer name nor is it fully qualified";
 
 /// The finalizers that need no domain.
 pub(crate) const STANDARD: [&str; 3] = ["orphan", "foregroundDeletion", "kubernetes"];

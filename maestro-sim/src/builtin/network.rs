@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::address::{is_address, legacy};
-use super::field::{self, Path, int, list, set, text};
+use super::field::{self, Path, int, list, part, set, text};
 use super::text as form;
 use crate::api::Cause;
 use crate::facts::Version;
@@ -24,10 +24,10 @@ pub(super) fn ingress(
 ) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     let (rules, backend) = (list(spec, "rules"), set(spec, "defaultBackend"));
     if rules.is_empty() && backend.is_none() {
-        let shown = spec.get("rules").unwrap_or(&Value::Null);
+        let shown = part(spec, "rules");
         let detail = "either `defaultBackend` or `rules` must be specified";
         causes.push(field::invalid(&path, shown, detail));
     }
@@ -103,7 +103,7 @@ fn rule(version: Version, rule: &Value, path: &Path<'_>, causes: &mut Vec<Cause>
             continue;
         }
         http_path(text(one, "path"), text(one, "pathType"), &here, causes);
-        let backend = one.get("backend").unwrap_or(&Value::Null);
+        let backend = part(one, "backend");
         self::backend(version, backend, &here.field("backend"), causes);
     }
 }
@@ -154,7 +154,7 @@ fn backend(version: Version, backend: &Value, path: &Path<'_>, causes: &mut Vec<
                 };
                 field::each(&here.field("name"), name, &problems, causes);
             }
-            let port = service.get("port").unwrap_or(&Value::Null);
+            let port = part(service, "port");
             let place = here.field("port");
             match (text(port, "name"), int(port, "number").unwrap_or(0)) {
                 ("", 0) => {
@@ -228,7 +228,7 @@ pub(super) fn ingress_class(
 ) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     let (controller, place) = (text(spec, "controller"), path.field("controller"));
     if old.is_some_and(|old| at(old, &["spec", "controller"]) != set(spec, "controller")) {
         causes.push(field::invalid(&place, &controller.into(), "field is immutable"));

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::address::network;
-use super::field::{self, Path, int, list, set, text};
+use super::field::{self, Path, int, list, part, set, text};
 use super::{meta, text as form};
 use crate::api::Cause;
 use crate::facts::Version;
@@ -14,7 +14,7 @@ use crate::facts::Version;
 pub(super) fn policy(version: Version, object: &Value, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     if let Some(selector) = set(spec, "podSelector") {
         meta::label_selector(selector, &path.field("podSelector"), causes);
     }

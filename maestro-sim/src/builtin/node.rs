@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::address::network;
-use super::field::{self, Path, int, list, on, set, text};
+use super::field::{self, Path, int, list, on, part, set, text};
 use super::{meta, pod, text as form};
 use crate::api::Cause;
 use crate::facts::Version;
@@ -18,7 +18,7 @@ use crate::quantity::Quantity;
 pub(super) fn node(version: Version, object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     // The server says that taints were metadata.
     let meta = root.field("metadata");
     taints(list(spec, "taints"), &meta.field("taints"), causes);
@@ -60,7 +60,7 @@ fn taints(taints: &[Value], path: &Path<'_>, causes: &mut Vec<Cause>) {
             let shown = format!(
                 "{{\"Key\":{key:?},\"Value\":{value:?},\"Effect\":{effect:?},\"TimeAdded\":{}}}: \
                  taints must be unique by key and effect pair",
-                taint.get("timeAdded").unwrap_or(&Value::Null)
+                part(taint, "timeAdded")
             );
             causes.push(field::duplicate_shown(&here, &shown));
         }
@@ -71,7 +71,7 @@ fn taints(taints: &[Value], path: &Path<'_>, causes: &mut Vec<Cause>) {
 pub(super) fn node_status(object: &Value, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("status");
-    let status = object.get("status").unwrap_or(&Value::Null);
+    let status = part(object, "status");
     let mut seen = BTreeSet::new();
     let place = path.field("addresses");
     for (index, address) in list(status, "addresses").iter().enumerate() {
@@ -105,12 +105,11 @@ pub(super) fn namespace(object: &Value, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
     let place = path.field("finalizers");
-    for name in list(object.get("spec").unwrap_or(&Value::Null), "finalizers") {
+    for name in list(part(object, "spec"), "finalizers") {
         let name = name.as_str().unwrap_or("");
         field::each(&place, name, &form::key(name), causes);
         if !name.contains('/') && !meta::STANDARD.contains(&name) {
-            let detail = "name is neither a standard finalizer name nor is it fully qualified";
-            causes.push(field::invalid(&place, &name.into(), detail));
+            causes.push(field::invalid(&place, &name.into(), meta::NO_FINALIZER));
         }
     }
 }
@@ -217,7 +216,7 @@ pub(super) fn runtime_class(
                 of("operator"),
                 of("value"),
                 of("effect"),
-                one.get("tolerationSeconds").unwrap_or(&Value::Null)
+                part(one, "tolerationSeconds")
             );
             causes.push(field::duplicate_shown(&place.index(index), &shown));
         }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::field::{self, Path, list, set, text};
+use super::field::{self, Path, list, part, set, text};
 use super::text as form;
 use crate::api::Cause;
 use crate::object::at;
@@ -15,7 +15,7 @@ pub(super) fn no_success(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>)
     let rules: Vec<String> = list(policy, "rules")
         .iter()
         .map(|rule| {
-            let of = |name: &str| rule.get(name).unwrap_or(&Value::Null);
+            let of = |name: &str| part(rule, name);
             format!(
                 "{{\"SucceededIndexes\":{},\"SucceededCount\":{}}}",
                 of("succeededIndexes"),

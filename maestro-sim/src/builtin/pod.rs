@@ -24,8 +24,8 @@ pub(super) use resources::{is_standard, is_whole, one as resource, resource_name
 pub(super) use volume::{driver_name, one as volume_source, token_lifetime};
 pub(crate) use warn::warnings;
 
-use super::field::{self, Path, int, list, on, set, text};
-use super::{meta, text as form};
+use super::field::{self, Path, int, list, on, part, set, text};
+use super::{address, meta, text as form};
 use crate::api::Cause;
 
 /// What a pod spec stands in: some rules hold for pods alone, not for templates.
@@ -39,7 +39,7 @@ pub(super) enum Of {
 pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let here = object.get("spec").unwrap_or(&Value::Null);
+    let here = part(object, "spec");
     spec(here, &path, Of::Pod, causes);
     field::not_negative(
         &path.field("terminationGracePeriodSeconds"),
@@ -127,7 +127,7 @@ fn resolver(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     const MOST_SERVERS: usize = 3;
     const MOST_SEARCHES: usize = 32;
     let here = path.field("dnsConfig");
-    let config = spec.get("dnsConfig").unwrap_or(&Value::Null);
+    let config = part(spec, "dnsConfig");
     let (servers, place) = (list(config, "nameservers"), here.field("nameservers"));
     if text(spec, "dnsPolicy") == "None" && servers.is_empty() {
         if set(spec, "dnsConfig").is_none() {
@@ -143,7 +143,7 @@ fn resolver(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         causes.push(field::invalid(&place, &Value::Array(servers.to_vec()), &detail));
     }
     for (index, server) in servers.iter().enumerate() {
-        address(server.as_str().unwrap_or(""), &place.index(index), causes);
+        address::plain(server.as_str().unwrap_or(""), &place.index(index), causes);
     }
     let (searches, place) = (list(config, "searches"), here.field("searches"));
     if searches.len() > MOST_SEARCHES {
@@ -349,20 +349,12 @@ pub(super) fn taint_effect(effect: &str, path: &Path<'_>, causes: &mut Vec<Cause
 fn aliases(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     for (index, alias) in list(spec, "hostAliases").iter().enumerate() {
         let here = path.index(index);
-        address(text(alias, "ip"), &here.field("ip"), causes);
+        address::plain(text(alias, "ip"), &here.field("ip"), causes);
         let names = here.field("hostnames");
         for (index, name) in list(alias, "hostnames").iter().enumerate() {
             let name = name.as_str().unwrap_or("");
             field::each(&names.index(index), name, &form::subdomain(name), causes);
         }
-    }
-}
-
-/// An IP address.
-pub(super) fn address(text: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    if text.parse::<std::net::IpAddr>().is_err() {
-        let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-        causes.push(field::invalid(path, &text.into(), detail));
     }
 }
 

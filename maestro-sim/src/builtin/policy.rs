@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::field::{self, Path, set};
+use super::field::{self, Path, part, set};
 use super::meta;
 use super::rollout::{at_most_all, share};
 use crate::api::Cause;
@@ -13,11 +13,11 @@ use crate::api::Cause;
 pub(super) fn budget(object: &Value, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     let (least, most) = (set(spec, "minAvailable"), set(spec, "maxUnavailable"));
     if let (Some(least), Some(most)) = (least, most) {
         let selector = set(spec, "selector").map_or("null".to_owned(), field::selector);
-        let policy = spec.get("unhealthyPodEvictionPolicy").unwrap_or(&Value::Null);
+        let policy = part(spec, "unhealthyPodEvictionPolicy");
         let shown = format!(
             "{{\"MinAvailable\":{least},\"Selector\":{selector},\"MaxUnavailable\":{most},\
              \"UnhealthyPodEvictionPolicy\":{policy}}}"

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::field::{self, Path, list};
+use super::field::{self, Path, list, part};
 use super::text as form;
 use crate::api::Cause;
 
@@ -50,7 +50,7 @@ pub(super) fn quota(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
     let root = Path::Root;
     let path = root.field("spec");
     let null = Value::Null;
-    let spec = object.get("spec").unwrap_or(&null);
+    let spec = part(object, "spec");
     amounts(spec, "hard", &path, causes);
     let shown = spec.get("scopes").filter(|scopes| !scopes.is_null()).unwrap_or(&null);
     let place = path.field("scopes");
@@ -77,7 +77,7 @@ pub(super) fn quota(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
     }
     let selector = path.field("scopeSelector");
     let here = selector.field("matchExpressions");
-    let rules = spec.get("scopeSelector").unwrap_or(&null);
+    let rules = part(spec, "scopeSelector");
     for rule in list(rules, "matchExpressions") {
         let (name, operator) = (field::text(rule, "scopeName"), field::text(rule, "operator"));
         if !SCOPES.contains(&name) {
@@ -121,8 +121,7 @@ pub(super) fn quota(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
 /// The status of a quota.
 pub(super) fn status(object: &Value, causes: &mut Vec<Cause>) {
     let root = Path::Root;
-    let null = Value::Null;
-    let status = object.get("status").unwrap_or(&null);
+    let status = part(object, "status");
     let path = root.field("status");
     amounts(status, "hard", &path, causes);
     amounts(status, "used", &path, causes);

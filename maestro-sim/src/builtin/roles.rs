@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::field::{self, Path};
+use super::field::{self, Path, part};
 use super::{meta, text};
 use crate::api::Cause;
 use crate::facts::Version;
@@ -79,8 +79,8 @@ fn rule(
 /// What a binding refers to, and whom it is about.
 pub(super) fn binding(version: Version, object: &Value, namespaced: bool, causes: &mut Vec<Cause>) {
     let root = Path::Root;
-    let (place, null) = (root.field("roleRef"), Value::Null);
-    let reference = object.get("roleRef").unwrap_or(&null);
+    let place = root.field("roleRef");
+    let reference = part(object, "roleRef");
     let group = field::text(reference, "apiGroup");
     if !group.is_empty() && group != GROUP {
         causes.push(field::not_supported(&place.field("apiGroup"), &group.into(), &[GROUP]));

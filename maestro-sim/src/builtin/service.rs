@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::field::{self, Path, int, list, set, text};
-use super::pod::{self, port};
-use super::{meta, text as form};
+use super::field::{self, Path, int, list, part, set, text};
+use super::pod::port;
+use super::{address, meta, text as form};
 use crate::api::Cause;
 use crate::facts::Version;
 use crate::object::at;
@@ -20,7 +20,7 @@ pub(super) fn service(
     old: Option<&Value>,
     causes: &mut Vec<Cause>,
 ) {
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     if let Some(old) = old {
         same_addresses(object, old, causes);
     }
@@ -47,9 +47,9 @@ pub(super) fn service(
     let place = path.field("externalIPs");
     for (index, ip) in list(spec, "externalIPs").iter().enumerate() {
         let (ip, here) = (ip.as_str().unwrap_or(""), place.index(index));
-        super::address::legacy(version, ip, &here, causes);
-        if super::address::is_address(ip) {
-            super::address::reachable(ip, &here, causes);
+        address::legacy(version, ip, &here, causes);
+        if address::is_address(ip) {
+            address::reachable(ip, &here, causes);
         }
     }
     if kind != "ExternalName" {
@@ -144,7 +144,7 @@ fn affinity(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 /// What is wrong with the addresses and families of a Service, whatever the cluster has.
 pub(crate) fn addresses(object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     let root = Path::Root;
     let path = root.field("spec");
     let (at_list, at_families) = (path.field("clusterIPs"), path.field("ipFamilies"));
@@ -185,7 +185,7 @@ pub(crate) fn addresses(object: &Value) -> Vec<Cause> {
             }
             continue;
         }
-        pod::address(address, &at_list.index(index), &mut causes);
+        address::plain(address, &at_list.index(index), &mut causes);
     }
     causes
 }
@@ -254,7 +254,7 @@ fn by_type(version: Version, spec: &Value, kind: &str, path: &Path<'_>, causes: 
     }
     for (index, range) in ranges.iter().enumerate() {
         let range = range.as_str().unwrap_or("").trim();
-        super::address::network(version, range, &place.index(index), causes);
+        address::network(version, range, &place.index(index), causes);
     }
     for name in ["allocateLoadBalancerNodePorts", "loadBalancerClass"] {
         if !balancer && set(spec, name).is_some() {

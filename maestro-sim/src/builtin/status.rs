@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::field::{self, Path, int, text};
+use super::field::{self, Path, int, part, text};
 use super::network;
 use crate::api::Cause;
 use crate::facts::Version;
@@ -89,8 +89,7 @@ pub(super) fn status(
 ) {
     let root = Path::Root;
     let path = root.field("status");
-    let null = Value::Null;
-    let status = object.get("status").unwrap_or(&null);
+    let status = part(object, "status");
     if (group, resource) == ("", "namespaces") {
         return phase(object, text(status, "phase"), causes);
     }

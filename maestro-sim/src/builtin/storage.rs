@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::field::{self, Path, list, set, text};
+use super::field::{self, Path, list, part, set, text};
 use super::{meta, text as form};
 use crate::api::Cause;
 use crate::object::at;
@@ -13,7 +13,7 @@ use crate::quantity::Quantity;
 /// A claim, of whose spec only the request and the class of attributes may change.
 pub(super) fn claim(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let root = Path::Root;
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     claim_spec(spec, &root.field("spec"), causes);
     let bound = at(object, &["status", "phase"]).is_some_and(|phase| phase == "Bound");
     let fixed = |claim: &Value| {
@@ -166,7 +166,7 @@ pub(super) fn capacity(object: &Value, old: Option<&Value>, causes: &mut Vec<Cau
     let Some(old) = old else { return };
     for name in ["nodeTopology", "storageClassName"] {
         if object.get(name) != old.get(name) {
-            let value = object.get(name).unwrap_or(&Value::Null);
+            let value = part(object, name);
             causes.push(field::invalid(&name, value, "field is immutable"));
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::field::{self, Path, int, list, set, text};
+use super::field::{self, Path, int, list, part, set, text};
 use super::pod;
 use super::storage;
 use super::text as form;
@@ -47,7 +47,7 @@ const SOURCES: [&str; 22] = [
 pub(super) fn volume(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     storage::access_modes(list(spec, "accessModes"), "", &path.field("accessModes"), causes);
     capacity(spec, &path.field("capacity"), causes);
     let policy = text(spec, "persistentVolumeReclaimPolicy");
@@ -81,7 +81,7 @@ pub(super) fn volume(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause
         causes.push(field::required(&path.field("csi"), detail));
     }
     if let Some(old) = old {
-        fixed(spec, old.get("spec").unwrap_or(&Value::Null), causes);
+        fixed(spec, part(old, "spec"), causes);
     }
 }
 
@@ -121,7 +121,7 @@ fn capacity(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         causes.push(field::required(path, ""));
     }
     if count != 1 || amounts.is_some_and(|amounts| !amounts.contains_key("storage")) {
-        let shown = spec.get("capacity").unwrap_or(&Value::Null);
+        let shown = part(spec, "capacity");
         causes.push(field::not_supported(path, shown, &["storage"]));
     }
     for (name, shown) in amounts.into_iter().flatten() {
@@ -282,7 +282,7 @@ fn topologies(terms: &[Value], path: &Path<'_>, causes: &mut Vec<Cause>) {
 pub(super) fn driver(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     if let Some(old) = old {
         for name in ["attachRequired", "volumeLifecycleModes"] {
             let now = set(spec, name).unwrap_or(&Value::Null);

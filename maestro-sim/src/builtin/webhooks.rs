@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::field::{self, Path};
+use super::field::{self, Path, part};
 use super::{meta, text as form};
 use crate::api::Cause;
 use crate::structural::cel;
@@ -140,7 +140,7 @@ pub(super) fn rule(rule: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 }
 
 fn client(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let config = hook.get("clientConfig").unwrap_or(&Value::Null);
+    let config = part(hook, "clientConfig");
     let place = path.field("clientConfig");
     let url = config.get("url").and_then(Value::as_str);
     let service = config.get("service").filter(|service| service.is_object());

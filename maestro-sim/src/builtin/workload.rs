@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::field::{self, Path, int, list, set, text};
+use super::field::{self, Path, int, list, part, set, text};
 use super::{meta, pod, rollout, storage, text as form};
 use crate::api::Cause;
 use crate::object::at;
@@ -21,7 +21,7 @@ fn of<'v>(object: &'v Value, name: &str) -> &'v Value {
 pub(super) fn deployment(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     field::not_negative(&path.field("replicas"), int(spec, "replicas"), causes);
     selected(spec, "deployment", true, "ReplicaSet", &path, causes);
     rollout::deployment_strategy(of(object, "strategy"), &path.field("strategy"), causes);
@@ -48,7 +48,7 @@ pub(super) fn deployment(object: &Value, old: Option<&Value>, causes: &mut Vec<C
 pub(super) fn replica_set(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     counts(spec, &["replicas", "minReadySeconds"], &path, causes);
     // A replica set's message names a deployment, in the real server too.
     selected(spec, "deployment", true, "ReplicaSet", &path, causes);
@@ -59,7 +59,7 @@ pub(super) fn replica_set(object: &Value, old: Option<&Value>, causes: &mut Vec<
 pub(super) fn replication_controller(object: &Value, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     let selector = spec.get("selector").and_then(Value::as_object).filter(|map| !map.is_empty());
     counts(spec, &["minReadySeconds"], &path, causes);
     if selector.is_none() {
@@ -83,7 +83,7 @@ pub(super) fn replication_controller(object: &Value, causes: &mut Vec<Cause>) {
 /// A template of pods by itself.
 pub(super) fn template(object: &Value, causes: &mut Vec<Cause>) {
     let root = Path::Root;
-    let template = object.get("template").unwrap_or(&Value::Null);
+    let template = part(object, "template");
     pod_template(template, &root.field("template"), causes);
 }
 
@@ -96,7 +96,7 @@ pub(super) fn revision(object: &Value, old: Option<&Value>, causes: &mut Vec<Cau
         Some(_) => causes.push(field::required(&"data", "data must be a valid JSON object")),
     }
     if old.is_some_and(|old| set(old, "data") != set(object, "data")) {
-        let shown = object.get("data").unwrap_or(&Value::Null);
+        let shown = part(object, "data");
         causes.push(field::invalid(&"data", shown, "field is immutable"));
     }
 }
@@ -105,7 +105,7 @@ pub(super) fn revision(object: &Value, old: Option<&Value>, causes: &mut Vec<Cau
 pub(super) fn daemon_set(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     fixed_selector(object, old, causes);
     let here = path.field("selector");
     let template = of(object, "template");
@@ -135,7 +135,7 @@ pub(super) fn daemon_set(object: &Value, old: Option<&Value>, causes: &mut Vec<C
 pub(super) fn stateful_set(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     let root = Path::Root;
     let path = root.field("spec");
-    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let spec = part(object, "spec");
     let policy = text(spec, "podManagementPolicy");
     if !matches!(policy, "" | "OrderedReady" | "Parallel") {
         let detail = "must be 'OrderedReady' or 'Parallel'";
@@ -156,7 +156,7 @@ pub(super) fn stateful_set(object: &Value, old: Option<&Value>, causes: &mut Vec
     let claims = path.field("volumeClaimTemplates");
     for (index, claim) in list(spec, "volumeClaimTemplates").iter().enumerate() {
         let here = claims.index(index);
-        let spec = claim.get("spec").unwrap_or(&Value::Null);
+        let spec = part(claim, "spec");
         storage::claim_spec(spec, &here.field("spec"), causes);
     }
     counts(spec, &["replicas", "minReadySeconds"], &path, causes);
@@ -215,7 +215,7 @@ fn selected(
     causes: &mut Vec<Cause>,
 ) {
     let here = path.field("selector");
-    let template = spec.get("template").unwrap_or(&Value::Null);
+    let template = part(spec, "template");
     let place = path.field("template");
     let Some(selector) = set(spec, "selector") else {
         causes.push(field::required(&here, ""));
@@ -259,7 +259,7 @@ pub(super) fn mismatch(template: &Value, path: &Path<'_>, causes: &mut Vec<Cause
 /// The template of pods that are kept running.
 fn controlled(template: &Value, owner: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
     pod_template(template, path, causes);
-    let spec = template.get("spec").unwrap_or(&Value::Null);
+    let spec = part(template, "spec");
     let here = path.field("spec");
     let policy = spec.get("restartPolicy").and_then(Value::as_str).unwrap_or("Always");
     if policy != "Always" {
@@ -279,7 +279,7 @@ pub(super) fn pod_template(template: &Value, path: &Path<'_>, causes: &mut Vec<C
         |name: &str| at(template, &["metadata", name]).and_then(Value::as_object).unwrap_or(&empty);
     meta::check_labels(of("labels"), &path.field("labels"), causes);
     meta::annotations(of("annotations"), &path.field("annotations"), causes);
-    let spec = template.get("spec").unwrap_or(&Value::Null);
+    let spec = part(template, "spec");
     let here = path.field("spec");
     pod::spec(spec, &here, pod::Of::Template, causes);
     if !list(spec, "ephemeralContainers").is_empty() {

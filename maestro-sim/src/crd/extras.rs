@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::check::shared;
 use crate::api::Cause;
-use crate::builtin::field::{self, Path};
+use crate::builtin::field::{self, Path, part};
 use crate::builtin::review_versions;
 use crate::object::at;
 
@@ -124,7 +124,7 @@ fn check_column(column: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 pub(super) fn check_conversion(conversion: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let strategy = field::text(conversion, "strategy");
     field::one_of(&path.field("strategy"), strategy, &["None", "Webhook"], causes);
-    let webhook = conversion.get("webhook").unwrap_or(&Value::Null);
+    let webhook = part(conversion, "webhook");
     let versions = field::list(webhook, "conversionReviewVersions");
     // The server keeps both beside the strategy, and so it names them.
     let (client, reviews) =

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::field::{self, Path, int, list, set, text};
+use super::super::field::{self, Path, int, list, part, set, text};
 use super::super::{meta, text as form};
 use crate::api::Cause;
 
@@ -37,7 +37,7 @@ pub(super) fn affinity(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         for (index, weighted) in list(of_pods, PREFERRED).iter().enumerate() {
             let place = preferred.index(index);
             weight(weighted, &place, causes);
-            let term = weighted.get("podAffinityTerm").unwrap_or(&Value::Null);
+            let term = part(weighted, "podAffinityTerm");
             pod_term(term, &place.field("podAffinityTerm"), causes);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::field::{self, Path, int, list, set, text};
+use super::super::field::{self, Path, int, list, part, set, text};
 use super::super::storage;
 use super::super::text as form;
 use super::container::{descending, no_backsteps};
@@ -159,7 +159,7 @@ pub(in super::super) fn one(kind: &str, source: &Value, path: &Path<'_>, causes:
             match set(source, "volumeClaimTemplate") {
                 None => causes.push(field::required(&here, "")),
                 Some(template) => {
-                    let spec = template.get("spec").unwrap_or(&Value::Null);
+                    let spec = part(template, "spec");
                     storage::claim_spec(spec, &here.field("spec"), causes);
                 }
             }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::builtin::field::{Path, int, list, text};
+use crate::builtin::field::{Path, int, list, part, text};
 
 /// Labels of nodes that have other names by now.
 const OLD_LABELS: &[(&str, &str)] = &[
@@ -71,7 +71,7 @@ fn old<'t>(table: &'t [(&str, &'t str)], key: &str) -> Option<&'t str> {
 /// What is odd about a pod, or a template at a path (empty for a pod).
 pub(crate) fn warnings(pod: &Value, path: &Path<'_>, out: &mut Vec<String>) {
     let null = Value::Null;
-    let spec = pod.get("spec").unwrap_or(&null);
+    let spec = part(pod, "spec");
     let here = path.field("spec");
     let notes = pod.pointer("/metadata/annotations").unwrap_or(&null);
     let (meta, selector) = (path.field("metadata"), here.field("nodeSelector"));
