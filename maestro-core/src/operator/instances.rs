@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::Shared;
-use futures::{StreamExt, future, stream};
+use futures::{FutureExt, Stream, StreamExt, future, stream};
 use kube::ResourceExt;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{self, Action, applier};
@@ -23,6 +23,10 @@ use super::{Core, Error, Shutdown, instance};
 
 /// The longest wait before a failed reconcile is repeated.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+
+/// How long a reconcile waits for what else happens: what moves a pod moves its set and its budget
+/// next. It never waits longer, whatever goes on happening.
+const TOGETHER: Duration = Duration::from_millis(100);
 
 /// One package's kind and what is remembered of its instances.
 pub(super) struct Kind {
@@ -110,7 +114,7 @@ async fn work(kind: Arc<Kind>, shutdown: Shared<Shutdown>) {
     let routed = stream::unfold(routed, |mut routed: mpsc::UnboundedReceiver<_>| async move {
         routed.recv().await.map(|target| (target, routed))
     });
-    let queue = stream::select(own, routed)
+    let queue = gathered(stream::select(Box::pin(own), Box::pin(routed)), TOGETHER)
         .map(Ok::<ObjectRef<Live>, watcher::Error>)
         .take_until(shutdown.clone());
     let config = controller::Config::default().concurrency(core.concurrency);
@@ -124,6 +128,24 @@ async fn work(kind: Arc<Kind>, shutdown: Shared<Shutdown>) {
             future::ready(())
         });
     until_ended(work, reader, shutdown).await;
+}
+
+/// The items of a stream without what is repeated within a while of the first.
+fn gathered<T: PartialEq>(
+    items: impl Stream<Item = T> + Unpin,
+    within: Duration,
+) -> impl Stream<Item = T> {
+    let chunks = stream::unfold(items, move |mut items| async move {
+        let mut chunk = vec![items.next().await?];
+        tokio::time::sleep(within).await;
+        while let Some(Some(item)) = items.next().now_or_never() {
+            if !chunk.contains(&item) {
+                chunk.push(item);
+            }
+        }
+        Some((stream::iter(chunk), items))
+    });
+    chunks.flatten()
 }
 
 impl Kind {
