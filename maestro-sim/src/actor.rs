@@ -173,7 +173,7 @@ impl Actor {
         for key in &gone {
             self.see(resource, key, None);
         }
-        for (key, object) in &table.objects {
+        for (key, object) in table.objects.iter() {
             let is_news = self.view.get(resource, key).is_none_or(|old| !Arc::ptr_eq(old, object));
             if is_news {
                 self.see(resource, key, Some(Arc::clone(object)));

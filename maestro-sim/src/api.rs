@@ -45,10 +45,9 @@ pub(crate) mod yaml;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 pub use status::{Cause, Status};
 
+use crate::json::Value;
 use crate::object::{GroupResource, Object};
 
 /// What is asked of a resource. Names as in RBAC and audit.

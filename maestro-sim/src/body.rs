@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
-use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep};
 
 use crate::api::form::Shape;
 use crate::api::read::List;
 use crate::api::watch::{WatchStart, seen};
+use crate::json::{Value, json};
 use crate::link::LinkId;
 use crate::object::Object;
 use crate::sim::Cluster;

@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::api::registry::Registry;
 use crate::api::{Request, Verb};
 use crate::controller::definition::DefinitionFinalizer;
 use crate::controller::list;
 use crate::facts::Version;
+use crate::json::{Value, json};
 use crate::kubelet::{Kubelet, NodeSpec};
 use crate::link::LinkId;
 use crate::object::GroupResource;
@@ -170,7 +169,7 @@ pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
 pub fn node(number: u32) -> NodeSpec {
     let mut node = NodeSpec::new(&format!("node-{number}"), number, Version::default().git());
     let zone = format!("zone-{}", number.saturating_sub(1) % 3 + 1);
-    node.labels.insert("topology.kubernetes.io/zone".into(), zone.into());
+    node.labels.insert("topology.kubernetes.io/zone", zone.into());
     node
 }
 

@@ -35,10 +35,9 @@ mod volume;
 mod webhooks;
 mod workload;
 
-use serde_json::Value;
-
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::Value;
 use crate::object::GroupResource;
 
 pub(crate) use address::{odd_address, odd_network};

@@ -50,9 +50,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::api::{Answer, Status};
+use crate::json::Value;
 use crate::object::{GroupResource, Key, Object};
 
 pub use view::View;

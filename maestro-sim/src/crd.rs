@@ -7,11 +7,10 @@ mod extras;
 mod rules;
 mod surplus;
 
-use serde_json::{Value, json};
-
 pub use check::check;
 pub use surplus::surplus;
 
+use crate::json::{Value, json};
 use crate::object::{at, map_at};
 
 /// Holds a definition until its objects are gone.
@@ -23,10 +22,10 @@ pub fn complete(crd: &mut Value) {
     let names = map_at(crd, &["spec", "names"]);
     let absent = |v: Option<&Value>| v.and_then(Value::as_str).is_none_or(str::is_empty);
     if absent(names.get("singular")) {
-        names.insert("singular".into(), kind.to_lowercase().into());
+        names.insert("singular", kind.to_lowercase().into());
     }
     if absent(names.get("listKind")) && !kind.is_empty() {
-        names.insert("listKind".into(), format!("{kind}List").into());
+        names.insert("listKind", format!("{kind}List").into());
     }
     map_at(crd, &["spec"]).entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
 }
@@ -38,7 +37,7 @@ pub fn accepted(crd: &Value, now: &str) -> Value {
     let mut out = crd.clone();
     let names = at(crd, &["spec", "names"]).cloned().unwrap_or_default();
     let status = map_at(&mut out, &["status"]);
-    status.insert("acceptedNames".into(), names);
+    status.insert("acceptedNames", names);
     let accepted = ("NamesAccepted", "NoConflicts", "no conflicts found");
     let established =
         ("Established", "InitialNamesAccepted", "the initial names have been accepted");
@@ -51,7 +50,7 @@ pub fn accepted(crd: &Value, now: &str) -> Value {
 /// The definition as its deletion begins: its objects go first.
 pub fn terminating(crd: &mut Value, now: &str) {
     let meta = map_at(crd, &["metadata"]);
-    meta.insert("deletionTimestamp".into(), now.into());
+    meta.insert("deletionTimestamp", now.into());
     let finalizers = meta.entry("finalizers").or_insert_with(|| json!([]));
     if let Some(list) = finalizers.as_array_mut()
         && !list.iter().any(|f| f == CLEANUP)
@@ -63,11 +62,7 @@ pub fn terminating(crd: &mut Value, now: &str) {
     set(map_at(crd, &["status"]), ("Terminating", "InstanceDeletionPending", message), now);
 }
 
-fn set(
-    status: &mut serde_json::Map<String, Value>,
-    (kind, reason, message): (&str, &str, &str),
-    now: &str,
-) {
+fn set(status: &mut crate::json::Map, (kind, reason, message): (&str, &str, &str), now: &str) {
     let conditions = status.entry("conditions").or_insert_with(|| json!([]));
     if conditions.is_null() {
         *conditions = json!([]);

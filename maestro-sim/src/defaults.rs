@@ -12,11 +12,10 @@ mod pod;
 mod volume;
 mod workload;
 
-pub(crate) use pod::whole_requests;
-use serde_json::Value;
-
 pub use batch::tie_job;
+pub(crate) use pod::whole_requests;
 
+use crate::json::Value;
 use crate::object::GroupResource;
 
 type Defaulter = fn(&mut Value);
@@ -67,6 +66,15 @@ pub fn apply(resource: &GroupResource, object: &mut Value) {
     });
     if let Some((_, _, defaulter)) = found {
         defaulter(object);
+    }
+}
+
+/// The same where the spec is the stored one, which is complete: what else there is to fill in.
+pub fn apply_beside_spec(resource: &GroupResource, object: &mut Value) {
+    match (&*resource.group, &*resource.resource) {
+        ("", "pods") => pod::status(object),
+        ("apps", "deployments" | "replicasets" | "statefulsets") => {}
+        _ => apply(resource, object),
     }
 }
 

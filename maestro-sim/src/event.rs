@@ -1,8 +1,7 @@
 //! core/v1 Events, counted as client-go counts them.
 
-use serde_json::{Value, json};
-
 use crate::controller::Context;
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object};
 use crate::rng::fnv;
 

@@ -9,10 +9,9 @@ pub mod version;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use serde_json::{Map, Value};
-
 pub use version::Version;
 
+use crate::json::{Map, Value};
 use crate::schema::{Schema, parse};
 
 pub mod words;
@@ -98,9 +97,9 @@ impl Facts {
         }
     }
 
-    fn expand_map(&self, mut map: Map<String, Value>, depth: usize) -> Map<String, Value> {
+    fn expand_map(&self, mut map: Map, depth: usize) -> Map {
         if let Some(Value::String(name)) = map.remove("$ref") {
-            let open = || serde_json::json!({"x-kubernetes-preserve-unknown-fields": true});
+            let open = || crate::json!({"x-kubernetes-preserve-unknown-fields": true});
             let target = self.expanded(&name, depth + 1).unwrap_or_else(open);
             if let Value::Object(mut target) = target {
                 // What stands beside the reference (default, list type) wins.

@@ -15,11 +15,10 @@ pub(crate) mod path;
 pub(crate) mod remove;
 pub(crate) mod shape;
 
-use serde_json::{Map, Value};
-
+use crate::json::{Map, Value};
 use crate::schema::Schema;
 
-pub(crate) type Node = Map<String, Value>;
+pub(crate) type Node = Map;
 
 /// Why a `fieldsV1` tree is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -155,17 +154,17 @@ pub(crate) fn dot() -> Value {
 fn insert(node: &mut Node, elements: &[&str], root: bool) {
     let Some((first, rest)) = elements.split_first() else {
         if !root && !node.is_empty() {
-            node.insert(".".to_owned(), dot());
+            node.insert(".", dot());
         }
         return;
     };
     // A node that was a bare member must say so once it gets children, and a new node on the
     // way must not become a member by being empty.
-    let fresh = !node.contains_key(*first);
+    let fresh = !node.contains_key(first);
     let child = node.entry((*first).to_owned()).or_insert_with(dot);
     let Value::Object(child) = child else { return };
     if !fresh && child.is_empty() && !rest.is_empty() {
-        child.insert(".".to_owned(), dot());
+        child.insert(".", dot());
     }
     if fresh && rest.is_empty() {
         return;
@@ -178,7 +177,7 @@ fn union(into: &mut Node, other: Node, root: bool) {
         let member = is_member(into) || is_member(&other);
         let children = has_children(into) || has_children(&other);
         if member && children && !into.contains_key(".") {
-            into.insert(".".to_owned(), dot());
+            into.insert(".", dot());
         }
     }
     for (element, theirs) in other {
@@ -235,7 +234,7 @@ fn intersection(a: &Node, b: &Node) -> Node {
             continue;
         }
         if member && !both.is_empty() {
-            both.insert(".".to_owned(), dot());
+            both.insert(".", dot());
         }
         out.insert(element.clone(), Value::Object(both));
     }

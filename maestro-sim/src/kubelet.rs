@@ -19,8 +19,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::workload::Behaviour;
 
 pub use agent::Kubelet;

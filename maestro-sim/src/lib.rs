@@ -17,6 +17,7 @@ mod event;
 pub mod facts;
 pub mod fields;
 mod go_json;
+pub mod json;
 pub mod kubelet;
 pub mod link;
 pub mod links;

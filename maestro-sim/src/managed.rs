@@ -11,13 +11,12 @@ mod renew;
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 pub use apply::{ApplyError, Conflict, apply};
 
 use crate::fields::FieldSet;
 use crate::fields::diff::{Diff, diff};
 use crate::fields::shape::Ty;
+use crate::json::{Array, Map, Text, Value};
 use crate::schema::Schema;
 use crate::typed::zero;
 use entry::{Entry, Operation};
@@ -78,8 +77,8 @@ impl<'a> Write<'a> {
         Ty::root(self.schema)
     }
 
-    fn time(&self) -> Option<String> {
-        (!self.now.is_empty()).then(|| self.now.to_owned())
+    fn time(&self) -> Option<Text> {
+        (!self.now.is_empty()).then(|| self.now.into())
     }
 
     fn diff(&self, old: &Value, new: &Value) -> Diff {
@@ -99,8 +98,9 @@ impl<'a> Write<'a> {
 /// The client's `managedFields` count if they can be read, except on a subresource; `[]` and
 /// `[{}]` reset them, and an object whose fields are not tracked stays so.
 pub fn update(write: &Write<'_>, old: Option<&Value>, new: &mut Value) {
+    let mut found = None;
     if let Some(old) = old
-        && renew::same_owners(write, old, new)
+        && renew::same_owners(write, old, new, &mut found)
     {
         return;
     }
@@ -122,7 +122,7 @@ pub fn update(write: &Write<'_>, old: Option<&Value>, new: &mut Value) {
         set_managed_fields(new, old.and_then(managed_fields).cloned().unwrap_or_default());
         return;
     };
-    let Diff { changed, removed } = write.diff(before, new);
+    let Diff { changed, removed } = found.unwrap_or_else(|| write.diff(before, new));
     take(&mut entries, write, Operation::Update, &foreign, &changed, &removed);
     if !changed.is_empty() {
         own(&mut entries, write, changed);
@@ -140,7 +140,7 @@ fn client_entries(write: &Write<'_>, old: Option<&Value>, new: &mut Value) -> Ve
         Some(sent) if write.subresource.is_empty() => sent.take(),
         _ => return live_entries(),
     };
-    let resets = |list: &Vec<Value>| match list.as_slice() {
+    let resets = |list: &Array| match list.as_slice() {
         [] => true,
         [Value::Object(only)] => only.is_empty(),
         _ => false,
@@ -208,7 +208,7 @@ fn set_managed_fields(object: &mut Value, value: Value) {
     }
     let metadata = object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
     if let Value::Object(metadata) = metadata {
-        metadata.insert("managedFields".to_owned(), value);
+        metadata.insert("managedFields", value);
     }
 }
 

@@ -3,32 +3,81 @@
 //! Reading never copies: a GET, a LIST and every WATCH share one [`Object`] and its bytes.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::{Map, Value};
+
+use crate::json::{Array, Map, Value, head, order, rest, tail};
 
 /// A served collection: API group (empty for core) and plural resource name.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// Tables of collections are asked many times a request: as [`Name`](crate::json::Name)s do, it
+/// holds the first bytes of both texts as integers, by which most collections differ.
+#[derive(Clone)]
 pub struct GroupResource {
-    /// API group, empty for the core group.
+    /// API group, empty for the core group. Never set after it was made.
     pub group: Cow<'static, str>,
-    /// Plural, lower-case resource name, as in URLs.
+    /// Plural, lower-case resource name, as in URLs. Never set after it was made.
     pub resource: Cow<'static, str>,
+    heads: [u64; 2],
 }
 
 impl GroupResource {
     /// A collection known at compile time.
     pub const fn new(group: &'static str, resource: &'static str) -> Self {
-        Self { group: Cow::Borrowed(group), resource: Cow::Borrowed(resource) }
+        let heads = [head(group), head(resource)];
+        Self { group: Cow::Borrowed(group), resource: Cow::Borrowed(resource), heads }
     }
 
     /// A collection named at run time.
     pub fn owned(group: &str, resource: &str) -> Self {
-        Self { group: Cow::Owned(group.to_owned()), resource: Cow::Owned(resource.to_owned()) }
+        let heads = [head(group), head(resource)];
+        Self {
+            group: Cow::Owned(group.to_owned()),
+            resource: Cow::Owned(resource.to_owned()),
+            heads,
+        }
+    }
+}
+
+impl PartialEq for GroupResource {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.heads == other.heads
+            && rest(&self.resource, &other.resource).is_eq()
+            && rest(&self.group, &other.group).is_eq()
+    }
+}
+
+impl Eq for GroupResource {}
+
+impl PartialOrd for GroupResource {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for GroupResource {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        let [group, resource] = self.heads;
+        let [its_group, its_resource] = other.heads;
+        let group = group.cmp(&its_group).then_with(|| rest(&self.group, &other.group));
+        let resources = || rest(&self.resource, &other.resource);
+        group.then(resource.cmp(&its_resource)).then_with(resources)
+    }
+}
+
+impl Hash for GroupResource {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.heads.hash(state);
+        tail(&self.group).hash(state);
+        tail(&self.resource).hash(state);
     }
 }
 
@@ -49,12 +98,41 @@ impl fmt::Debug for GroupResource {
 }
 
 /// Where an object lives inside its collection. Cluster-scoped objects have an empty namespace.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Debug)]
 pub struct Key {
     /// Namespace, empty for cluster-scoped objects.
     pub namespace: Arc<str>,
     /// `metadata.name`.
     pub name: Arc<str>,
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Key {}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.namespace.hash(state);
+        self.name.hash(state);
+    }
+}
+
+/// By namespace, then by name.
+impl Ord for Key {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        order(&self.namespace, &other.namespace).then_with(|| order(&self.name, &other.name))
+    }
 }
 
 impl Key {
@@ -78,6 +156,8 @@ impl fmt::Display for Key {
 #[derive(Debug)]
 pub struct Object {
     value: Value,
+    /// What the tree has as `metadata`, in which most look-ups begin.
+    metadata: Map,
     key: Key,
     resource_version: u64,
     encoded: OnceLock<Encoded>,
@@ -127,12 +207,13 @@ fn write(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
 impl Object {
     /// Takes a tree whose metadata is complete.
     pub fn new(value: Value) -> Self {
-        let meta = value.get("metadata");
-        let text = |field: &str| meta.and_then(|m| m.get(field)).and_then(Value::as_str);
+        let metadata = value.get("metadata").and_then(Value::as_object).cloned();
+        let metadata = metadata.unwrap_or_default();
+        let text = |field: &str| metadata.get(field).and_then(Value::as_str);
         let key = Key::new(text("namespace").unwrap_or(""), text("name").unwrap_or(""));
         let resource_version =
             text("resourceVersion").and_then(|rv| rv.parse().ok()).unwrap_or_default();
-        Self { value, key, resource_version, encoded: OnceLock::new() }
+        Self { value, metadata, key, resource_version, encoded: OnceLock::new() }
     }
 
     /// The whole tree.
@@ -176,7 +257,7 @@ impl Object {
     }
 
     /// `metadata.labels`.
-    pub fn labels(&self) -> Option<&Map<String, Value>> {
+    pub fn labels(&self) -> Option<&Map> {
         self.at(&["metadata", "labels"])?.as_object()
     }
 
@@ -206,11 +287,16 @@ impl Object {
     }
 
     /// The value at a path of field names; absent and null are both `None`.
+    #[inline]
     pub fn at(&self, path: &[&str]) -> Option<&Value> {
-        at(&self.value, path)
+        match path {
+            ["metadata", field, rest @ ..] => at(self.metadata.get(field)?, rest),
+            _ => at(&self.value, path),
+        }
     }
 
     /// The string at a path, empty when absent.
+    #[inline]
     pub fn text(&self, path: &[&str]) -> &str {
         self.at(path).and_then(Value::as_str).unwrap_or("")
     }
@@ -221,8 +307,14 @@ impl Object {
     }
 
     /// The elements of the array at a path, none when absent.
+    #[inline]
     pub fn items(&self, path: &[&str]) -> &[Value] {
-        self.at(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+        self.at(path).and_then(Value::as_array).map_or(&[], Array::as_slice)
+    }
+
+    /// The array at a path, shared; an empty one when absent.
+    pub fn list(&self, path: &[&str]) -> Array {
+        self.at(path).and_then(Value::as_array).cloned().unwrap_or_default()
     }
 
     /// The JSON encoding, made on first use and shared from then on.
@@ -250,6 +342,7 @@ impl Object {
 }
 
 /// The value at a path of field names inside any tree; absent and null are both `None`.
+#[inline]
 pub fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
     let found = path.iter().try_fold(value, |v, field| v.get(field))?;
     (!found.is_null()).then_some(found)
@@ -258,7 +351,7 @@ pub fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
 /// The map at a path inside a tree, created (with every map on the way) where absent.
 ///
 /// A non-map found on the way is replaced: callers hold trees that were validated before.
-pub fn map_at<'a>(value: &'a mut Value, path: &[&str]) -> &'a mut Map<String, Value> {
+pub fn map_at<'a>(value: &'a mut Value, path: &[&str]) -> &'a mut Map {
     let mut here = value;
     for field in path {
         here = as_map(here).entry(*field).or_insert(Value::Null);
@@ -266,7 +359,7 @@ pub fn map_at<'a>(value: &'a mut Value, path: &[&str]) -> &'a mut Map<String, Va
     as_map(here)
 }
 
-fn as_map(value: &mut Value) -> &mut Map<String, Value> {
+fn as_map(value: &mut Value) -> &mut Map {
     if !value.is_object() {
         *value = Value::Object(Map::new());
     }

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::api::server::{Handled, Response};
 use crate::api::{Request, Status, Verb};
+use crate::json::Value;
 use crate::store::Event;
 
 /// Looks at every write as it is stored: what properties are fed with.

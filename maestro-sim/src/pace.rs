@@ -63,7 +63,7 @@ mod tests {
 
     use std::sync::{Arc, Mutex};
 
-    use serde_json::Value;
+    use crate::json::Value;
 
     use super::{CALM, MOST, Pace};
     use crate::api::Status;

@@ -5,9 +5,12 @@
 mod strategic;
 
 use json_patch::{PatchErrorKind, PatchOperation, jsonptr};
-use serde_json::Value;
+use serde_json::Value as Tree;
 
 pub use strategic::strategic;
+
+use crate::json::Value;
+pub use crate::json::merge;
 
 /// The most operations a JSON patch may have.
 pub const MAX_OPERATIONS: usize = 10_000;
@@ -66,16 +69,11 @@ pub fn json(live: &Value, patch: &Value) -> Result<Value, PatchError> {
     if operations.len() > MAX_OPERATIONS {
         return Err(PatchError::TooManyOperations(operations.len()));
     }
-    let mut result = live.clone();
+    let mut result = live.clone().into_serde();
     for operation in operations {
         step(&mut result, &decode(operation)?)?;
     }
-    Ok(result)
-}
-
-/// Applies a JSON merge patch (RFC 7386): null deletes, objects merge, all else replaces.
-pub fn merge(live: &mut Value, patch: &Value) {
-    json_patch::merge(live, patch);
+    Ok(result.into())
 }
 
 fn decode(operation: &Value) -> Result<PatchOperation, PatchError> {
@@ -97,14 +95,14 @@ fn decode(operation: &Value) -> Result<PatchOperation, PatchError> {
     }
     // An operation without its value means null, as on a real server.
     let needs_value = matches!(name, "add" | "replace" | "test");
-    let mut operation = operation.clone();
-    if let Value::Object(fields) = &mut operation {
+    let mut operation = operation.clone().into_serde();
+    if let Tree::Object(fields) = &mut operation {
         if needs_value {
-            fields.entry("value").or_insert(Value::Null);
+            fields.entry("value").or_insert(Tree::Null);
         }
         // What stands before the first slash of a path says nothing.
         for name in ["path", "from"] {
-            if let Some(Value::String(path)) = fields.get_mut(name)
+            if let Some(Tree::String(path)) = fields.get_mut(name)
                 && let Some(slash) = path.find('/')
             {
                 path.drain(..slash);
@@ -115,7 +113,7 @@ fn decode(operation: &Value) -> Result<PatchOperation, PatchError> {
         .map_err(|error| PatchError::Failed(format!("{name} operation: {error}")))
 }
 
-fn step(document: &mut Value, operation: &PatchOperation) -> Result<(), PatchError> {
+fn step(document: &mut Tree, operation: &PatchOperation) -> Result<(), PatchError> {
     if let PatchOperation::Test(test) = operation
         && test.value.is_null()
     {
@@ -128,7 +126,7 @@ fn step(document: &mut Value, operation: &PatchOperation) -> Result<(), PatchErr
             .path
             .parent()
             .and_then(|p| document.pointer(p.as_str()))
-            .is_some_and(Value::is_object)
+            .is_some_and(Tree::is_object)
     {
         let add =
             json_patch::AddOperation { path: replace.path.clone(), value: replace.value.clone() };
@@ -149,11 +147,11 @@ fn step(document: &mut Value, operation: &PatchOperation) -> Result<(), PatchErr
 }
 
 /// A `test` of null: passes on null and on a missing last step, fails on a missing parent.
-fn test_absent(document: &Value, path: &jsonptr::Pointer) -> Result<(), PatchError> {
+fn test_absent(document: &Tree, path: &jsonptr::Pointer) -> Result<(), PatchError> {
     let parent = path.parent().map_or(Some(document), |p| document.pointer(p.as_str()));
     match (parent, document.pointer(path.as_str())) {
         (None, _) => Err(PatchError::Failed(missing("test", path.as_str(), "path"))),
-        (_, None | Some(Value::Null)) => Ok(()),
+        (_, None | Some(Tree::Null)) => Ok(()),
         _ => Err(PatchError::Failed(format!("testing path {path} failed: test failed"))),
     }
 }
@@ -164,7 +162,7 @@ fn missing(operation: &str, path: &str, what: &str) -> String {
 
 /// The text a real server gives for a failed operation.
 fn explain(
-    document: &Value,
+    document: &Tree,
     operation: &str,
     path: &jsonptr::Pointer,
     kind: &PatchErrorKind,
@@ -183,7 +181,7 @@ fn explain(
         ("add", _) if parent.is_none() => missing(operation, &format!("\"{path}\""), "path"),
         _ if parent.is_none() => missing(operation, path.as_str(), "path"),
         ("replace", _) => missing(operation, path.as_str(), "key"),
-        ("remove", _) if parent.is_some_and(Value::is_object) => format!(
+        ("remove", _) if parent.is_some_and(Tree::is_object) => format!(
             "error in remove for path: '{path}': Unable to remove nonexistent key: {last}: \
              missing value"
         ),
@@ -198,7 +196,7 @@ fn explain(
 pub fn go_print(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.to_string(),
         Value::Array(list) => {
             let items: Vec<String> = list.iter().map(go_print).collect();
             format!("[{}]", items.join(" "))
@@ -271,7 +269,7 @@ mod tests {
         let object = "error decoding patch: json: cannot unmarshal object into Go value of type \
                       []handlers.jsonPatchOp";
         check_json("{}", "{}", Err((400, object)));
-        let many = Value::Array(vec![Value::Null; MAX_OPERATIONS + 1]);
+        let many = Value::from(vec![Value::Null; MAX_OPERATIONS + 1]);
         assert_eq!(json(&Value::Null, &many).unwrap_err().code(), 413);
     }
 

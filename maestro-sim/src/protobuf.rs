@@ -20,7 +20,8 @@ pub mod watch;
 mod wire;
 
 use bytes::Bytes;
-use serde_json::Value;
+
+use crate::json::Value;
 
 pub use table::MessageId;
 

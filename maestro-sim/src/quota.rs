@@ -7,10 +7,9 @@
 pub mod resources;
 mod scope;
 
-use serde_json::Value;
-
 pub use scope::{is_terminating, matches as matches_scopes};
 
+use crate::json::Value;
 use crate::object::{GroupResource, Object, at};
 use crate::quantity::Quantity;
 use crate::scheduler::pod::Amounts;
@@ -150,7 +149,7 @@ fn compute(requests: &Amounts, limits: &Amounts) -> Amounts {
 fn service(object: &Value, used: &mut Amounts) {
     let text = |field: &str| at(object, &["spec", field]).and_then(Value::as_str).unwrap_or("");
     let ports = at(object, &["spec", "ports"]).and_then(Value::as_array);
-    let ports = ports.map_or(&[][..], Vec::as_slice);
+    let ports = ports.map_or(&[][..], |list| list.as_slice());
     let units = |count: usize| Quantity::units(i64::try_from(count).unwrap_or(i64::MAX));
     let (mut balanced, mut open) = (0, 0);
     match text("type") {

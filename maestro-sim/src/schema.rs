@@ -9,7 +9,7 @@ pub mod parse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use crate::json::{Array, Value};
 
 /// The JSON type of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -95,7 +95,7 @@ pub struct Rule {
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Constraints {
     /// The only values allowed; empty for all.
-    pub one_of: Vec<Value>,
+    pub one_of: Array,
     /// Lower bound.
     pub minimum: Option<f64>,
     /// Upper bound.

@@ -115,23 +115,22 @@ impl Service {
             tokio::time::sleep(self.cluster.wait(travel)).await;
         }
         let mut answers = Vec::new();
-        let sent = loop {
+        let (sent, late) = loop {
             // Whoever writes meanwhile may have it asked anew, but not for ever.
             if answers.len() > MOST_ASKED {
                 let message = "Timeout: request did not complete within the allotted timeout";
-                break Sent::Plain(http::refusal(&Status::new(504, "Timeout", message)));
+                let refusal = http::refusal(&Status::new(504, "Timeout", message));
+                break (Sent::Plain(refusal), Duration::ZERO);
             }
-            let (sent, asked) = self.send(&parts, &bytes, &mut wire, &answers);
+            let (sent, asked, late) = self.send(&parts, &bytes, &mut wire, &answers);
             match (asked, &self.outside) {
                 (Some(asked), Some(outside)) => {
                     let answer = outside.ask(asked.clone()).await;
                     answers.push((asked, answer));
                 }
-                _ => break sent,
+                _ => break (sent, late),
             }
         };
-        // Nothing else is handled between that request and this look.
-        let waited = self.cluster.with(|world| world.server.webhooks.waited());
         let reply = match sent {
             Sent::Reply(reply) => reply,
             Sent::Plain(answer) => {
@@ -147,7 +146,6 @@ impl Service {
             tokio::time::sleep(CONNECT_TIMEOUT).await;
             return Err(ServiceError::TimedOut(CONNECT_TIMEOUT));
         };
-        let late = waited + self.cluster.with(|world| world.links.used(link).way_back());
         if !late.is_zero() {
             tokio::time::sleep(self.cluster.wait(late)).await;
         }
@@ -155,21 +153,27 @@ impl Service {
     }
 
     /// Has a request handled, with what webhooks outside have answered so far; the review that it
-    /// was left for, if it was.
+    /// was left for, if it was; and how long its answer is on the way.
     fn send(
         &self,
         parts: &::http::request::Parts,
         bytes: &Bytes,
         wire: &mut Wire,
         answers: &[(Asked, Answer)],
-    ) -> (Sent, Option<Asked>) {
+    ) -> (Sent, Option<Asked>, Duration) {
         self.cluster.with(|world| {
-            if self.outside.is_none() {
-                return (self.handle(world, parts, bytes, wire), None);
+            if self.outside.is_some() {
+                world.server.webhooks.hand_in(answers.to_vec());
             }
-            world.server.webhooks.hand_in(answers.to_vec());
             let sent = self.handle(world, parts, bytes, wire);
-            (sent, world.server.webhooks.asked())
+            let asked = self.outside.as_ref().and_then(|_| world.server.webhooks.asked());
+            let late = match (&sent, &asked) {
+                (Sent::Reply(Some(_)), None) => {
+                    world.server.webhooks.waited() + world.links.used(self.link).way_back()
+                }
+                _ => Duration::ZERO,
+            };
+            (sent, asked, late)
         })
     }
 

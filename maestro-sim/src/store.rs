@@ -1,14 +1,17 @@
 //! The store: objects by collection and key, one counter of resource versions, one event log a
 //! collection. A watch is a cursor over that log.
 
+mod objects;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::object::{GroupResource, Key, Object};
+
+pub use objects::Objects;
 
 /// Index of a collection in its store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -44,7 +47,7 @@ pub struct Table {
     /// Which collection.
     pub resource: GroupResource,
     /// The live objects, in key order.
-    pub objects: BTreeMap<Key, Arc<Object>>,
+    pub objects: Objects,
     log: VecDeque<Event>,
     first: u64,
     compacted: u64,
@@ -122,7 +125,7 @@ impl Store {
         let id = TableId(self.tables.len());
         self.tables.push(Table {
             resource: resource.clone(),
-            objects: BTreeMap::new(),
+            objects: Objects::default(),
             log: VecDeque::new(),
             first: 0,
             compacted: 0,
@@ -164,7 +167,7 @@ impl Store {
         let object = Arc::new(Object::new(value));
         let id = self.table_id(resource);
         let table = self.table_mut(id);
-        let old = table.objects.insert(object.key().clone(), Arc::clone(&object));
+        let old = table.objects.insert(Arc::clone(&object));
         let kind = if old.is_some() { EventType::Modified } else { EventType::Added };
         self.log(id, Event { kind, object: Arc::clone(&object), old, at });
         object
@@ -187,7 +190,7 @@ impl Store {
     pub fn hold(&mut self, resource: &GroupResource, value: Value) {
         let object = Arc::new(Object::new(value));
         let id = self.table_id(resource);
-        self.table_mut(id).objects.insert(object.key().clone(), object);
+        self.table_mut(id).objects.insert(object);
     }
 
     /// Removes an object and logs the event; `None` when there is no such object.
@@ -254,5 +257,5 @@ impl Table {
 
 fn stamp(value: &mut Value, version: u64) {
     crate::object::map_at(value, &["metadata"])
-        .insert("resourceVersion".into(), version.to_string().into());
+        .insert("resourceVersion", version.to_string().into());
 }

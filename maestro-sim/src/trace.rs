@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::{Request, Status, Verb};
+use crate::json::{Value, json};
 
 /// What a trace keeps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -155,5 +154,5 @@ impl Trace {
 /// Virtual seconds with milliseconds, as traces write time.
 fn seconds(now: Duration) -> Value {
     let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    serde_json::Number::from_f64(millis as f64 / 1000.0).map_or(Value::Null, Value::Number)
+    crate::json::Number::from_f64(millis as f64 / 1000.0).map_or(Value::Null, Value::Number)
 }

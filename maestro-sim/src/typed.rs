@@ -10,8 +10,7 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
-use serde_json::{Map, Value};
-
+use crate::json::{Map, Value};
 use crate::schema::{Encoding, Kind, Schema};
 use crate::structural::{Path, Step};
 
@@ -88,10 +87,10 @@ pub fn zero(schema: &Schema) -> Value {
 }
 
 /// Puts in the fields that always appear.
-pub fn fill(schema: &Schema, map: &mut Map<String, Value>) {
+pub fn fill(schema: &Schema, map: &mut Map) {
     for (name, field) in &schema.properties {
         if always_there(field)
-            && !map.contains_key(&**name)
+            && !map.contains_key(name)
             && let Some(empty) = empty(field)
         {
             map.insert(name.to_string(), empty);
@@ -192,7 +191,7 @@ impl Decoder {
         let mut surplus = false;
         for (name, child) in map.iter_mut() {
             let known = known.and_then(|known| known.get(name));
-            if known.is_some_and(|known| known == child) {
+            if share(child, known) {
                 continue;
             }
             let Some(field) = schema.properties.get(name.as_str()) else {
@@ -313,7 +312,7 @@ impl Decoder {
         place: &Place<'_>,
         path: &Path<'_>,
     ) -> Result<(), String> {
-        if known.is_some_and(|known| known == value) {
+        if share(value, known) {
             return Ok(());
         }
         if value.is_null() {
@@ -324,6 +323,16 @@ impl Decoder {
         }
         self.value(schema, go_type, value, known, place, path)
     }
+}
+
+/// Puts what is known in the place of what equals it, so that both are one in memory; whether they
+/// are equal.
+fn share(value: &mut Value, known: Option<&Value>) -> bool {
+    let Some(known) = known.filter(|known| *known == value) else { return false };
+    if !known.is_same(value) {
+        *value = known.clone();
+    }
+    true
 }
 
 /// The struct's own name, where a field holds a struct.

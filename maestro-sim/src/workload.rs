@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use regex::Regex;
-use serde_json::{Map, Value};
 
+use crate::json::{Map, Value};
 use crate::object::at;
 
 pub use control::{Control, Wake, WorkloadControl};
@@ -166,7 +166,7 @@ impl Workloads {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::json::json;
 
     use std::sync::Arc;
 

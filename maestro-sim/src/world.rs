@@ -10,12 +10,11 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::actor::{Actor, Surroundings};
 use crate::api::Request;
 use crate::api::server::{Handled, Server};
 use crate::controller::Controller;
+use crate::json::Value;
 use crate::link::{LinkId, Verdict};
 use crate::links::Links;
 use crate::object::{GroupResource, Key};
@@ -316,7 +315,7 @@ impl World {
     }
 
     fn spins(&mut self, actor: &str, spin: &Spin) {
-        let details = serde_json::json!({"actor": actor, "key": spin.key.to_string(),
+        let details = crate::json!({"actor": actor, "key": spin.key.to_string(),
             "passes": spin.passes, "sinceSeconds": spin.since.as_secs_f64()});
         self.note("spin", &details);
     }

@@ -55,7 +55,7 @@ pub trait Sink: Send + Sync {
     fn requested(&self, _now: Duration, _summary: &RequestSummary<'_>) {}
 
     /// A crash that a fault made.
-    fn noted(&self, _now: Duration, _what: &str, _details: &serde_json::Value) {}
+    fn noted(&self, _now: Duration, _what: &str, _details: &maestro_sim::json::Value) {}
 }
 
 /// A collection as the API server serves it.

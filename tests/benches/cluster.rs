@@ -15,11 +15,11 @@ use kube::Client;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams, WatchParams};
 use maestro_sim::api::{PatchType, Request, Verb};
 use maestro_sim::boot::{self, ClusterSpec};
+use maestro_sim::json::{Value, json};
 use maestro_sim::object::GroupResource;
 use maestro_sim::sim::{Cluster, Options, run};
 use maestro_sim::trace::TraceLevel;
 use maestro_test::scenario::Scenario;
-use serde_json::{Value, json};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -58,7 +58,7 @@ fn laps<Fut: Future<Output = ()>>(body: impl FnOnce(Cluster, Laps) -> Fut + Send
 
 fn request(verb: Verb, name: &str, body: Value) -> Request {
     let pods = GroupResource::new("", "pods");
-    Request { body, ..Request::new("bench", verb, pods, "default", name) }
+    Request { body: body.into(), ..Request::new("bench", verb, pods, "default", name) }
 }
 
 fn patch(kind: PatchType, name: &str, body: Value) -> Request {

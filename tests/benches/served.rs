@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use maestro_sim::facts::Version;
+use maestro_sim::json::{Value, json};
 use maestro_sim::serve::{Limits, Options, Parts, Server, User, Users};
 use maestro_test::cluster::control_plane::ControlPlane;
 use maestro_test::cluster::control_plane::process::resident;
 use maestro_test::cluster::control_plane::programs::Programs;
 use maestro_tests::wire::{Connection, Endpoint, Question};
-use serde_json::{Value, json};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

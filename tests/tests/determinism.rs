@@ -8,10 +8,10 @@ use std::time::Duration;
 use maestro_core::operator::{self, LeaseOptions, OperatorOptions};
 use maestro_sim::api::{Request, Verb};
 use maestro_sim::boot::{self, ClusterSpec};
+use maestro_sim::json::{Value, json};
 use maestro_sim::object::GroupResource;
 use maestro_sim::sim::{Cluster, Options, run};
 use maestro_sim::trace::TraceLevel;
-use serde_json::{Value, json};
 
 fn request(verb: Verb, resource: &str, namespace: &str, name: &str, body: Value) -> Request {
     Request {

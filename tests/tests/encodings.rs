@@ -7,8 +7,8 @@ use flate2::read::GzDecoder;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use maestro_sim::json::{Value, json};
 use maestro_tests::script::{Running, Whole, client};
-use serde_json::{Value, json};
 
 /// What is compared of an answer: its status, its encoding, its type, and what it says.
 async fn ask(client: &kube::Client, path: &str, accept: &str, encoding: &str) -> String {
@@ -42,7 +42,7 @@ async fn ask(client: &kube::Client, path: &str, accept: &str, encoding: &str) ->
 async fn nobody(cluster: &Running) -> kube::Client {
     let mut kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).expect("a kubeconfig");
     for user in kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
-        *user = serde_json::from_value(json!({"token": "nobody"})).expect("a user");
+        *user = maestro_sim::json::from_value(json!({"token": "nobody"})).expect("a user");
     }
     let options = KubeConfigOptions::default();
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;

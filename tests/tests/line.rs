@@ -15,7 +15,7 @@ fn create(
     resource: &str,
     version: &'static str,
     namespace: &str,
-    body: serde_json::Value,
+    body: maestro_sim::json::Value,
 ) {
     cluster
         .with(|w| {
@@ -53,7 +53,7 @@ fn zookeeper() {
             "namespaces",
             "v1",
             "",
-            serde_json::json!({"metadata": {"name": "maestro-system"}}),
+            maestro_sim::json!({"metadata": {"name": "maestro-system"}}),
         );
         let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/zookeeper");
         let loaded = maestro_core::load::load(std::path::Path::new(dir)).unwrap();
@@ -64,7 +64,7 @@ fn zookeeper() {
                 "customresourcedefinitions",
                 "v1",
                 "",
-                serde_json::to_value(crd).unwrap(),
+                serde_json::to_value(crd).unwrap().into(),
             );
         }
         let client = kube::client::ClientBuilder::new(cluster.service(link), "default").build();
@@ -87,7 +87,7 @@ fn zookeeper() {
             "frameworks",
             "v1alpha1",
             "",
-            serde_json::json!({"metadata": {"name": loaded.name}, "spec": loaded.spec}),
+            maestro_sim::json!({"metadata": {"name": loaded.name}, "spec": serde_json::to_value(loaded.spec).unwrap()}),
         );
         tokio::time::sleep(Duration::from_secs(5)).await;
         create(
@@ -96,7 +96,7 @@ fn zookeeper() {
             "zookeepers",
             "v1alpha1",
             "default",
-            serde_json::json!({"metadata": {"name": "main", "namespace": "default"}, "spec": {}}),
+            maestro_sim::json!({"metadata": {"name": "main", "namespace": "default"}, "spec": {}}),
         );
         tokio::time::sleep(Duration::from_secs(600)).await;
         println!("operator finished: {}", task.is_finished());

@@ -9,8 +9,8 @@ use std::path::Path;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use kube::client::Body;
 use maestro_sim::api::openapi::gnostic;
+use maestro_sim::json::Value;
 use maestro_tests::script::{Running, Whole, client};
-use serde_json::Value;
 
 /// As clients in Go ask for v2.
 const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";

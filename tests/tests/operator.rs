@@ -7,11 +7,11 @@ use std::time::Duration;
 use maestro_core::operator::{self, OperatorOptions};
 use maestro_sim::api::{Request, Verb};
 use maestro_sim::boot::{self, ClusterSpec};
+use maestro_sim::json::{Value, json};
 use maestro_sim::link::{Direction, LinkId, Trouble};
 use maestro_sim::object::{GroupResource, Key};
 use maestro_sim::sim::{Cluster, Options, run};
 use maestro_sim::trace::TraceLevel;
-use serde_json::{Value, json};
 
 const PACKAGES: &str = "packages.maestro.dev";
 const OWN: &str = "maestro.dev";
@@ -43,7 +43,7 @@ fn start(cluster: &Cluster, framework: &Value, spec: &Value) {
     for crd in maestro_core::package::framework_crds() {
         let crd = serde_json::to_value(crd).expect("a CRD is JSON");
         let resource = "customresourcedefinitions";
-        send(cluster, Verb::Create, "apiextensions.k8s.io", resource, "v1", &crd);
+        send(cluster, Verb::Create, "apiextensions.k8s.io", resource, "v1", &crd.into());
     }
     send(cluster, Verb::Create, OWN, "frameworks", "v1alpha1", framework);
     operate(cluster, link);
@@ -70,7 +70,7 @@ fn load(folder: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(folder);
     let package = maestro_core::load::load(&path).expect("a Framework");
     json!({"apiVersion": "maestro.dev/v1alpha1", "kind": "Framework",
-           "metadata": {"name": package.name}, "spec": package.spec})
+           "metadata": {"name": package.name}, "spec": serde_json::to_value(package.spec).unwrap()})
 }
 
 fn get(cluster: &Cluster, group: &str, resource: &str, name: &str) -> Value {

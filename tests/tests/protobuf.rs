@@ -2,11 +2,11 @@
 //! it shows in JSON, and is written again as it was.
 
 use maestro_sim::facts::Version;
+use maestro_sim::json::Value;
 use maestro_sim::protobuf::{self, watch};
 use maestro_test::cluster::control_plane::programs::Programs;
 use maestro_tests::conformance::{corpus, side};
 use maestro_tests::wire::Answer;
-use serde_json::Value;
 
 fn media(answer: &Answer) -> &str {
     answer.headers.get("content-type").map_or("", String::as_str)

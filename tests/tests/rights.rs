@@ -8,6 +8,7 @@ use std::time::Duration;
 use maestro_core::manifests::{self, Choices, NAME, NAMESPACE};
 use maestro_sim::api::{Request, Verb};
 use maestro_sim::boot::{self, ClusterSpec};
+use maestro_sim::json::Value;
 use maestro_sim::object::{GroupResource, Key};
 use maestro_sim::sim::{Cluster, Options, run};
 use maestro_sim::trace::TraceLevel;
@@ -15,7 +16,6 @@ use maestro_test::Scenario;
 use maestro_test::cluster::target::Place;
 use maestro_test::outcome::Verdict;
 use maestro_test::runner::run_at;
-use serde_json::Value;
 
 fn root() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -47,7 +47,7 @@ fn the_operator_is_never_forbidden_what_it_tries() {
 fn install(cluster: &Cluster, choices: &Choices) {
     cluster.with(|world| {
         boot::cluster(world, &ClusterSpec { nodes: 3, workloads: Vec::new() });
-        for object in manifests::all(choices).expect("manifests") {
+        for object in manifests::all(choices).expect("manifests").into_iter().map(Value::from) {
             let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
             let api = text("/apiVersion").unwrap_or_default();
             let (group, version) = api.split_once('/').unwrap_or(("", api));

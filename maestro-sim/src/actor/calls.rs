@@ -4,12 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::Surroundings;
 use crate::api::server::{Handled, Response};
 use crate::api::{Answer, Options, PatchType, Request, Status, Verb};
 use crate::controller::{Context, View};
+use crate::json::Value;
 use crate::link::Verdict;
 use crate::object::{GroupResource, Key, Object};
 use crate::rng::Stream;

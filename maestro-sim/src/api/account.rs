@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::api::server::Server;
 use crate::builtin::text as form;
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, at, map_at};
 
 const ACCOUNTS: GroupResource = GroupResource::new("", "serviceaccounts");
@@ -27,8 +26,8 @@ impl Server {
         let spec = map_at(body, &["spec"]);
         let given = spec.get("serviceAccountName").and_then(Value::as_str).unwrap_or("");
         let name = if given.is_empty() { "default" } else { given }.to_owned();
-        spec.insert("serviceAccountName".into(), name.as_str().into());
-        spec.insert("serviceAccount".into(), name.as_str().into());
+        spec.insert("serviceAccountName", name.as_str().into());
+        spec.insert("serviceAccount", name.as_str().into());
         let found = self.store.get(&ACCOUNTS, &Key::new(&namespace, &name)).map(Arc::clone);
         let Some(account) = found else {
             let pod = text(body, &["metadata", "name"]);
@@ -72,7 +71,7 @@ impl Server {
         {
             volumes.push(token_volume(&volume));
         }
-        if spec.get("volumes").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+        if spec.get("volumes").and_then(Value::as_array).is_some_and(|list| list.is_empty()) {
             spec.remove("volumes");
         }
     }
@@ -87,8 +86,8 @@ fn secrets(account: &Object, body: &mut Value) {
     let spec = map_at(body, &["spec"]);
     let own = spec.get("imagePullSecrets").and_then(Value::as_array);
     let theirs = account.items(&["imagePullSecrets"]);
-    if own.is_none_or(Vec::is_empty) && !theirs.is_empty() {
-        spec.insert("imagePullSecrets".into(), theirs.to_vec().into());
+    if own.is_none_or(|list| list.is_empty()) && !theirs.is_empty() {
+        spec.insert("imagePullSecrets", theirs.to_vec().into());
     }
 }
 

@@ -5,13 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
-
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::service_spec::{families, forget, keep};
 use crate::api::{Cause, Status};
 use crate::builtin::field;
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Object, at, map_at};
 
 const SERVICES: GroupResource = GroupResource::new("", "services");
@@ -139,9 +138,10 @@ impl Server {
         if !is_external(body) {
             let spec = map_at(body, &["spec"]);
             let single = spec.get("clusterIP").and_then(Value::as_str).unwrap_or("").to_owned();
-            let none = spec.get("clusterIPs").and_then(Value::as_array).is_none_or(Vec::is_empty);
+            let none =
+                spec.get("clusterIPs").and_then(Value::as_array).is_none_or(|list| list.is_empty());
             if !single.is_empty() && none {
-                spec.insert("clusterIPs".into(), json!([single]));
+                spec.insert("clusterIPs", json!([single]));
             }
         }
         families(served, body, None)?;
@@ -190,8 +190,8 @@ impl Server {
             }
         };
         let spec = map_at(body, &["spec"]);
-        spec.insert("clusterIP".into(), address.as_str().into());
-        spec.insert("clusterIPs".into(), json!([address]));
+        spec.insert("clusterIP", address.as_str().into());
+        spec.insert("clusterIPs", json!([address]));
         Ok(())
     }
 
@@ -245,7 +245,7 @@ impl Server {
         if needs_health(body) && has.unwrap_or(0) == 0 {
             let node = if dry { Some(*PORTS.start()) } else { self.addresses.allocate_port() };
             if let Some(node) = node {
-                map_at(body, &["spec"]).insert("healthCheckNodePort".into(), node.into());
+                map_at(body, &["spec"]).insert("healthCheckNodePort", node.into());
             }
         }
         Ok(())
@@ -286,6 +286,6 @@ fn set_port(body: &mut Value, index: usize, node: i64) {
     let spec = map_at(body, &["spec"]);
     let port = spec.get_mut("ports").and_then(|ports| ports.get_mut(index));
     if let Some(Value::Object(port)) = port {
-        port.insert("nodePort".into(), node.into());
+        port.insert("nodePort", node.into());
     }
 }

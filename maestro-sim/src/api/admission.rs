@@ -16,13 +16,12 @@ mod webhook;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use self::call::Call;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
 use crate::builtin::text as form;
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Object, at, map_at};
 
 const NAMESPACES: GroupResource = GroupResource::new("", "namespaces");
@@ -191,9 +190,9 @@ impl Server {
         }
         let spec = map_at(body, &["spec"]);
         if let Some(name) = name {
-            spec.insert("priorityClassName".into(), name.into());
+            spec.insert("priorityClassName", name.into());
         }
-        spec.insert("priority".into(), priority.into());
+        spec.insert("priority", priority.into());
         spec.entry("preemptionPolicy").or_insert_with(|| policy.into());
         tolerate(body, "node.kubernetes.io/not-ready");
         tolerate(body, "node.kubernetes.io/unreachable");
@@ -231,7 +230,7 @@ impl Server {
             class.annotation("storageclass.kubernetes.io/is-default-class") == Some("true")
         });
         if let Some(class) = default {
-            map_at(body, &["spec"]).insert("storageClassName".into(), class.name().into());
+            map_at(body, &["spec"]).insert("storageClassName", class.name().into());
         }
     }
 
@@ -253,7 +252,7 @@ impl Server {
 
 fn add_finalizer(body: &mut Value, finalizer: &str) {
     let meta = map_at(body, &["metadata"]);
-    let list = meta.entry("finalizers").or_insert_with(|| Value::Array(Vec::new()));
+    let list = meta.entry("finalizers").or_insert_with(|| json!([]));
     if let Some(list) = list.as_array_mut()
         && !list.iter().any(|f| f == finalizer)
     {
@@ -265,7 +264,7 @@ fn add_finalizer(body: &mut Value, finalizer: &str) {
 fn taint_new(body: &mut Value) {
     let key = "node.kubernetes.io/not-ready";
     let spec = map_at(body, &["spec"]);
-    let list = spec.entry("taints").or_insert_with(|| Value::Array(Vec::new()));
+    let list = spec.entry("taints").or_insert_with(|| json!([]));
     let Some(list) = list.as_array_mut() else { return };
     let has = |taint: &Value| taint["key"] == key && taint["effect"] == "NoSchedule";
     if !list.iter().any(has) {
@@ -275,7 +274,7 @@ fn taint_new(body: &mut Value) {
 
 fn tolerate(body: &mut Value, taint: &str) {
     let spec = map_at(body, &["spec"]);
-    let list = spec.entry("tolerations").or_insert_with(|| Value::Array(Vec::new()));
+    let list = spec.entry("tolerations").or_insert_with(|| json!([]));
     let Some(list) = list.as_array_mut() else { return };
     let covered = list.iter().any(|t| {
         let text = |field: &str| t.get(field).and_then(Value::as_str).unwrap_or("");

@@ -1,11 +1,10 @@
 //! From a body to an object of the kind that the URL names, with what is said of surplus fields.
 
-use serde_json::Value;
-
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, PatchType, Request, Status};
 use crate::crd;
+use crate::json::Value;
 use crate::patch::go_print;
 use crate::structural;
 use crate::typed;
@@ -158,7 +157,7 @@ impl Server {
         body: &mut Value,
     ) -> Result<(), Box<Status>> {
         if body.is_null() && !served.is_custom() {
-            *body = Value::Object(serde_json::Map::new());
+            *body = Value::Object(crate::json::Map::new());
         }
         let Some(map) = body.as_object_mut() else {
             return Err(unrecognized(served, body));
@@ -194,7 +193,10 @@ impl Server {
                 }
                 None => {
                     let common = ["apiVersion", "kind", "metadata"];
-                    map.keys().filter(|field| !common.contains(&field.as_str())).cloned().collect()
+                    map.keys()
+                        .filter(|field| !common.contains(&field.as_str()))
+                        .map(|name| name.to_string())
+                        .collect()
                 }
             };
             let told = unknown.iter().map(|field| format!("unknown field \"{field}\""));
@@ -203,8 +205,8 @@ impl Server {
         if !same || (kind != served.kind && !served.is_custom()) {
             return Err(Box::new(Status::bad_request(self.other_type(served, &version, &kind))));
         }
-        map.insert("apiVersion".into(), version.into());
-        map.insert("kind".into(), kind.into());
+        map.insert("apiVersion", version.into());
+        map.insert("kind", kind.into());
         Ok(())
     }
 

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-
 use crate::api::read::List;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Request, Status};
 use crate::crd;
+use crate::json::{Map, Value, json};
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::time::rfc3339;
 
@@ -99,7 +98,7 @@ impl Server {
         if finalizers.is_empty() {
             meta.remove("finalizers");
         } else {
-            meta.insert("finalizers".into(), finalizers.into());
+            meta.insert("finalizers", finalizers.into());
         }
         if value == *live.value() {
             return Ok(Response::Object { code: 200, object: Arc::clone(live) });
@@ -119,14 +118,14 @@ impl Server {
         let generation = live.generation();
         let meta = map_at(value, &["metadata"]);
         if !live.is_deleting() {
-            meta.insert("deletionTimestamp".into(), deadline.into());
-            meta.insert("deletionGracePeriodSeconds".into(), grace.into());
+            meta.insert("deletionTimestamp", deadline.into());
+            meta.insert("deletionGracePeriodSeconds", grace.into());
             if generation > 0 {
-                meta.insert("generation".into(), (generation + 1).into());
+                meta.insert("generation", (generation + 1).into());
             }
         } else if earlier.is_some_and(|earlier| grace < earlier) {
-            meta.insert("deletionTimestamp".into(), deadline.into());
-            meta.insert("deletionGracePeriodSeconds".into(), grace.into());
+            meta.insert("deletionTimestamp", deadline.into());
+            meta.insert("deletionGracePeriodSeconds", grace.into());
         }
     }
 
@@ -177,7 +176,7 @@ impl Server {
         let now = self.timestamp();
         let meta = map_at(&mut value, &["metadata"]);
         meta.entry("deletionTimestamp").or_insert_with(|| now.into());
-        map_at(&mut value, &["status"]).insert("phase".into(), "Terminating".into());
+        map_at(&mut value, &["status"]).insert("phase", "Terminating".into());
         if request.options.dry_run || value == *live.value() {
             return Ok(Response::Value { code: 200, value });
         }
@@ -231,12 +230,12 @@ impl Served {
 
 fn success(served: &Served, live: &Object) -> Value {
     let mut details = Map::new();
-    details.insert("name".into(), live.name().into());
+    details.insert("name", live.name().into());
     if !served.resource.group.is_empty() {
-        details.insert("group".into(), served.resource.group.as_ref().into());
+        details.insert("group", served.resource.group.as_ref().into());
     }
-    details.insert("kind".into(), served.resource.resource.as_ref().into());
-    details.insert("uid".into(), live.uid().into());
+    details.insert("kind", served.resource.resource.as_ref().into());
+    details.insert("uid", live.uid().into());
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
            "details": details})
 }

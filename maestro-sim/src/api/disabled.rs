@@ -4,10 +4,9 @@
 //! Source: the `dropDisabledFields` functions of `k8s.io/kubernetes/pkg/registry` and
 //! `pkg/api/pod`. Which features are off says [`Version::has`].
 
-use serde_json::Value;
-
 use crate::api::registry::Served;
 use crate::facts::Version;
+use crate::json::Value;
 
 /// A field by its steps; `*` is every item of a list.
 type Path = &'static [&'static str];
@@ -268,7 +267,7 @@ fn drop_restarts(spec: &mut Value) {
 fn containers<'s>(spec: &'s mut Value, lists: &[&str]) -> impl Iterator<Item = &'s mut Value> {
     let all = spec.as_object_mut().into_iter().flatten();
     let lists: Vec<String> = lists.iter().map(|list| (*list).to_owned()).collect();
-    all.filter(move |(name, _)| lists.contains(name))
+    all.filter(move |(name, _)| lists.iter().any(|list| *name == list))
         .flat_map(|(_, list)| list.as_array_mut().into_iter().flatten())
 }
 
@@ -300,7 +299,7 @@ fn remove(value: &mut Value, path: &[&str]) {
         [] => {}
         [name] => {
             if let Some(map) = value.as_object_mut() {
-                map.remove(*name);
+                map.remove(name);
             }
         }
         ["*", rest @ ..] => {
@@ -316,7 +315,7 @@ fn remove(value: &mut Value, path: &[&str]) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::json::json;
 
     use super::*;
     use crate::api::registry::Registry;

@@ -5,7 +5,6 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use http::request::Parts;
-use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::api::http::json_answer;
@@ -13,6 +12,7 @@ use crate::api::registry::{Registry, Served};
 use crate::api::{Status, Verb};
 use crate::body::Body;
 use crate::facts::{Version, facts};
+use crate::json::{Value, json};
 use crate::protobuf::media;
 
 /// The answer to a path that is no resource, `None` when it is one.

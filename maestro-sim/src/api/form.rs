@@ -4,13 +4,12 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::api::read::List;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response};
 use crate::api::table::Printer;
 use crate::api::{Form, Status};
+use crate::json::{Value, json};
 use crate::object::{Object, map_at};
 
 /// What turns objects into the form that was asked for.

@@ -1,11 +1,11 @@
 //! From HTTP to [`Request`] and back: paths, query, media types, bodies.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, StatusCode};
-use serde_json::Value;
 
 use crate::api::registry::Registry;
 use crate::api::review;
@@ -14,6 +14,7 @@ use crate::api::{Options, PatchType, Request, Status, Verb, query, yaml};
 use crate::api::{accept, discovery, json};
 use crate::body::Body;
 use crate::go_json;
+use crate::json::Value;
 use crate::object::GroupResource;
 use crate::protobuf;
 
@@ -35,8 +36,8 @@ pub fn route(registry: &Registry, parts: &Parts, body: &Bytes) -> Routed {
 
 fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box<Status>> {
     let path = parts.uri.path().trim_matches('/');
-    let segments: Vec<String> = path.split('/').map(|s| percent_decode(s, false)).collect();
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let segments: Vec<Cow<'_, str>> = path.split('/').map(|s| percent_decode(s, false)).collect();
+    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     if let Some(value) = discovery::answer(registry, &segments, parts) {
         return Ok(Routed::Answer(value));
     }
@@ -51,7 +52,7 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     let place = Place::find(&segments).ok_or_else(|| Box::new(Status::no_such_path()))?;
     let query = parts.uri.query().unwrap_or("");
     let (options, watch) = query::options(&parts.method, query)?;
-    let resource = GroupResource::owned(place.group, place.resource);
+    let resource = registry.collection(place.group, place.resource);
     let served = || registry.find(&resource, place.version);
     let (verb, patch) = verb(parts, &place, watch).map_err(|status| match served() {
         // The router refuses it before a handler could say more.
@@ -78,7 +79,7 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     Ok(Routed::Request(Box::new(Request {
         verb,
         resource,
-        version: place.version.to_owned().into(),
+        version: version_of(place.version),
         namespace: place.namespace.to_owned(),
         name: place.name.to_owned(),
         subresource: place.subresource.to_owned().into(),
@@ -90,13 +91,18 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     })))
 }
 
+/// A version of an API; most are the first one.
+fn version_of(text: &str) -> Cow<'static, str> {
+    if text == "v1" { Cow::Borrowed("v1") } else { Cow::Owned(text.to_owned()) }
+}
+
 /// What a DELETE without a body says in its query.
 fn delete_options(query: &str) -> Result<Value, Box<Status>> {
-    let mut options = serde_json::Map::new();
+    let mut options = crate::json::Map::new();
     for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
         let value = percent_decode(value, true);
         let read = match name {
-            "propagationPolicy" => value.into(),
+            "propagationPolicy" => value.as_ref().into(),
             "orphanDependents" => query::is_on(&value).into(),
             "gracePeriodSeconds" => value.parse::<i64>().map(Value::from).map_err(|_| {
                 let message = format!("strconv.ParseInt: parsing \"{value}\": invalid syntax");
@@ -122,8 +128,8 @@ fn merged(mut options: Options, verb: Verb, body: &Value) -> Options {
 /// its body. `None` for what is no request about a collection: discovery, health, the version.
 pub fn asked(parts: &Parts) -> Option<Request> {
     let path = parts.uri.path().trim_matches('/');
-    let segments: Vec<String> = path.split('/').map(|s| percent_decode(s, false)).collect();
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let segments: Vec<Cow<'_, str>> = path.split('/').map(|s| percent_decode(s, false)).collect();
+    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     let place = Place::find(&segments)?;
     let (options, watch) = query::options(&parts.method, parts.uri.query().unwrap_or("")).ok()?;
     let (verb, patch) = verb(parts, &place, watch).ok()?;
@@ -282,9 +288,9 @@ pub(super) fn summary(body: &[u8]) -> String {
     if body.len() > MOST { format!("{shown} ...") } else { shown }
 }
 
-pub(crate) fn percent_decode(text: &str, plus: bool) -> String {
-    if !text.contains(['%', '+']) {
-        return text.to_owned();
+pub(crate) fn percent_decode(text: &str, plus: bool) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Cow::Borrowed(text);
     }
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
@@ -305,7 +311,7 @@ pub(crate) fn percent_decode(text: &str, plus: bool) -> String {
             other => out.push(other),
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// The HTTP answer of anything but a watch.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::builtin::text;
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 /// Members may do everything, whatever the roles say.
 pub const MASTERS: &str = "system:masters";
@@ -62,15 +62,15 @@ impl Identity {
     /// As reviews and admission show it: a `UserInfo` of authentication.k8s.io/v1.
     pub fn info(&self) -> Value {
         let mut info = Map::new();
-        info.insert("username".into(), self.name.as_str().into());
+        info.insert("username", self.name.as_str().into());
         if !self.uid.is_empty() {
-            info.insert("uid".into(), self.uid.as_str().into());
+            info.insert("uid", self.uid.as_str().into());
         }
         if !self.groups.is_empty() {
-            info.insert("groups".into(), json!(self.groups));
+            info.insert("groups", json!(self.groups));
         }
         if !self.extra.is_empty() {
-            info.insert("extra".into(), json!(self.extra));
+            info.insert("extra", json!(self.extra));
         }
         Value::Object(info)
     }

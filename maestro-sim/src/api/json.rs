@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
 
 use crate::builtin::field::Path;
+use crate::json::{Map, Name, Number, Value};
 
 /// A body, and the paths of the fields that it holds twice.
 ///
@@ -76,14 +76,14 @@ impl<'de> Visitor<'de> for Reader<'_> {
             let path = self.path.index(out.len());
             match items.next_element_seed(Reader { path: &path, ..self })? {
                 Some(item) => out.push(item),
-                None => return Ok(Value::Array(out)),
+                None => return Ok(Value::from(out)),
             }
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut out = Map::new();
-        while let Some(name) = fields.next_key::<String>()? {
+        while let Some(name) = fields.next_key::<Name>()? {
             let path = self.path.field(&name);
             let value = fields.next_value_seed(Reader { path: &path, ..self })?;
             let Some(before) = out.get_mut(&name) else {

@@ -9,12 +9,12 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
-use serde_json::{Map, Value, json};
 
 use crate::api::http::{json_answer, respond};
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::body::Body;
+use crate::json::{Map, Value, json};
 use crate::object::{GroupResource, Key};
 use crate::protobuf::media;
 
@@ -78,7 +78,7 @@ fn index(server: &Server) -> Value {
     let all = server.registry.all();
     let places: BTreeSet<String> = all.map(|served| prefix(served)).collect();
     let hasher = BuildHasherDefault::<DefaultHasher>::default();
-    let paths: Map<String, Value> = places
+    let paths: Map = places
         .into_iter()
         .map(|place| {
             let (group, version) = split(&place);

@@ -2,12 +2,11 @@
 //!
 //! Source: `PrepareForCreate` and `PrepareForUpdate` of `k8s.io/kubernetes/pkg/registry`.
 
-use serde_json::{Map, Value, json};
-
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Request, Status};
 use crate::defaults;
+use crate::json::{Map, Value, json};
 use crate::kubelet::needs::qos_class;
 use crate::object::{Object, at, map_at};
 
@@ -17,13 +16,13 @@ const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 /// A pod with gates says why it is not scheduled.
 fn gated(pod: &mut Value, now: &str) {
     let gates = at(pod, &["spec", "schedulingGates"]).and_then(Value::as_array);
-    if gates.is_none_or(Vec::is_empty) {
+    if gates.is_none_or(|list| list.is_empty()) {
         return;
     }
     let condition = json!({"type": "PodScheduled", "status": "False", "lastProbeTime": null,
         "lastTransitionTime": now, "reason": "SchedulingGated",
         "message": "Scheduling is blocked due to non-empty scheduling gates"});
-    map_at(pod, &["status"]).insert("conditions".into(), json!([condition]));
+    map_at(pod, &["status"]).insert("conditions", json!([condition]));
 }
 
 impl Server {
@@ -44,7 +43,7 @@ impl Server {
                     Value::Array(all) => all.push(own),
                     none => *none = json!([own]),
                 }
-                map_at(body, &["status"]).insert("phase".into(), "Active".into());
+                map_at(body, &["status"]).insert("phase", "Active".into());
             }
             ("", "services") => {
                 self.new_service(served, body, request.options.dry_run)?;
@@ -52,14 +51,14 @@ impl Server {
             ("", "pods") => {
                 defaults::whole_requests(body);
                 let class = qos_class(body);
-                map_at(body, &["status"]).insert("qosClass".into(), class.into());
+                map_at(body, &["status"]).insert("qosClass", class.into());
                 gated(body, &self.timestamp());
             }
             ("", "persistentvolumes") => {
                 let now = self.timestamp();
                 let status = map_at(body, &["status"]);
-                status.insert("phase".into(), "Pending".into());
-                status.insert("lastPhaseTransitionTime".into(), now.into());
+                status.insert("phase", "Pending".into());
+                status.insert("lastPhaseTransitionTime", now.into());
             }
             // The phase is cleared after defaults were filled in.
             ("", "serviceaccounts") => names_alone(body),
@@ -70,14 +69,14 @@ impl Server {
             ("batch", "jobs") => return Ok(defaults::tie_job(body)),
             ("apps", "daemonsets") => {
                 let notes = map_at(body, &["metadata", "annotations"]);
-                notes.insert(TEMPLATE_GENERATION.into(), "1".into());
+                notes.insert(TEMPLATE_GENERATION, "1".into());
             }
             ("apiextensions.k8s.io", _) => {
                 let first = storage_version(body);
                 let status = map_at(body, &["status"]);
-                status.insert("acceptedNames".into(), json!({"plural": "", "kind": ""}));
-                status.insert("conditions".into(), Value::Null);
-                status.insert("storedVersions".into(), first.into_iter().collect());
+                status.insert("acceptedNames", json!({"plural": "", "kind": ""}));
+                status.insert("conditions", Value::Null);
+                status.insert("storedVersions", first.into_iter().collect());
             }
             _ => {}
         }
@@ -93,7 +92,7 @@ impl Server {
         if id == ("", "namespaces") {
             // Only its own endpoints change these.
             if let Some(finalizers) = live.at(&["spec", "finalizers"]) {
-                map_at(body, &["spec"]).insert("finalizers".into(), finalizers.clone());
+                map_at(body, &["spec"]).insert("finalizers", finalizers.clone());
             }
         }
         if id == ("apiextensions.k8s.io", "customresourcedefinitions")
@@ -111,7 +110,7 @@ impl Server {
             let grown = template(live.value()) != template(body);
             let count = before.unwrap_or(1) + i64::from(grown);
             map_at(body, &["metadata", "annotations"])
-                .insert(TEMPLATE_GENERATION.into(), count.to_string().into());
+                .insert(TEMPLATE_GENERATION, count.to_string().into());
         }
     }
 }
@@ -126,7 +125,7 @@ fn names_alone(account: &mut Value) {
 
 /// A claim says twice what its volume begins with, in an old field and in a new one; what either
 /// cannot say goes.
-fn sources(spec: &mut Map<String, Value>) {
+fn sources(spec: &mut Map) {
     let known = |source: &Value| {
         let of = |name: &str| source.get(name).and_then(Value::as_str).unwrap_or("");
         matches!(

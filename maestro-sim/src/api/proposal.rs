@@ -1,10 +1,9 @@
 //! What a proposed tree may say, and what is put back from the live object.
 
-use serde_json::{Map, Value};
-
 use crate::api::registry::Served;
 use crate::api::{Cause, PatchType, Request, Status, Verb};
 use crate::builtin;
+use crate::json::{Map, Value};
 use crate::object::{Object, at, map_at};
 use crate::typed;
 
@@ -12,13 +11,13 @@ use crate::typed;
 pub(super) fn check_place(
     served: &Served,
     request: &Request,
-    meta: &mut Map<String, Value>,
+    meta: &mut Map,
 ) -> Result<(), Box<Status>> {
     let given = meta.get("namespace").and_then(Value::as_str).unwrap_or("");
     if !served.namespaced {
         meta.remove("namespace");
     } else if given.is_empty() {
-        meta.insert("namespace".into(), request.namespace.as_str().into());
+        meta.insert("namespace", request.namespace.as_str().into());
     } else if given != request.namespace {
         let message = "the namespace of the provided object does not match the namespace sent on \
                        the request";
@@ -130,7 +129,7 @@ pub(super) fn carry_over(
     if request.subresource == "status" {
         let fields = map_at(body, &["metadata"]).remove("managedFields");
         let status = map_at(body, &[]).remove("status");
-        let mut kept = unchanged(old, body);
+        let mut kept = unchanged(old);
         served.merge_status_metadata(&mut kept, body);
         set_or_remove(map_at(&mut kept, &[]), "status", status);
         set_or_remove(map_at(&mut kept, &["metadata"]), "managedFields", fields);
@@ -156,25 +155,12 @@ pub(super) fn carry_over(
     Ok(())
 }
 
-/// The live tree without its status and its managed fields. What the body says alike is taken
-/// from there: most bodies are the live tree with another status, and comparing costs less than
-/// copying.
-fn unchanged(live: &Value, body: &mut Value) -> Value {
-    let fields = live.as_object().into_iter().flatten().filter(|(name, _)| *name != "status");
-    let keep = |(name, value): (&String, &Value)| {
-        let kept = match value {
-            Value::Object(meta) if name == "metadata" => {
-                let fields = meta.iter().filter(|(name, _)| *name != "managedFields");
-                Value::Object(fields.map(|(name, value)| (name.clone(), value.clone())).collect())
-            }
-            _ => match body.get_mut(name).filter(|sent| *sent == value) {
-                Some(same) => same.take(),
-                None => value.clone(),
-            },
-        };
-        (name.clone(), kept)
-    };
-    Value::Object(fields.map(keep).collect())
+/// The live tree without its status and its managed fields.
+fn unchanged(live: &Value) -> Value {
+    let mut kept = live.clone();
+    map_at(&mut kept, &[]).remove("status");
+    map_at(&mut kept, &["metadata"]).remove("managedFields");
+    kept
 }
 
 fn no_new_finalizers(served: &Served, live: &Object, body: &Value) -> Result<(), Box<Status>> {
@@ -223,9 +209,9 @@ pub(super) fn set_generation(body: &mut Value, generation: Option<i64>) {
     set_or_remove(meta, "generation", generation.map(Value::from));
 }
 
-pub(super) fn set_or_remove(map: &mut Map<String, Value>, field: &str, value: Option<Value>) {
+pub(super) fn set_or_remove(map: &mut Map, field: &str, value: Option<Value>) {
     match value {
-        Some(value) => map.insert(field.into(), value),
+        Some(value) => map.insert(field, value),
         None => map.remove(field),
     };
 }

@@ -17,7 +17,7 @@ pub(super) fn options(method: &Method, query: &str) -> Result<(Options, bool), B
     let mut watch = false;
     for pair in query.split('&').filter(|p| !p.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = percent_decode(value, true);
+        let value = percent_decode(value, true).into_owned();
         match name {
             "watch" => watch = is_on(&value),
             "dryRun" => {
@@ -52,7 +52,9 @@ pub(super) fn options(method: &Method, query: &str) -> Result<(Options, bool), B
 /// The first value of one option.
 pub(super) fn value(query: &str, wanted: &str) -> Option<String> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| percent_decode(value, true))
+    pairs
+        .find(|(name, _)| *name == wanted)
+        .map(|(_, value)| percent_decode(value, true).into_owned())
 }
 
 /// Whether an option is on: everything but `false` and `0` turns it on.

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::version::Lookup;
 use crate::api::watch::found_late;
 use crate::api::{Options, Request, Status, query};
 use crate::go_json;
+use crate::json::{Value, json};
 use crate::object::{Key, Object};
 use crate::selector::{FieldSelector, LabelSelector};
 

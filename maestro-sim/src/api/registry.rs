@@ -7,11 +7,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use serde_json::Value;
-
 use crate::api::Verb;
 use crate::api::version::Storage;
 use crate::facts::{Version, facts};
+use crate::json::{Array, Value};
 use crate::object::{GroupResource, Object};
 use crate::schema::Schema;
 
@@ -75,7 +74,7 @@ pub struct Served {
     /// Field selectors besides name and namespace.
     pub selectable: Vec<String>,
     /// Columns of its Tables besides the name, if it is a custom kind.
-    pub columns: Vec<Value>,
+    pub columns: Array,
     /// The version of Kubernetes that it is served in, if it is built in.
     pub release: Version,
     api_version: String,
@@ -89,7 +88,9 @@ pub struct Served {
 impl Served {
     /// A built-in kind as an entry of the table of facts describes it.
     pub(crate) fn described(entry: &Value) -> Self {
-        rules::built_in(entry, Version::default())
+        let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
+        let id = GroupResource::owned(text("group"), text("resource"));
+        rules::built_in(id, entry, Version::default())
     }
 
     /// `apiVersion` of its objects.
@@ -174,7 +175,9 @@ fn built_in(version: Version) -> &'static Built {
     BUILT[version as usize].get_or_init(|| {
         let mut table = Built::new();
         for entry in &facts().resources {
-            let served = rules::built_in(entry, version);
+            let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
+            let id = GroupResource::new(text("group"), text("resource"));
+            let served = rules::built_in(id, entry, version);
             let resource = &served.resource;
             if !version.serves(&resource.group, &served.version, &resource.resource) {
                 continue;
@@ -200,7 +203,16 @@ impl Registry {
         built_in(self.version)
             .get(resource)
             .or_else(|| self.custom.get(resource))
-            .map_or(&[], Vec::as_slice)
+            .map_or(&[], |list| list.as_slice())
+    }
+
+    /// The name of a collection, that of a built-in one without a copy.
+    pub(crate) fn collection(&self, group: &str, resource: &str) -> GroupResource {
+        let asked = GroupResource::owned(group, resource);
+        match built_in(self.version).get_key_value(&asked) {
+            Some((known, _)) => known.clone(),
+            None => asked,
+        }
     }
 
     /// Every served version of a collection.

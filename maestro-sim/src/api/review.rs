@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use serde_json::{Value, json};
 
 use crate::api::authorization::Attributes;
 use crate::api::identity::Identity;
@@ -14,6 +13,7 @@ use crate::api::proposal::check_place;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Cause, Request, Status};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, at, map_at};
 
 /// Answers whose a bearer token is.
@@ -127,7 +127,7 @@ fn subject(body: &Value) -> Identity {
         name: text(body, &["spec", "user"]).to_owned(),
         uid: text(body, &["spec", "uid"]).to_owned(),
         groups: at(body, &["spec", "groups"]).map(texts).unwrap_or_default(),
-        extra: extra.map(|(key, values)| (key.clone(), texts(values))).collect(),
+        extra: extra.map(|(key, values)| (key.to_string(), texts(values))).collect(),
     }
 }
 
@@ -172,7 +172,9 @@ fn wrong(served: &Served, body: &Value) -> Vec<Cause> {
     }
     let names_itself = &*served.resource.resource != "selfsubjectaccessreviews";
     let groups = at(body, &["spec", "groups"]).and_then(Value::as_array);
-    if names_itself && text(body, &["spec", "user"]).is_empty() && groups.is_none_or(Vec::is_empty)
+    if names_itself
+        && text(body, &["spec", "user"]).is_empty()
+        && groups.is_none_or(|list| list.is_empty())
     {
         let message = "Invalid value: \"\": at least one of user or group must be specified";
         causes.push(cause("spec.user", message.into()));

@@ -5,11 +5,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::api::registry::{ScalePaths, Served};
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Cause, PatchType, Request, Status, Verb, failure};
+use crate::json::{Value, json};
 use crate::object::{Object, at, map_at};
 use crate::patch;
 use crate::selector::LabelSelector;
@@ -49,17 +48,17 @@ impl Server {
             live.value().clone()
         };
         if let Some((last, parents)) = field.split_last() {
-            map_at(&mut body, parents).insert((*last).into(), replicas.into());
+            map_at(&mut body, parents).insert(*last, replicas.into());
         }
         let version = at(&proposed, &["metadata", "resourceVersion"]).and_then(Value::as_str);
         match version.filter(|v| !v.is_empty()) {
             Some(asked) => {
-                map_at(&mut body, &["metadata"]).insert("resourceVersion".into(), asked.into());
+                map_at(&mut body, &["metadata"]).insert("resourceVersion", asked.into());
             }
             None if applies => {}
             None => {
                 let version = live.resource_version().to_string();
-                map_at(&mut body, &["metadata"]).insert("resourceVersion".into(), version.into());
+                map_at(&mut body, &["metadata"]).insert("resourceVersion", version.into());
             }
         }
         let answer = if applies {
@@ -85,7 +84,7 @@ fn has_replicas(object: &Object, paths: &ScalePaths) -> Result<(), Box<Status>> 
     }
     let why = format!("the spec replicas field \".{}\" does not exist", path.join("."));
     let mut status = Status::new(500, "InternalError", format!("Internal error occurred: {why}"));
-    status.details.insert("causes".into(), json!([{"message": why}]));
+    status.details.insert("causes", json!([{"message": why}]));
     status.has_details = true;
     Err(Box::new(status))
 }
@@ -111,7 +110,7 @@ fn replicas(request: &Request, scale: &Value) -> Result<i64, Box<Status>> {
             let message = format!("Scale in version \"v1\" cannot be handled as a Scale: {why}");
             return Err(Box::new(Status::bad_request(message)));
         }
-        let text = Value::String(scale.to_string());
+        let text = Value::from(scale.to_string());
         let cause =
             Cause::new("FieldValueInvalid", "patch", format!("Invalid value: {text}: {why}"));
         return Err(Box::new(Status::invalid("", "", "", &[cause])));
@@ -146,7 +145,7 @@ pub(super) fn scale_of(served: &Served, object: &Object, paths: &ScalePaths) -> 
         object.at(&path).cloned()
     };
     let selector = match paths.selector.as_deref().and_then(read) {
-        Some(Value::String(text)) => text,
+        Some(Value::String(text)) => text.into(),
         Some(selector) => {
             LabelSelector::from_value(&selector).map(|s| s.to_string()).unwrap_or_default()
         }

@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::api::addresses::Addresses;
 use crate::api::authorization::bootstrap::Roles;
 use crate::api::form::shaped;
@@ -16,6 +14,7 @@ use crate::api::token::Secret;
 use crate::api::watch::WatchStart;
 use crate::api::webhook::Webhooks;
 use crate::api::{Form, Request, Status, Verb, authorization};
+use crate::json::Value;
 use crate::object::{GroupResource, Key, Object};
 use crate::rng::Stream;
 use crate::store::Store;

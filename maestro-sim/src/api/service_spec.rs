@@ -2,14 +2,13 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/registry/core/service`, its strategy.
 
-use serde_json::{Map, Value, json};
-
 use crate::api::Status;
 use crate::api::addresses::{
     is_external, needs_health, needs_ports, node_ports, ports, refused, spec_text,
 };
 use crate::api::registry::Served;
 use crate::builtin::{self, field};
+use crate::json::{Map, Value, json};
 use crate::object::{at, map_at};
 
 /// Clients may leave out what was given to a Service: it stays what it was.
@@ -21,7 +20,7 @@ pub(super) fn keep(live: &Value, body: &mut Value) {
     let both_health = needs_health(live) && needs_health(body);
     let used: Vec<u16> = node_ports(body);
     let spec = map_at(body, &["spec"]);
-    let lacks = |spec: &Map<String, Value>, name: &str| {
+    let lacks = |spec: &Map, name: &str| {
         spec.get(name).is_none_or(|value| match value {
             Value::String(text) => text.is_empty(),
             Value::Array(list) => list.is_empty(),
@@ -32,7 +31,7 @@ pub(super) fn keep(live: &Value, body: &mut Value) {
     if both {
         for name in ["clusterIP", "clusterIPs"] {
             if let (true, Some(value)) = (lacks(spec, name), old.get(name)) {
-                spec.insert(name.into(), value.clone());
+                spec.insert(name, value.clone());
             }
         }
     }
@@ -42,25 +41,25 @@ pub(super) fn keep(live: &Value, body: &mut Value) {
         && asked != before
         && (lacks(spec, "clusterIPs") || spec.get("clusterIPs") == old.get("clusterIPs"))
     {
-        spec.insert("clusterIPs".into(), json!([asked]));
+        spec.insert("clusterIPs", json!([asked]));
     }
     if both_health
         && lacks(spec, "healthCheckNodePort")
         && let Some(port) = old.get("healthCheckNodePort")
     {
-        spec.insert("healthCheckNodePort".into(), port.clone());
+        spec.insert("healthCheckNodePort", port.clone());
     }
     if both_ports {
         keep_ports(live, spec, &used);
     }
 }
 
-fn map_or_empty(object: &Value) -> Map<String, Value> {
+fn map_or_empty(object: &Value) -> Map {
     object.get("spec").and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
 /// Node ports stay with the names of their ports.
-fn keep_ports(live: &Value, spec: &mut Map<String, Value>, used: &[u16]) {
+fn keep_ports(live: &Value, spec: &mut Map, used: &[u16]) {
     let old: Vec<(String, i64)> = ports(live)
         .iter()
         .map(|port| {
@@ -76,7 +75,7 @@ fn keep_ports(live: &Value, spec: &mut Map<String, Value>, used: &[u16]) {
         let node = old.iter().rev().find(|(known, _)| known == name).map_or(0, |(_, node)| *node);
         let taken = used.iter().any(|used| i64::from(*used) == node);
         if let (true, Some(map)) = (node != 0 && !taken, port.as_object_mut()) {
-            map.insert("nodePort".into(), node.into());
+            map.insert("nodePort", node.into());
         }
     }
 }
@@ -160,14 +159,14 @@ pub(super) fn families(
             "" => "SingleStack",
             before => before,
         };
-        map_at(body, &["spec"]).insert("ipFamilyPolicy".into(), policy.into());
+        map_at(body, &["spec"]).insert("ipFamilyPolicy", policy.into());
     }
     let mut causes = builtin::cluster_addresses(body);
     if !causes.is_empty() {
         return Err(refused(served, body, &causes));
     }
     let policy = spec_text(body, "ipFamilyPolicy").to_owned();
-    let mut list: Vec<Value> =
+    let mut list =
         at(body, &["spec", "ipFamilies"]).and_then(Value::as_array).cloned().unwrap_or_default();
     if open {
         if list.is_empty() {
@@ -194,7 +193,7 @@ pub(super) fn families(
     if !causes.is_empty() {
         return Err(refused(served, body, &causes));
     }
-    map_at(body, &["spec"]).insert("ipFamilies".into(), list.into());
+    map_at(body, &["spec"]).insert("ipFamilies", list.into());
     Ok(())
 }
 

@@ -2,8 +2,7 @@
 //!
 //! Source: `k8s.io/apimachinery/pkg/api/errors` and `metav1.StatusReason`.
 
-use serde_json::{Map, Value, json};
-
+use crate::json::{Map, Value, json};
 use crate::object::GroupResource;
 
 /// Every reason that an API server gives (`metav1.StatusReason`).
@@ -60,7 +59,7 @@ pub struct Status {
     /// For a person.
     pub message: String,
     /// `details`, an object; empty when there are none.
-    pub details: Map<String, Value>,
+    pub details: Map,
     /// Whether `details` stand there though they are empty.
     pub has_details: bool,
     /// What the server warned of before it refused.
@@ -100,13 +99,13 @@ impl Status {
 
     fn about(mut self, resource: &GroupResource, name: &str) -> Self {
         if !name.is_empty() {
-            self.details.insert("name".into(), name.into());
+            self.details.insert("name", name.into());
         }
         if !resource.group.is_empty() {
-            self.details.insert("group".into(), resource.group.as_ref().into());
+            self.details.insert("group", resource.group.as_ref().into());
         }
         if !resource.resource.is_empty() {
-            self.details.insert("kind".into(), resource.resource.as_ref().into());
+            self.details.insert("kind", resource.resource.as_ref().into());
         }
         self
     }
@@ -170,7 +169,7 @@ impl Status {
         let message = format!("{qualified} \"{name}\" is invalid: {all}");
         let mut status =
             Self::new(422, "Invalid", message).about(&GroupResource::owned(group, kind), name);
-        status.details.insert("causes".into(), causes_json(causes));
+        status.details.insert("causes", causes_json(causes));
         status
     }
 
@@ -201,13 +200,13 @@ impl Status {
 
     /// Adds `details.retryAfterSeconds`.
     pub fn retry_after(mut self, seconds: u64) -> Self {
-        self.details.insert("retryAfterSeconds".into(), seconds.into());
+        self.details.insert("retryAfterSeconds", seconds.into());
         self
     }
 
     /// Adds `details.causes`.
     pub fn with_causes(mut self, causes: &[Cause]) -> Self {
-        self.details.insert("causes".into(), causes_json(causes));
+        self.details.insert("causes", causes_json(causes));
         self
     }
 
@@ -219,10 +218,10 @@ impl Status {
         });
         if let Some(map) = body.as_object_mut() {
             if !self.reason.is_empty() {
-                map.insert("reason".into(), self.reason.into());
+                map.insert("reason", self.reason.into());
             }
             if self.has_details || !self.details.is_empty() {
-                map.insert("details".into(), Value::Object(self.details.clone()));
+                map.insert("details", Value::Object(self.details.clone()));
             }
         }
         body
@@ -237,7 +236,7 @@ fn causes_json(causes: &[Cause]) -> Value {
             let parts = [("reason", &c.reason), ("message", &c.message), ("field", &c.field)];
             for (name, text) in parts {
                 if !text.is_empty() {
-                    cause.insert(name.into(), text.as_str().into());
+                    cause.insert(name, text.as_str().into());
                 }
             }
             Value::Object(cause)

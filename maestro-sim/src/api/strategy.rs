@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::api::disabled;
 use crate::api::registry::{Generation, Served};
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
 use crate::facts::Version;
+use crate::json::Value;
 use crate::managed::{self, Write};
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::structural::Step;
@@ -19,7 +18,7 @@ const CRDS: GroupResource = GroupResource::new("apiextensions.k8s.io", "customre
 
 impl Served {
     /// Prunes and defaults a proposed tree.
-    pub(super) fn complete(&self, body: &mut Value) {
+    pub(super) fn complete(&self, body: &mut Value, live: Option<&Value>) {
         if self.is_custom() {
             structural::prune(self.schema(), body);
             structural::default(self.schema(), body);
@@ -28,7 +27,11 @@ impl Served {
                 crd::complete(body);
             }
             let before = (self.release != Version::default()).then(|| body.clone());
-            defaults::apply(&self.resource, body);
+            let spec = |tree: &Value| tree.get("spec").cloned().unwrap_or_default();
+            match live.is_some_and(|live| spec(live).is_same(&spec(body))) {
+                true => defaults::apply_beside_spec(&self.resource, body),
+                false => defaults::apply(&self.resource, body),
+            }
             if let Some(before) = before {
                 disabled::forget_defaults(self, &before, body);
             }
@@ -163,7 +166,7 @@ impl Served {
     }
 
     fn differs_outside_metadata(&self, old: &Value, new: &Value) -> bool {
-        let empty = serde_json::Map::new();
+        let empty = crate::json::Map::new();
         let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
         let blank = |value: Option<&Value>| match value {
             Some(Value::Array(list)) => list.is_empty(),
@@ -195,7 +198,7 @@ impl Served {
         let meta = map_at(kept, &["metadata"]);
         for field in fields {
             match at(proposed, &["metadata", field]) {
-                Some(value) => meta.insert(field.into(), value.clone()),
+                Some(value) => meta.insert(field, value.clone()),
                 None => meta.remove(field),
             };
         }

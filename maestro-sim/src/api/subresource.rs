@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Request, Status, Verb};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::selector::LabelSelector;
 
@@ -55,7 +54,7 @@ impl Server {
             ));
         }
         let mut value = live.value().clone();
-        map_at(&mut value, &["spec"]).insert("nodeName".into(), target.into());
+        map_at(&mut value, &["spec"]).insert("nodeName", target.into());
         self.copy_topology(&mut value);
         let now = self.timestamp();
         let _ = set_condition(&mut value, "PodScheduled", &now);
@@ -95,8 +94,8 @@ impl Server {
         let now = self.timestamp();
         let condition = set_condition(&mut value, "DisruptionTarget", &now);
         if let Some(Value::Object(condition)) = condition {
-            condition.insert("reason".into(), "EvictionByEvictionAPI".into());
-            condition.insert("message".into(), "Eviction API: evicting".into());
+            condition.insert("reason", "EvictionByEvictionAPI".into());
+            condition.insert("message", "Eviction API: evicting".into());
         }
         if value != *live.value() {
             let object = self.put(served, value);
@@ -151,9 +150,8 @@ impl Server {
         }
         let mut value = budget.value().clone();
         let now = self.timestamp();
-        map_at(&mut value, &["status"]).insert("disruptionsAllowed".into(), (allowed - 1).into());
-        map_at(&mut value, &["status", "disruptedPods"])
-            .insert(pod.name().into(), now.as_str().into());
+        map_at(&mut value, &["status"]).insert("disruptionsAllowed", (allowed - 1).into());
+        map_at(&mut value, &["status", "disruptedPods"]).insert(pod.name(), now.as_str().into());
         if allowed == 1 {
             no_more_disruptions(&mut value, &now);
         }
@@ -168,7 +166,7 @@ impl Server {
 fn no_more_disruptions(budget: &mut Value, now: &str) {
     let status = map_at(budget, &["status"]);
     let generation = status.get("observedGeneration").cloned().unwrap_or_else(|| 0.into());
-    let conditions = status.entry("conditions").or_insert_with(|| Value::Array(Vec::new()));
+    let conditions = status.entry("conditions").or_insert_with(|| json!([]));
     let Some(list) = conditions.as_array_mut() else { return };
     let known = |c: &Value, field: &str, value: &str| c.get(field).is_some_and(|v| v == value);
     let held = list.iter().find(|c| known(c, "type", "DisruptionAllowed"));
@@ -198,7 +196,7 @@ fn covers(budget: &Object, pod: &Object) -> bool {
 /// Puts a condition that is true into a pod and returns it.
 fn set_condition<'a>(pod: &'a mut Value, kind: &str, now: &str) -> Option<&'a mut Value> {
     let status = map_at(pod, &["status"]);
-    let conditions = status.entry("conditions").or_insert_with(|| Value::Array(Vec::new()));
+    let conditions = status.entry("conditions").or_insert_with(|| json!([]));
     let list = conditions.as_array_mut()?;
     list.retain(|c| c.get("type").and_then(Value::as_str) != Some(kind));
     list.push(json!({"type": kind, "status": "True", "lastProbeTime": null,

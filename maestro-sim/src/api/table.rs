@@ -13,12 +13,11 @@ mod words;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::api::Include;
 use crate::api::form::metadata_only;
 use crate::api::registry::Served;
 use crate::facts::facts;
+use crate::json::{Value, json};
 use crate::object::at;
 
 const META: &str = "meta.k8s.io/v1";

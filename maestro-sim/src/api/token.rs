@@ -8,14 +8,13 @@ mod jwt;
 
 use std::sync::{Arc, OnceLock};
 
-use serde_json::{Map, Value, json};
-
 use crate::api::identity::Identity;
 use crate::api::proposal::set_or_remove;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Cause, Request, Status};
 use crate::builtin::field;
+use crate::json::{Map, Value, json};
 use crate::object::{GroupResource, Key, Object, at, map_at};
 use crate::time::{rfc3339, unix};
 
@@ -83,7 +82,7 @@ impl Server {
         self.decode(kind(), &request, &mut body, None)?;
         let spec = map_at(&mut body, &["spec"]);
         if spec.get("expirationSeconds").is_none_or(Value::is_null) {
-            spec.insert("expirationSeconds".into(), 3600.into());
+            spec.insert("expirationSeconds", 3600.into());
         }
         self.own(kind(), &request, None, &mut body);
         let name = request.name.clone();
@@ -117,11 +116,11 @@ impl Server {
             ("uid", account.uid()),
             ("creationTimestamp", &now),
         ] {
-            meta.insert(field.into(), value.into());
+            meta.insert(field, value.into());
         }
         let spec = map_at(&mut body, &["spec"]);
-        if spec.get("audiences").and_then(Value::as_array).is_none_or(Vec::is_empty) {
-            spec.insert("audiences".into(), json!([ISSUER]));
+        if spec.get("audiences").and_then(Value::as_array).is_none_or(|list| list.is_empty()) {
+            spec.insert("audiences", json!([ISSUER]));
         }
         spec.entry("boundObjectRef").or_insert(Value::Null);
         let seconds = spec.get("expirationSeconds").and_then(Value::as_i64).unwrap_or(0);
@@ -206,17 +205,17 @@ impl Server {
         let now = unix(self.now);
         let extended = bound.pod.is_some() && seconds == PROJECTED_SECS && audiences == [ISSUER];
         let mut private = Map::new();
-        private.insert("namespace".into(), account.namespace().into());
+        private.insert("namespace", account.namespace().into());
         for (field, value) in
             [("node", &bound.node), ("pod", &bound.pod), ("secret", &bound.secret)]
         {
             if let Some(value) = value {
-                private.insert(field.into(), value.clone());
+                private.insert(field, value.clone());
             }
         }
-        private.insert("serviceaccount".into(), reference(account));
+        private.insert("serviceaccount", reference(account));
         if extended {
-            private.insert("warnafter".into(), (now + seconds).into());
+            private.insert("warnafter", (now + seconds).into());
         }
         let end = now + if extended { YEAR_SECS } else { seconds };
         let claims = json!({

@@ -2,9 +2,8 @@
 //!
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>.
 
-use serde_json::Value;
-
 use crate::api::server::Server;
+use crate::json::Value;
 use crate::object::{GroupResource, at, map_at};
 
 const NODES: GroupResource = GroupResource::new("", "nodes");
@@ -25,7 +24,7 @@ impl Server {
             .filter_map(|label| Some((*label, node.label(label)?.to_owned())))
             .collect();
         for (label, value) in labels {
-            map_at(pod, &["metadata", "labels"]).insert(label.into(), value.into());
+            map_at(pod, &["metadata", "labels"]).insert(label, value.into());
         }
     }
 }

@@ -5,10 +5,9 @@
 //! from then on.
 //! Source: `listReflect.EqualsUsing` of `sigs.k8s.io/structured-merge-diff/value`.
 
-use serde_json::Value;
-
 use crate::api::registry::Served;
 use crate::fields::shape::{Form, Ty};
+use crate::json::Value;
 use crate::structural::Step;
 
 /// The live tree with what differs unseen made visibly different, if there is any such thing.

@@ -13,11 +13,10 @@ mod autoscaler;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
 use crate::api::server::{Response, Server};
+use crate::json::{Map, Value};
 use crate::managed::{self, View};
 use crate::object::{GroupResource, Key, Object};
 use crate::schema::Schema;
@@ -181,7 +180,7 @@ impl Served {
 
 fn name(value: &mut Value, api_version: &str) {
     if let Some(map) = value.as_object_mut() {
-        map.insert("apiVersion".into(), api_version.into());
+        map.insert("apiVersion", api_version.into());
     }
 }
 
@@ -191,7 +190,7 @@ fn rename(
     way: impl Fn((&'static str, &'static str)) -> (&'static str, &'static str),
 ) {
     let Some(map) = event.as_object_mut() else { return };
-    let moved: Map<String, Value> = EVENT_FIELDS
+    let moved: Map = EVENT_FIELDS
         .into_iter()
         .map(way)
         .filter_map(|(from, to)| Some((to.to_owned(), map.remove(from)?)))

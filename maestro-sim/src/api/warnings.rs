@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
-use serde_json::Value;
 
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Request, service_spec};
 use crate::builtin::field::{Path, list};
 use crate::builtin::{meta, odd_address, odd_network, pod_warnings, text};
+use crate::json::Value;
 use crate::object::{GroupResource, at};
 
 const INGRESSES: GroupResource = GroupResource::new("networking.k8s.io", "ingresses");

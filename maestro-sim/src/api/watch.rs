@@ -113,7 +113,6 @@ pub fn seen(event: &Event, filter: &Filter) -> Option<(EventType, Arc<Object>)> 
 fn restamped(old: &Object, event: &Event) -> Arc<Object> {
     let mut value = old.value().clone();
     let version = event.object.resource_version().to_string();
-    crate::object::map_at(&mut value, &["metadata"])
-        .insert("resourceVersion".into(), version.into());
+    crate::object::map_at(&mut value, &["metadata"]).insert("resourceVersion", version.into());
     Arc::new(Object::new(value))
 }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 /// From an `AdmissionReview` (admission.k8s.io/v1) with a request to one with a response, or what a
 /// connection says that failed.
@@ -295,7 +295,7 @@ fn without_suffixes(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::json::json;
 
     use super::*;
 

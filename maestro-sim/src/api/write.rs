@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::api::decode;
 use crate::api::disabled;
 use crate::api::failure;
@@ -19,6 +17,7 @@ use crate::api::uneven;
 use crate::api::version::Views;
 use crate::api::writer::{manager_of, write_of};
 use crate::api::{PatchType, Request, Status, Verb};
+use crate::json::Value;
 use crate::managed::{self, Write};
 use crate::object::{Key, Object, at, map_at};
 use crate::patch;
@@ -71,8 +70,8 @@ impl Server {
         let uid = self.uids.uuid();
         let now = self.timestamp();
         let meta = map_at(&mut body, &["metadata"]);
-        meta.insert("uid".into(), uid.into());
-        meta.insert("creationTimestamp".into(), now.into());
+        meta.insert("uid", uid.into());
+        meta.insert("creationTimestamp", now.into());
         Ok(body)
     }
 
@@ -97,7 +96,7 @@ impl Server {
         for _ in 0..8 {
             let name = format!("{cut}{}", self.names.suffix(5));
             if self.peek(served.stored(), &request.namespace, &name).is_none() {
-                map_at(body, &["metadata"]).insert("name".into(), name.into());
+                map_at(body, &["metadata"]).insert("name", name.into());
                 return Ok(());
             }
         }
@@ -115,7 +114,7 @@ impl Server {
         if served.status {
             reset_status(served, &mut body);
         }
-        served.complete(&mut body);
+        served.complete(&mut body, None);
         // Ownership is recorded of what the client sent: nobody owns what admission adds.
         if matches!(origin, Origin::Update) {
             self.own(served, request, None, &mut body);
@@ -146,7 +145,7 @@ impl Server {
         }
         checked?;
         if unsettled {
-            served.complete(&mut body);
+            served.complete(&mut body, None);
         }
         self.forget_empty(served, &mut body);
         if request.options.dry_run {
@@ -296,7 +295,7 @@ impl Server {
                 let fields = at(&merged, &["metadata", "managedFields"]).cloned();
                 let mut body = self.fresh(served, request, merged)?;
                 if let Some(fields) = fields {
-                    map_at(&mut body, &["metadata"]).insert("managedFields".into(), fields);
+                    map_at(&mut body, &["metadata"]).insert("managedFields", fields);
                 }
                 self.insert(served, request, body, &Origin::Apply)
             }
@@ -314,7 +313,8 @@ impl Server {
     ) -> Handled {
         preconditions(served, request, live, &body)?;
         carry_over(served, request, live, &mut body)?;
-        served.complete(&mut body);
+        let settled = !self.unsettled.contains(&live.resource_version());
+        served.complete(&mut body, settled.then(|| live.value()));
         if matches!(origin, Origin::Update) {
             self.own(served, request, Some(live.value()), &mut body);
         }
@@ -340,8 +340,7 @@ impl Server {
         self.forget_empty(served, &mut body);
         served.fit(&mut body);
         map_at(&mut body, &["metadata"])
-            .insert("resourceVersion".into(), live.resource_version().to_string().into());
-        let settled = !self.unsettled.contains(&live.resource_version());
+            .insert("resourceVersion", live.resource_version().to_string().into());
         if settled && body == *live.value() {
             return Ok(Response::Object { code: 200, object: Arc::clone(live) });
         }
@@ -380,7 +379,7 @@ impl Server {
         // An empty list says that nobody owns anything.
         let fields = [Step::Name("metadata".into()), Step::Name("managedFields".into())];
         if self.noticed.dropped.iter().any(|steps| *steps == fields) {
-            map_at(new, &["metadata"]).insert("managedFields".into(), serde_json::json!([{}]));
+            map_at(new, &["metadata"]).insert("managedFields", crate::json!([{}]));
         }
         let marked = old.and_then(|old| uneven::marked(served, old, new, &self.noticed.uneven));
         managed::update(&write, marked.as_ref().or(old), new);

@@ -1,6 +1,6 @@
 //! Bodies and answers in YAML, as `sigs.k8s.io/yaml` reads and writes them.
 
-use serde_json::Value;
+use crate::json::{Name, Value};
 
 /// A YAML document as a tree.
 ///
@@ -36,7 +36,7 @@ fn block(value: &Value, indent: usize, layout: Layout) -> String {
     let margin = " ".repeat(indent);
     match value {
         Value::Object(fields) if !fields.is_empty() => {
-            let line = |(name, value): (&String, &Value)| {
+            let line = |(name, value): (&Name, &Value)| {
                 let filled = match value {
                     Value::Object(inner) => !inner.is_empty(),
                     Value::Array(items) => !items.is_empty(),
@@ -103,7 +103,7 @@ fn scalar(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     #[track_caller]
     fn check(value: &Value, text: &str) {

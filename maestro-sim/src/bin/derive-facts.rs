@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use serde_json::{Map, Value};
+use maestro_sim::json::{Map, Value, json};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -111,7 +111,7 @@ fn said(schema: &Value) -> Value {
             "properties" => {
                 let fields = value.as_object().into_iter().flatten();
                 let fields = fields.map(|(name, schema)| (name.clone(), said(schema)));
-                let fields: Map<_, _> = fields.filter(|(_, said)| *said != empty()).collect();
+                let fields: Map = fields.filter(|(_, said)| *said != empty()).collect();
                 Value::Object(fields)
             }
             "items" | "additionalProperties" | "not" => said(value),
@@ -142,8 +142,7 @@ fn note_queries(item: &Value, queries: &mut BTreeMap<String, Value>) {
         else {
             continue;
         };
-        let list =
-            |of: &Value| of.get("parameters").cloned().unwrap_or_else(|| Value::Array(vec![]));
+        let list = |of: &Value| of.get("parameters").cloned().unwrap_or_else(|| json!([]));
         queries.insert(action.to_owned(), list(operation));
         queries.insert("path".to_owned(), list(item));
     }
@@ -215,7 +214,7 @@ fn features(dir: &Path) -> Result<BTreeSet<String>, String> {
 /// Remembers which type a group, version and kind has.
 fn note_kinds(name: &str, schema: &Value, kinds: &mut BTreeMap<(String, String, String), String>) {
     let list = schema.get("x-kubernetes-group-version-kind").and_then(Value::as_array);
-    let [gvk] = list.map_or(&[][..], Vec::as_slice) else { return };
+    let [gvk] = list.map_or(&[][..], |list| list.as_slice()) else { return };
     let text = |field: &str| gvk.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
     kinds.insert((text("group"), text("version"), text("kind")), name.to_owned());
 }
@@ -242,28 +241,28 @@ fn note_type(name: &str, schema: &mut Value, encoding: Option<&Value>) {
 /// A node without what only people read; references become `{"$ref": NAME}`.
 fn strip(schema: &Value) -> Value {
     let Some(map) = schema.as_object() else { return schema.clone() };
-    let parts = map.get("allOf").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let parts = map.get("allOf").and_then(Value::as_array).map_or(&[][..], |list| list.as_slice());
     if let [Value::Object(one)] = parts
         && let Some(Value::String(reference)) = one.get("$ref")
     {
         let mut out = rest(map, &["allOf", "description"]);
-        out.insert("$ref".into(), short(reference));
+        out.insert("$ref", short(reference));
         return Value::Object(out);
     }
     let mut out = rest(map, &["description", "x-kubernetes-group-version-kind", "title"]);
     if let Some(Value::String(reference)) = map.get("$ref") {
-        out.insert("$ref".into(), short(reference));
+        out.insert("$ref", short(reference));
     }
     // `oneOf: [integer, string]` is how v3 documents say int-or-string.
     if map.get("format").and_then(Value::as_str) == Some("int-or-string") {
         out.remove("oneOf");
-        out.insert("x-kubernetes-int-or-string".into(), true.into());
+        out.insert("x-kubernetes-int-or-string", true.into());
         out.remove("format");
     }
     Value::Object(out)
 }
 
-fn rest(map: &Map<String, Value>, without: &[&str]) -> Map<String, Value> {
+fn rest(map: &Map, without: &[&str]) -> Map {
     let mut out = Map::new();
     for (name, value) in map {
         if without.contains(&name.as_str()) {
@@ -292,7 +291,7 @@ fn short(reference: &str) -> Value {
 
 fn resources(discovery: &Value, kinds: &BTreeMap<(String, String, String), String>) -> Vec<String> {
     let list = |v: &Value, field: &str| -> Vec<Value> {
-        v.get(field).and_then(Value::as_array).cloned().unwrap_or_default()
+        v.get(field).and_then(Value::as_array).cloned().unwrap_or_default().into_vec()
     };
     let text = |v: &Value, pointer: &str| {
         v.pointer(pointer).and_then(Value::as_str).unwrap_or("").to_owned()

@@ -12,7 +12,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::{Map, Value};
+use maestro_sim::json::{Map, Value};
 
 const KINDS: [(&str, &str); 4] = [
     ("ClusterRole", "clusterroles"),
@@ -74,12 +74,12 @@ fn differences(dir: &Path, base: &Path) -> Result<String, String> {
 fn line(kind: &str, object: &Value) -> String {
     let meta = |field: &str| object.pointer(&format!("/metadata/{field}"));
     let text = |field: &str| meta(field).and_then(Value::as_str).unwrap_or("");
-    let mut rest: Map<String, Value> = object.as_object().cloned().unwrap_or_default();
+    let mut rest: Map = object.as_object().cloned().unwrap_or_default();
     rest.remove("metadata");
     let mut labels = meta("labels").and_then(Value::as_object).cloned().unwrap_or_default();
     labels.remove("kubernetes.io/bootstrapping");
     if !labels.is_empty() {
-        rest.insert("labels".into(), Value::Object(labels));
+        rest.insert("labels", Value::Object(labels));
     }
     format!("{kind} {}/{} {}\n", text("namespace"), text("name"), Value::Object(rest))
 }

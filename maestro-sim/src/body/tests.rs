@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
-use serde_json::json;
 use tower_service::Service as _;
 
 use crate::api::{Request, Verb};
 use crate::boot;
+use crate::json::json;
 use crate::link::Trouble;
 use crate::object::GroupResource;
 use crate::sim::{self, Cluster};

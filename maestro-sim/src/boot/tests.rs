@@ -1,9 +1,8 @@
 //! What a whole cluster does by itself.
 
-use serde_json::{Value, json};
-
 use super::*;
 use crate::api::PatchType;
+use crate::json::{Value, json};
 use crate::object::Key;
 use crate::sim::{self, Cluster};
 use crate::trace::TraceLevel;

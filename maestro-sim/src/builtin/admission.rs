@@ -2,12 +2,11 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/apis/admissionregistration/validation`.
 
-use serde_json::Value;
-
 use super::field::{self, Path, part};
 use super::{meta, text as form, webhooks};
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::Value;
 use crate::structural::cel;
 
 /// What the expressions of a policy may name, besides `variables`.
@@ -17,7 +16,7 @@ const NAMES: [&str; 7] =
 const REASONS: [&str; 3] = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
 
 fn list<'v>(value: &'v Value, path: &str) -> &'v [Value] {
-    value.pointer(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value.pointer(path).and_then(Value::as_array).map_or(&[], |list| list.as_slice())
 }
 
 /// A ValidatingAdmissionPolicy.

@@ -2,12 +2,11 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/apis/autoscaling/validation`.
 
-use serde_json::Value;
-
 use super::field::{self, Path, int, list, part, set, text};
 use super::text as form;
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::{Text, Value};
 use crate::quantity::Quantity;
 
 /// An autoscaler. What the server checks by declaration it says last.
@@ -213,10 +212,9 @@ fn target(goal: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     for name in ["value", "averageValue"] {
         let amount = set(goal, name).map(|value| match value {
             Value::String(text) => text.clone(),
-            other => other.to_string(),
+            other => other.to_string().into(),
         });
-        let least =
-            |text: &String| text.parse::<Quantity>().is_ok_and(|q| q <= Quantity::default());
+        let least = |text: &Text| text.parse::<Quantity>().is_ok_and(|q| q <= Quantity::default());
         if let Some(amount) = amount.filter(least) {
             causes.push(field::invalid(&path.field(name), &amount.into(), "must be positive"));
         }
@@ -238,7 +236,7 @@ fn behavior(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         between(window, 0, LONGEST_WINDOW, "greater than or equal to zero", &place, causes);
         let tolerance = set(rules, "tolerance").map(|value| match value {
             Value::String(text) => text.clone(),
-            other => other.to_string(),
+            other => other.to_string().into(),
         });
         if let Some(below) = tolerance.filter(|text| text.starts_with('-')) {
             let detail = "must be greater than or equal to 0";

@@ -2,13 +2,12 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/apis/batch/validation`.
 
-use serde_json::Value;
-
 use super::field::{self, Path, int, list, on, part, set, text};
 use super::workload::{self, unchanged};
 use super::{cron, meta, network, outcome};
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::Value;
 use crate::object::at;
 use crate::selector::LabelSelector;
 

@@ -3,12 +3,11 @@
 //! Source: `k8s.io/kube-aggregator/pkg/apis/apiregistration/validation` and
 //! `k8s.io/kubernetes/pkg/apis/{certificates,storage}/validation`.
 
-use serde_json::Value;
-
 use super::field::{self, Path, int, list, on, part, set, text};
 use super::{go_json, text as form};
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::Value;
 use crate::object::at;
 
 /// An API service, whose name says what it serves.

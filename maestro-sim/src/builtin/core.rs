@@ -2,11 +2,10 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/apis/core/validation` and `pkg/apis/rbac/validation`.
 
-use serde_json::{Map, Value};
-
 use super::field::{self, Path};
 use super::{go_json, text as form};
 use crate::api::Cause;
+use crate::json::{Map, Value};
 use crate::object::at;
 
 const IMMUTABLE: &str = "field is immutable when `immutable` is set";
@@ -84,7 +83,7 @@ fn by_type(secret: &Value, causes: &mut Vec<Cause>) {
         None => Some(missing(key)),
         Some(text) => {
             let parsed = go_json::base64(text);
-            let fits = serde_json::from_slice::<Map<String, Value>>(&parsed).is_ok();
+            let fits = serde_json::from_slice::<Map>(&parsed).is_ok();
             let why = go_json::problem(&parsed);
             (!fits).then(|| {
                 let shown = "<secret contents redacted>";

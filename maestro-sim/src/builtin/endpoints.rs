@@ -5,13 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::address::{canonical, legacy, reachable};
 use super::field::{self, Path, int, list, set, text};
 use super::text as form;
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::Value;
 use crate::object::at;
 
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];

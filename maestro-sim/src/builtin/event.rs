@@ -4,11 +4,10 @@
 //! Source: `ValidateEventCreate` and `ValidateEventUpdate` of
 //! `k8s.io/kubernetes/pkg/apis/core/validation/events.go`.
 
-use serde_json::Value;
-
 use super::field::{self, Path, text};
 use super::text as form;
 use crate::api::Cause;
+use crate::json::Value;
 use crate::object::at;
 
 /// The most bytes of a reason, an action or a reporting instance.

@@ -4,10 +4,9 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 use super::text::Problems;
 use crate::api::Cause;
+use crate::json::Value;
 
 /// Where in a tree something stands. Text is made only when there is something to say.
 #[derive(Clone, Copy, Debug)]
@@ -224,7 +223,7 @@ pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
 
 /// The items of a list field, none when absent.
 pub(crate) fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
-    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value.get(name).and_then(Value::as_array).map_or(&[], |list| list.as_slice())
 }
 
 /// The number in a field.

@@ -2,11 +2,10 @@
 //!
 //! Source: `ValidateLimitRange` of `k8s.io/kubernetes/pkg/apis/core/validation`.
 
-use serde_json::Value;
-
 use super::field::{self, Path};
 use super::text as form;
 use crate::api::Cause;
+use crate::json::Value;
 use crate::quantity::Quantity;
 use crate::quota::resources::amounts;
 

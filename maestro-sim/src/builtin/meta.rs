@@ -1,11 +1,10 @@
 //! Names, labels, annotations and finalizers: rules of every kind.
 
-use serde_json::{Map, Value};
-
 use super::field::{self, Path};
 use super::text::{self, Problems};
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::{Map, Value};
 use crate::object::{GroupResource, at};
 
 /// What is wrong with an object's metadata.
@@ -111,7 +110,7 @@ fn owners(object: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 }
 
 /// What is wrong with the labels at `path`.
-pub(super) fn check_labels(labels: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+pub(super) fn check_labels(labels: &Map, path: &Path<'_>, causes: &mut Vec<Cause>) {
     for (key, value) in labels {
         field::each(path, key, &text::key(key), causes);
         let value = value.as_str().unwrap_or("");
@@ -172,7 +171,7 @@ pub(super) fn requirement(
 }
 
 /// Annotations together have at most 256 KiB.
-pub(super) fn annotations(notes: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+pub(super) fn annotations(notes: &Map, path: &Path<'_>, causes: &mut Vec<Cause>) {
     const MOST: usize = 256 << 10;
     for key in notes.keys() {
         field::each(path, key, &text::key(&key.to_lowercase()), causes);

@@ -2,13 +2,12 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/apis/networking/validation`.
 
-use serde_json::Value;
-
 use super::address::{is_address, legacy};
 use super::field::{self, Path, int, list, part, set, text};
 use super::text as form;
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::Value;
 use crate::object::at;
 
 const NO_NAME: &str = "must be a DNS name, not an IP address";

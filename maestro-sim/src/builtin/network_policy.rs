@@ -2,13 +2,12 @@
 //!
 //! Source: `ValidateNetworkPolicySpec` of `k8s.io/kubernetes/pkg/apis/networking/validation`.
 
-use serde_json::Value;
-
 use super::address::network;
 use super::field::{self, Path, int, list, part, set, text};
 use super::{meta, text as form};
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::Value;
 
 /// A network policy.
 pub(super) fn policy(version: Version, object: &Value, causes: &mut Vec<Cause>) {
@@ -34,7 +33,7 @@ pub(super) fn policy(version: Version, object: &Value, causes: &mut Vec<Cause>) 
     }
     let (kinds, place) = (list(spec, "policyTypes"), path.field("policyTypes"));
     if kinds.len() > 2 {
-        let shown = Value::Array(kinds.to_vec());
+        let shown = Value::from(kinds.to_vec());
         let detail = "may not specify more than two policyTypes";
         causes.push(field::invalid(&place, &shown, detail));
         return;

@@ -4,13 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-
 use super::address::network;
 use super::field::{self, Path, int, list, on, part, set, text};
 use super::{meta, pod, text as form};
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::{Map, Value};
 use crate::object::at;
 use crate::quantity::Quantity;
 
@@ -30,7 +29,7 @@ pub(super) fn node(version: Version, object: &Value, old: Option<&Value>, causes
         families.extend(found.map(|network| network.is_v4()));
     }
     if ranges.len() > 2 || matches!(families[..], [one, other] if one == other) {
-        let shown = Value::Array(ranges.to_vec());
+        let shown = Value::from(ranges.to_vec());
         let detail = "may specify no more than one CIDR for each IP family";
         causes.push(field::invalid(&place, &shown, detail));
     }

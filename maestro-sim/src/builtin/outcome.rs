@@ -2,11 +2,10 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/apis/batch/validation`.
 
-use serde_json::Value;
-
 use super::field::{self, Path, list, part, set, text};
 use super::text as form;
 use crate::api::Cause;
+use crate::json::Value;
 use crate::object::at;
 
 /// Only of a job whose pods have numbers can some succeed for all.
@@ -112,7 +111,7 @@ fn exit_codes(codes: &Value, spec: &Value, path: &Path<'_>, causes: &mut Vec<Cau
         }
     }
     if values.windows(2).any(|pair| pair[0].as_i64() > pair[1].as_i64()) {
-        let shown = Value::Array(values.to_vec());
+        let shown = Value::from(values.to_vec());
         causes.push(field::invalid(&place, &shown, "must be ordered"));
     }
 }

@@ -14,8 +14,6 @@ mod update;
 mod volume;
 mod warn;
 
-use serde_json::Value;
-
 pub(super) use affinity::node_selector;
 pub(super) use container::no_backsteps;
 pub(super) use elsewhere::iscsi;
@@ -27,6 +25,7 @@ pub(crate) use warn::warnings;
 use super::field::{self, Path, int, list, on, part, set, text};
 use super::{address, meta, text as form};
 use crate::api::Cause;
+use crate::json::Value;
 
 /// What a pod spec stands in: some rules hold for pods alone, not for templates.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,6 +39,10 @@ pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
     let root = Path::Root;
     let path = root.field("spec");
     let here = part(object, "spec");
+    if old.and_then(|old| old.get("spec")).is_some_and(|old| old.is_same(here)) {
+        // It was valid when it was stored.
+        return seccomp(object, causes);
+    }
     spec(here, &path, Of::Pod, causes);
     field::not_negative(
         &path.field("terminationGracePeriodSeconds"),
@@ -140,7 +143,7 @@ fn resolver(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     }
     if servers.len() > MOST_SERVERS {
         let detail = format!("must not have more than {MOST_SERVERS} nameservers");
-        causes.push(field::invalid(&place, &Value::Array(servers.to_vec()), &detail));
+        causes.push(field::invalid(&place, &Value::from(servers.to_vec()), &detail));
     }
     for (index, server) in servers.iter().enumerate() {
         address::plain(server.as_str().unwrap_or(""), &place.index(index), causes);
@@ -148,7 +151,7 @@ fn resolver(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let (searches, place) = (list(config, "searches"), here.field("searches"));
     if searches.len() > MOST_SEARCHES {
         let detail = format!("must not have more than {MOST_SEARCHES} search paths");
-        causes.push(field::invalid(&place, &Value::Array(searches.to_vec()), &detail));
+        causes.push(field::invalid(&place, &Value::from(searches.to_vec()), &detail));
     }
     for (index, search) in searches.iter().enumerate() {
         let search = search.as_str().unwrap_or("");

@@ -2,12 +2,11 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/apis/policy/validation`.
 
-use serde_json::Value;
-
 use super::field::{self, Path, part, set};
 use super::meta;
 use super::rollout::{at_most_all, share};
 use crate::api::Cause;
+use crate::json::Value;
 
 /// A disruption budget.
 pub(super) fn budget(object: &Value, causes: &mut Vec<Cause>) {

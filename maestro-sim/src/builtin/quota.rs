@@ -2,11 +2,10 @@
 //!
 //! Source: `ValidateResourceQuota` of `k8s.io/kubernetes/pkg/apis/core/validation`.
 
-use serde_json::Value;
-
 use super::field::{self, Path, list, part};
 use super::text as form;
 use crate::api::Cause;
+use crate::json::Value;
 
 /// What a quota can limit besides what is written with a domain.
 pub(super) const KNOWN: &[&str] = &[
@@ -94,7 +93,7 @@ pub(super) fn quota(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
             "Exists" | "DoesNotExist" if !values.is_empty() => {
                 let detail = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for \
                               scope selector";
-                let shown = Value::Array(values.to_vec());
+                let shown = Value::from(values.to_vec());
                 causes.push(field::invalid(&here.field("values"), &shown, detail));
             }
             "In" | "NotIn" | "Exists" | "DoesNotExist" => {}

@@ -2,12 +2,11 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/apis/rbac/validation`.
 
-use serde_json::Value;
-
 use super::field::{self, Path, part};
 use super::{meta, text};
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::Value;
 
 /// Without it, what is required is said in its place and in words of its own.
 const DECLARED: &str = "DeclarativeValidationBeta";
@@ -32,7 +31,7 @@ pub(super) fn role(version: Version, object: &Value, namespaced: bool, causes: &
         }
     }
     let gathers = object.get("aggregationRule").is_some_and(Value::is_object);
-    if gathers && selectors.and_then(Value::as_array).is_none_or(Vec::is_empty) {
+    if gathers && selectors.and_then(Value::as_array).is_none_or(|list| list.is_empty()) {
         let detail = "at least one clusterRoleSelector required if aggregationRule is non-nil";
         causes.push(field::required(&place.field("clusterRoleSelectors"), detail));
     }

@@ -2,10 +2,9 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/apis/apps/validation`.
 
-use serde_json::Value;
-
 use super::field::{self, Path, int, set, text};
 use crate::api::Cause;
+use crate::json::Value;
 
 pub(super) fn deployment_strategy(strategy: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let here = path.field("rollingUpdate");

@@ -4,13 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::field::{self, Path, int, list, part, set, text};
 use super::pod::port;
 use super::{address, meta, text as form};
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::Value;
 use crate::object::at;
 
 /// A service.
@@ -202,7 +201,7 @@ fn same_addresses(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
     for (index, address) in old_list.iter().enumerate() {
         if new_list.get(index).is_some_and(|new| new != address) {
             let place = format!("spec.clusterIPs[{index}]");
-            let shown = Value::Array(new_list.to_vec());
+            let shown = Value::from(new_list.to_vec());
             causes.push(field::invalid(&place, &shown, "may not change once set"));
         }
     }

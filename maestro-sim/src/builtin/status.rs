@@ -2,12 +2,11 @@
 //!
 //! Source: the `Validate*StatusUpdate` of `k8s.io/kubernetes/pkg/apis`.
 
-use serde_json::Value;
-
 use super::field::{self, Path, int, part, text};
 use super::network;
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::Value;
 use crate::object::at;
 
 const OVER_ALL: &str = "cannot be greater than status.replicas";

@@ -2,11 +2,10 @@
 //!
 //! Source: `ValidatePersistentVolumeClaim` of `k8s.io/kubernetes/pkg/apis/core/validation`.
 
-use serde_json::Value;
-
 use super::field::{self, Path, list, part, set, text};
 use super::{meta, text as form};
 use crate::api::Cause;
+use crate::json::Value;
 use crate::object::at;
 use crate::quantity::Quantity;
 
@@ -39,13 +38,13 @@ pub(super) fn claim(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
             (before.as_object_mut(), at(object, &["spec", "storageClassName"]))
         && old_class(old).is_none_or(|noted| noted == class)
     {
-        map.insert("storageClassName".to_owned(), class.clone());
+        map.insert("storageClassName", class.clone());
     }
     if unbound(old)
         && let (Some(map), Some(name)) =
             (before.as_object_mut(), at(object, &["spec", "volumeName"]))
     {
-        map.insert("volumeName".to_owned(), name.clone());
+        map.insert("volumeName", name.clone());
     }
     if before != fixed(object) {
         let detail = "spec is immutable after creation except resources.requests and \

@@ -1,9 +1,8 @@
 //! Objects, and the first words of what the server says of them.
 
-use serde_json::{Value, json};
-
 use super::validate;
 use crate::facts::Version;
+use crate::json::{Value, json};
 use crate::object::GroupResource;
 
 #[track_caller]

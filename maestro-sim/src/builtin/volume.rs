@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::field::{self, Path, int, list, part, set, text};
 use super::pod;
 use super::storage;
 use super::text as form;
 use crate::api::Cause;
 use crate::facts::Version;
+use crate::json::{Name, Value};
 use crate::object::at;
 use crate::quantity::Quantity;
 
@@ -116,7 +115,7 @@ fn fixed(spec: &Value, old: &Value, causes: &mut Vec<Cause>) {
 
 fn capacity(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let amounts = spec.get("capacity").and_then(Value::as_object);
-    let count = amounts.map_or(0, serde_json::Map::len);
+    let count = amounts.map_or(0, crate::json::Map::len);
     if count == 0 {
         causes.push(field::required(path, ""));
     }
@@ -231,7 +230,7 @@ pub(super) fn storage_class(
     if parameters.is_some_and(|all| all.len() > MOST_PARAMETERS) {
         causes.push(field::too_long(&"Provisioner Parameters exceeded max allowed", 512));
     }
-    let size = |(key, value): (&String, &Value)| key.len() + value.as_str().map_or(0, str::len);
+    let size = |(key, value): (&Name, &Value)| key.len() + value.as_str().map_or(0, str::len);
     if parameters.is_some_and(|all| all.contains_key("")) {
         causes.push(field::invalid(&place, &"".into(), "field can not be empty."));
     }

@@ -2,11 +2,10 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/apis/admissionregistration/validation`.
 
-use serde_json::Value;
-
 use super::field::{self, Path, part};
 use super::{meta, text as form};
 use crate::api::Cause;
+use crate::json::Value;
 use crate::structural::cel;
 
 /// What match conditions may name.

@@ -2,11 +2,10 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/apis/apps/validation`.
 
-use serde_json::{Map, Value};
-
 use super::field::{self, Path, int, list, part, set, text};
 use super::{meta, pod, rollout, storage, text as form};
 use crate::api::Cause;
+use crate::json::{Map, Name, Value, json};
 use crate::object::at;
 use crate::selector::LabelSelector;
 
@@ -71,9 +70,8 @@ pub(super) fn replication_controller(object: &Value, causes: &mut Vec<Cause>) {
         causes.push(field::required(&place, ""));
         return;
     };
-    let has = |(name, value): (&String, &Value)| {
-        at(template, &["metadata", "labels", name]) == Some(value)
-    };
+    let has =
+        |(name, value): (&Name, &Value)| at(template, &["metadata", "labels", name]) == Some(value);
     if !selector.into_iter().flatten().all(has) {
         mismatch(template, &place, causes);
     }
@@ -184,16 +182,17 @@ fn stateful_template(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         .get_mut("template")
         .and_then(|template| template.get_mut("spec"))
         .and_then(Value::as_object_mut)
-        .map(|spec| spec.entry("volumes").or_insert_with(|| Value::Array(Vec::new())));
+        .map(|spec| spec.entry("volumes").or_insert_with(|| json!([])));
     if let Some(Value::Array(volumes)) = volumes {
         let name =
             |claim: &Value| at(claim, &["metadata", "name"]).cloned().unwrap_or_else(|| "".into());
         let names: Vec<Value> = claims.iter().map(name).collect();
         volumes.retain(|volume| !volume.get("name").is_some_and(|name| names.contains(name)));
-        let made = names.into_iter().map(
-            |name| serde_json::json!({"name": name, "persistentVolumeClaim": {"claimName": name}}),
-        );
-        volumes.splice(0..0, made);
+        let made = names
+            .into_iter()
+            .map(|name| crate::json!({"name": name, "persistentVolumeClaim": {"claimName": name}}));
+        let given = std::mem::take(volumes);
+        volumes.extend(made.chain(given));
     }
     selected(&whole, "statefulset", false, "StatefulSet", path, causes);
 }

@@ -7,12 +7,11 @@ pub mod schedule;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::kinds::{CRON_JOBS, JOBS};
 use crate::controller::own::{absent_is_fine, controlled_by, controller_ref, controller_uid};
 use crate::controller::{Change, Context, Controller, Next, Queue, View, job, pods, shape};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, at};
 use schedule::Schedule;
 
@@ -137,7 +136,7 @@ fn create(
         .cloned()
         .unwrap_or_default();
     let scheduled = "batch.kubernetes.io/cronjob-scheduled-timestamp";
-    annotations.insert(scheduled.into(), schedule::rfc3339(due).into());
+    annotations.insert(scheduled, schedule::rfc3339(due).into());
     let name = format!("{}-{}", cron.name(), due / 60);
     let body = json!({
         "apiVersion": "batch/v1", "kind": "Job",

@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::expect::Expectations;
 use crate::controller::kinds::{CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS};
@@ -17,6 +15,7 @@ use crate::controller::labels::Labels;
 use crate::controller::own::{Claim, absent_is_fine, controlled_by, controller_ref};
 use crate::controller::revision::{self, History};
 use crate::controller::{Change, Context, Controller, Next, Queue, View, batch, pods, shape};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, map_at};
 
 const REVISION_LABEL: &str = "controller-revision-hash";
@@ -196,14 +195,14 @@ impl<'a> Pass<'a> {
         let owner = controller_ref(&DAEMON_SETS, self.set);
         let mut body = shape::pod_from_template(&template, self.set.namespace(), owner);
         let prefix = format!("{}-", self.set.name());
-        map_at(&mut body, &["metadata"]).insert("generateName".into(), prefix.into());
+        map_at(&mut body, &["metadata"]).insert("generateName", prefix.into());
         let labels = map_at(&mut body, &["metadata", "labels"]);
-        labels.insert(REVISION_LABEL.into(), self.hash.into());
+        labels.insert(REVISION_LABEL, self.hash.into());
         if let Some(generation) = self.set.annotation(GENERATION) {
-            labels.insert(GENERATION_LABEL.into(), generation.into());
+            labels.insert(GENERATION_LABEL, generation.into());
         }
         let spec = map_at(&mut body, &["spec"]);
-        spec.insert("tolerations".into(), placement::tolerations(&template).into());
+        spec.insert("tolerations", placement::tolerations(&template).into());
         placement::pin(spec, node);
         match cx.create(&PODS, body) {
             Ok(pod) => {

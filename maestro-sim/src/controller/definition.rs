@@ -3,13 +3,12 @@
 //! A part of the API server rather than of the controller manager.
 //! Source: `k8s.io/apiextensions-apiserver/pkg/controller/finalizer`.
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::kinds::CRDS;
 use crate::controller::own::absent_is_fine;
 use crate::controller::{Change, Context, Controller, Next, Queue, View, shape};
 use crate::crd::CLEANUP;
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, map_at};
 
 /// The finalizing controller of definitions.

@@ -12,13 +12,12 @@ mod tests;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::kinds::{DEPLOYMENTS, PODS, REPLICA_SETS};
 use crate::controller::labels::Labels;
 use crate::controller::own::{Claim, controlled_by};
 use crate::controller::{Change, Context, Controller, Next, Queue, View, own, pods, shape};
+use crate::json::{Array, Value, json};
 use crate::object::{GroupResource, Key, Object, at, map_at};
 
 /// Annotation and label names.
@@ -111,7 +110,7 @@ pub struct Roll {
     /// The others, oldest first.
     pub old: Vec<Arc<Object>>,
     /// `status.conditions`.
-    pub conditions: Vec<Value>,
+    pub conditions: Array,
     /// `status.collisionCount`.
     pub collisions: Option<i64>,
     /// The revision annotation to write with the status.
@@ -124,7 +123,7 @@ impl Roll {
         let found = sets.iter().position(|s| same_template(&deployment, s));
         let new = found.map(|index| sets.remove(index));
         Self {
-            conditions: deployment.items(&["status", "conditions"]).to_vec(),
+            conditions: deployment.list(&["status", "conditions"]),
             collisions: deployment.int(&["status", "collisionCount"]),
             revision: None,
             deployment,
@@ -229,9 +228,9 @@ impl Roll {
         }
         let mut body = set.value().clone();
         let annotations = map_at(&mut body, &["metadata", "annotations"]);
-        annotations.insert(DESIRED.into(), desired.into());
-        annotations.insert(MAX.into(), max.into());
-        map_at(&mut body, &["spec"]).insert("replicas".into(), to.into());
+        annotations.insert(DESIRED, desired.into());
+        annotations.insert(MAX, max.into());
+        map_at(&mut body, &["spec"]).insert("replicas", to.into());
         let written = cx.update(&REPLICA_SETS, body)?;
         self.replace(&written);
         if from != to {

@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-
 use crate::api::Status;
 use crate::controller::kinds::{self, BUDGETS, DEPLOYMENTS, PODS, REPLICA_SETS, STATEFUL_SETS};
 use crate::controller::label_index::LabelIndex;
 use crate::controller::labels::Labels;
 use crate::controller::{Change, Context, Controller, Next, Queue, View, pods, shape};
+use crate::json::{Array, Map, Value, json};
 use crate::object::{GroupResource, Key, Object};
 
 /// An eviction whose pod is still there after this time did not happen.
@@ -145,7 +144,7 @@ fn write(
         .filter(|p| !p.is_deleting() && !disrupted.contains_key(p.name()) && pods::is_ready(p));
     let healthy = i64::try_from(healthy.count()).unwrap_or(i64::MAX);
     let allowed = if expected <= 0 { 0 } else { (healthy - desired).max(0) };
-    let mut conditions = budget.items(&["status", "conditions"]).to_vec();
+    let mut conditions = budget.list(&["status", "conditions"]);
     let (state, reason) =
         if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
     set_allowed(&mut conditions, budget, state, reason, "", &cx.timestamp());
@@ -166,7 +165,7 @@ fn still_disrupted(
     cx: &mut dyn Context,
     budget: &Object,
     all: &[Arc<Object>],
-) -> (Map<String, Value>, Option<i64>) {
+) -> (Map, Option<i64>) {
     let mut left = Map::new();
     let mut soonest: Option<i64> = None;
     let noted = budget.at(&["status", "disruptedPods"]).and_then(Value::as_object);
@@ -189,7 +188,7 @@ fn still_disrupted(
 
 fn fail(cx: &mut dyn Context, budget: &Object, message: &str) -> Result<Next, Box<Status>> {
     let mut status = budget.at(&["status"]).cloned().unwrap_or_else(|| json!({}));
-    let mut conditions = budget.items(&["status", "conditions"]).to_vec();
+    let mut conditions = budget.list(&["status", "conditions"]);
     set_allowed(&mut conditions, budget, "False", "SyncFailed", message, &cx.timestamp());
     for field in ["currentHealthy", "desiredHealthy", "expectedPods"] {
         if status.get(field).is_none() {
@@ -203,7 +202,7 @@ fn fail(cx: &mut dyn Context, budget: &Object, message: &str) -> Result<Next, Bo
 }
 
 fn set_allowed(
-    conditions: &mut Vec<Value>,
+    conditions: &mut Array,
     budget: &Object,
     status: &str,
     reason: &str,

@@ -1,9 +1,8 @@
 //! The arithmetic of disruption budgets.
 
-use serde_json::{Value, json};
-
 use crate::controller::kinds::{BUDGETS, REPLICA_SETS};
 use crate::controller::testing::World;
+use crate::json::{Value, json};
 
 /// `replicas` pods of which all are healthy unless the set is over-asked; the four numbers of the
 /// status and the reason.
@@ -19,7 +18,7 @@ fn check(replicas: i64, spec: &Value) -> (i64, i64, i64, i64, String) {
     );
     let mut budget = json!({"metadata": {"name": "b", "namespace": "default"},
         "spec": {"selector": {"matchLabels": labels}}});
-    json_patch::merge(&mut budget, &json!({"spec": spec}));
+    crate::json::merge(&mut budget, &json!({"spec": spec}));
     world.create(&BUDGETS, budget);
     world.settle();
     let found = world.get(&BUDGETS, "b").expect("it is there");

@@ -8,14 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::kinds::{ENDPOINT_SLICES, NODES, PODS, SERVICES};
 use crate::controller::label_index::LabelIndex;
 use crate::controller::labels::Labels;
 use crate::controller::own::{absent_is_fine, controller_ref};
 use crate::controller::{Change, Context, Controller, Next, Queue, View, pods, shape};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, map_at};
 use track::Tracker;
 
@@ -315,8 +314,8 @@ impl Pass<'_> {
         let Some(slice) = slice else { return self.create(cx, &ports, &endpoints) };
         let mut body = slice.value().clone();
         let map = map_at(&mut body, &[]);
-        map.insert("ports".into(), ports);
-        map.insert("endpoints".into(), endpoints.into());
+        map.insert("ports", ports);
+        map.insert("endpoints", endpoints.into());
         map_at(&mut body, &["metadata", "labels"]).extend(labels(self.service));
         if body == *slice.value() {
             return Ok(());
@@ -357,13 +356,13 @@ impl Pass<'_> {
     }
 }
 
-fn labels(service: &Object) -> serde_json::Map<String, Value> {
+fn labels(service: &Object) -> crate::json::Map {
     let mut labels = service.labels().cloned().unwrap_or_default();
-    labels.insert(SERVICE_NAME.into(), service.name().into());
-    labels.insert("endpointslice.kubernetes.io/managed-by".into(), MANAGED_BY.into());
+    labels.insert(SERVICE_NAME, service.name().into());
+    labels.insert("endpointslice.kubernetes.io/managed-by", MANAGED_BY.into());
     let ip = service.text(&["spec", "clusterIP"]);
     if ip.is_empty() || ip == "None" {
-        labels.insert("service.kubernetes.io/headless".into(), "".into());
+        labels.insert("service.kubernetes.io/headless", "".into());
     }
     labels
 }

@@ -4,8 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value, json};
-
 use crate::api::Status;
 use crate::controller::endpoint_slice::{is_true, ports_for, queue_services};
 use crate::controller::kinds::{ENDPOINTS, PODS, SERVICES};
@@ -13,6 +11,7 @@ use crate::controller::label_index::LabelIndex;
 use crate::controller::labels::Labels;
 use crate::controller::own::absent_is_fine;
 use crate::controller::{Change, Context, Controller, Next, Queue, View, pods, shape};
+use crate::json::{Map, Value, json};
 use crate::object::{GroupResource, Key, Object, map_at};
 
 const MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
@@ -149,9 +148,9 @@ fn write(
     subsets: &[Value],
 ) -> Result<(), Box<Status>> {
     let mut labels = service.labels().cloned().unwrap_or_default();
-    labels.insert(MANAGED_BY.into(), "endpoint-controller".into());
+    labels.insert(MANAGED_BY, "endpoint-controller".into());
     if matches!(service.text(&["spec", "clusterIP"]), "" | "None") {
-        labels.insert(HEADLESS.into(), "".into());
+        labels.insert(HEADLESS, "".into());
     }
     let Some(known) = known else {
         let body = json!({
@@ -173,6 +172,6 @@ fn write(
     let mut body = known.value().clone();
     let subsets = if subsets.is_empty() { Value::Null } else { subsets.to_vec().into() };
     shape::put(map_at(&mut body, &[]), "subsets", subsets);
-    map_at(&mut body, &["metadata"]).insert("labels".into(), labels.into());
+    map_at(&mut body, &["metadata"]).insert("labels", labels.into());
     cx.update(&ENDPOINTS, body).map(drop)
 }

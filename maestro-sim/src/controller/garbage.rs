@@ -13,12 +13,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::kinds::{self, CRDS};
 use crate::controller::own::{absent_is_fine, write_owners};
 use crate::controller::{Change, Context, Controller, Next, Queue, View, pods, shape};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object};
 use refs::Standing;
 

@@ -5,7 +5,7 @@
 //! byte order). Equal templates give equal hashes, as there; the letters differ from a real
 //! cluster's.
 
-use serde_json::Value;
+use crate::json::Value;
 
 /// The alphabet of `k8s.io/apimachinery/pkg/util/rand`: no vowels, no look-alikes.
 const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";

@@ -15,14 +15,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::expect::Expectations;
 use crate::controller::kinds::{JOBS, PODS};
 use crate::controller::labels::Labels;
 use crate::controller::own::{self, Claim, controlled_by};
 use crate::controller::{Change, Context, Controller, Next, Queue, View, shape};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object};
 
 /// The finalizer of pods that are not counted yet.

@@ -54,6 +54,6 @@ impl LabelIndex {
 
 fn entries(object: &Object) -> impl Iterator<Item = (String, String, String)> {
     object.labels().into_iter().flatten().filter_map(|(label, value)| {
-        Some((object.namespace().to_owned(), label.clone(), value.as_str()?.to_owned()))
+        Some((object.namespace().to_owned(), label.to_string(), value.as_str()?.to_owned()))
     })
 }

@@ -1,6 +1,6 @@
 //! Compiled `metav1.LabelSelector` values.
 
-use serde_json::{Map, Value};
+use crate::json::{Map, Value};
 
 /// One demand on one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Labels {
     }
 
     /// Whether labels satisfy every demand.
-    pub fn matches(&self, labels: Option<&Map<String, Value>>) -> bool {
+    pub fn matches(&self, labels: Option<&Map>) -> bool {
         let value = |key: &str| labels.and_then(|l| l.get(key)).and_then(Value::as_str);
         let Some(demands) = &self.demands else { return false };
         demands.iter().all(|demand| match demand {
@@ -69,7 +69,9 @@ impl Labels {
 fn equalities(map: Option<&Value>) -> Vec<Demand> {
     let pairs = map.and_then(Value::as_object).into_iter().flatten();
     pairs
-        .filter_map(|(key, value)| Some(Demand::In(key.clone(), vec![value.as_str()?.to_owned()])))
+        .filter_map(|(key, value)| {
+            Some(Demand::In(key.to_string(), vec![value.as_str()?.to_owned()]))
+        })
         .collect()
 }
 

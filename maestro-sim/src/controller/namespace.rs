@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::kinds::{self, CONFIG_MAPS, CRDS, NAMESPACES, PODS, SERVICE_ACCOUNTS};
 use crate::controller::own::absent_is_fine;
 use crate::controller::{Change, Context, Controller, Next, Queue, View, pods, shape};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, map_at};
 
 static EVENTS: GroupResource = GroupResource::new("", "events");
@@ -120,14 +119,14 @@ fn furnish(cx: &mut dyn Context, namespace: &Object) -> Result<Next, Box<Status>
             // The publisher of the root CA puts its words back; accounts are anyone's to edit.
             if found.at(&["data"]) != body.get("data") {
                 let mut value = found.value().clone();
-                map_at(&mut value, &[]).insert("data".into(), body["data"].clone());
+                map_at(&mut value, &[]).insert("data", body["data"].clone());
                 absent_is_fine(cx.update(resource, value))?;
             }
             continue;
         }
         let metadata = map_at(&mut body, &["metadata"]);
-        metadata.insert("name".into(), name.into());
-        metadata.insert("namespace".into(), namespace.name().into());
+        metadata.insert("name", name.into());
+        metadata.insert("namespace", namespace.name().into());
         match cx.create(resource, body) {
             Err(status) if !matches!(status.reason, "AlreadyExists" | "NotFound") => {
                 return Err(status);
@@ -182,7 +181,7 @@ impl NamespaceController {
             .filter(|f| *f != "kubernetes")
             .cloned()
             .collect();
-        map_at(&mut body, &["spec"]).insert("finalizers".into(), left.into());
+        map_at(&mut body, &["spec"]).insert("finalizers", left.into());
         absent_is_fine(cx.update_sub(&NAMESPACES, "finalize", body))?;
         Ok(Next::Done)
     }
@@ -290,7 +289,7 @@ fn write_conditions(
             "All content-preserving finalizers finished",
         ),
     ];
-    let mut conditions = namespace.items(&["status", "conditions"]).to_vec();
+    let mut conditions = namespace.list(&["status", "conditions"]);
     let now = cx.timestamp();
     for (kind, bad, reason, message) in rows {
         let new = match &bad {

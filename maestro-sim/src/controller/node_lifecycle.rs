@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::kinds::{LEASES, NODES, PODS};
 use crate::controller::own::absent_is_fine;
 use crate::controller::{Change, Context, Controller, Next, Queue, View, pods, shape};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, map_at};
 
 /// A node is given up after this time without a renewal.
@@ -110,7 +109,7 @@ impl NodeLifecycleController {
             return Ok(());
         }
         let now = cx.timestamp();
-        let mut conditions = node.items(&["status", "conditions"]).to_vec();
+        let mut conditions = node.list(&["status", "conditions"]);
         for kind in ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"] {
             let old = shape::find(&conditions, kind);
             let heartbeat = old.and_then(|c| c.get("lastHeartbeatTime")).cloned();
@@ -224,7 +223,7 @@ fn mark_pods(cx: &mut dyn Context, node: &Object) -> Result<(), Box<Status>> {
         if !pods::is_ready(&pod) {
             continue;
         }
-        let mut conditions = pod.items(&["status", "conditions"]).to_vec();
+        let mut conditions = pod.list(&["status", "conditions"]);
         let now = cx.timestamp();
         if let Some(ready) = conditions.iter_mut().find(|c| shape::text(c, &["type"]) == "Ready") {
             ready["status"] = "False".into();
@@ -232,7 +231,7 @@ fn mark_pods(cx: &mut dyn Context, node: &Object) -> Result<(), Box<Status>> {
         }
         cx.event(&pod, "Warning", "NodeNotReady", "Node is not ready");
         let mut body = pod.value().clone();
-        map_at(&mut body, &["status"]).insert("conditions".into(), conditions.into());
+        map_at(&mut body, &["status"]).insert("conditions", conditions.into());
         absent_is_fine(cx.update_status(&PODS, body))?;
     }
     Ok(())
@@ -271,7 +270,7 @@ fn evict(cx: &mut dyn Context, pod: &Object) -> Result<(), Box<Status>> {
     let message = "Taint manager: deleting due to NoExecute taint";
     let now = cx.timestamp();
     let new = shape::condition("DisruptionTarget", "True", "DeletionByTaintManager", message, &now);
-    let mut conditions = pod.items(&["status", "conditions"]).to_vec();
+    let mut conditions = pod.list(&["status", "conditions"]);
     shape::set_condition(&mut conditions, new);
     let patch = json!({"metadata": {"uid": pod.uid()}, "status": {"conditions": conditions}});
     if absent_is_fine(cx.patch_status(&PODS, pod.key(), patch))?.is_none() {

@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::labels::Labels;
 use crate::controller::{Context, View, kinds};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object};
 
 /// A controlling owner reference to an object of a built-in collection.

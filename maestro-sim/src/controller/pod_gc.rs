@@ -4,12 +4,11 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::api::Status;
 use crate::controller::kinds::{NODES, PODS};
 use crate::controller::own::absent_is_fine;
 use crate::controller::{Change, Context, Controller, Next, Queue, View, pods, shape};
+use crate::json::json;
 use crate::object::{GroupResource, Key};
 
 /// How long a node may be missing before its pods count as orphaned.
@@ -64,7 +63,7 @@ impl Controller for PodGarbageCollector {
                 let now = cx.timestamp();
                 let reason = "DeletionByPodGC";
                 let new = shape::condition("DisruptionTarget", "True", reason, message, &now);
-                let mut conditions = pod.items(&["status", "conditions"]).to_vec();
+                let mut conditions = pod.list(&["status", "conditions"]);
                 shape::set_condition(&mut conditions, new);
                 let status = json!({"phase": "Failed", "conditions": conditions});
                 let patch = json!({"metadata": {"uid": pod.uid()}, "status": status});

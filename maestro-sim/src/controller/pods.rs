@@ -2,9 +2,8 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/api/v1/pod` and `pkg/controller/controller_utils.go`.
 
-use serde_json::Value;
-
 use crate::controller::Context;
+use crate::json::Value;
 use crate::object::Object;
 
 /// The condition of a type among `status.conditions`.

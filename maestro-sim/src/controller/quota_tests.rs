@@ -1,9 +1,8 @@
 //! A quota counted by its controller: what is there, what goes, and what admission charges between.
 
-use serde_json::{Value, json};
-
 use crate::api::{Request, Verb};
 use crate::boot::{self, ClusterSpec};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key};
 use crate::quota::QUOTAS;
 use crate::sim::{self, Cluster};

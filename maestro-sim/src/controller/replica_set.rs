@@ -7,14 +7,13 @@ pub mod rank;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::expect::Expectations;
 use crate::controller::kinds::{PODS, REPLICA_SETS};
 use crate::controller::labels::Labels;
 use crate::controller::own::{Claim, controlled_by, controller_ref, controller_uid};
 use crate::controller::{Change, Context, Controller, Next, Queue, View, batch, pods, shape};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, map_at};
 
 /// At most this many pods are created or deleted in one pass.
@@ -128,7 +127,7 @@ impl ReplicaSetController {
         let owner = controller_ref(&REPLICA_SETS, set);
         let mut body = shape::pod_from_template(template, set.namespace(), owner);
         let prefix = format!("{}-", set.name());
-        map_at(&mut body, &["metadata"]).insert("generateName".into(), prefix.into());
+        map_at(&mut body, &["metadata"]).insert("generateName", prefix.into());
         let (created, failed) = batch::slow_start(count, |_| create_pod(cx, set, &body));
         // Calls that failed or were skipped will never be seen by the watch.
         for _ in created..count {
@@ -221,7 +220,7 @@ fn write_status(
     let ready = active.iter().filter(|p| pods::is_ready(p)).count();
     let available = active.iter().filter(|p| pods::is_available(cx, p, min_ready)).count();
     let labelled = active.iter().filter(|p| template.matches(p.labels())).count();
-    let mut conditions = set.items(&["status", "conditions"]).to_vec();
+    let mut conditions = set.list(&["status", "conditions"]);
     match failed {
         Some(status) => {
             let short = usize::try_from(shape::replicas(set)).unwrap_or(0) > active.len();

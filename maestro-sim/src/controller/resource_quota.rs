@@ -6,11 +6,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::own::absent_is_fine;
 use crate::controller::{Change, Context, Controller, Next, Queue, View};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, map_at};
 use crate::quota::{self, QUOTAS};
 use crate::scheduler::pod::Amounts;
@@ -116,7 +115,7 @@ impl Controller for ResourceQuotaController {
         if known != used || limited != hard || quota.at(&["status", "hard"]).is_none() {
             let mut next = quota.value().clone();
             let status = json!({"hard": written(&hard), "used": written(&used)});
-            map_at(&mut next, &[]).insert("status".to_owned(), Value::clone(&status));
+            map_at(&mut next, &[]).insert("status", Value::clone(&status));
             absent_is_fine(cx.update_status(&QUOTAS, next))?;
         }
         Ok(Next::After(RESYNC))

@@ -1,13 +1,12 @@
 //! The smaller controllers, each by its main effect.
 
-use serde_json::json;
-
 use crate::controller::cron_job::schedule::Schedule;
 use crate::controller::kinds::{
     CLAIMS, CONFIG_MAPS, CRON_JOBS, DAEMON_SETS, ENDPOINT_SLICES, JOBS, NAMESPACES, NODES,
     PERSISTENT_VOLUMES, PODS, SERVICE_ACCOUNTS, SERVICES, STORAGE_CLASSES,
 };
 use crate::controller::testing::World;
+use crate::json::json;
 use crate::object::Key;
 
 #[test]

@@ -4,13 +4,12 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
-
 use crate::api::Status;
 use crate::controller::kinds::{CONTROLLER_REVISIONS, DAEMON_SETS};
 use crate::controller::labels::Labels;
 use crate::controller::own::{Claim, absent_is_fine, controller_ref};
 use crate::controller::{Context, hash, shape};
+use crate::json::{Map, Value, json};
 use crate::object::{GroupResource, Object, at};
 
 const HASH_LABEL: &str = "controller.kubernetes.io/hash";
@@ -98,7 +97,7 @@ fn order(revisions: &mut [Arc<Object>]) {
 fn data_of(owner: &Object) -> Value {
     let mut template = owner.at(&["spec", "template"]).cloned().unwrap_or_else(|| json!({}));
     if let Some(map) = template.as_object_mut() {
-        map.insert("$patch".into(), "replace".into());
+        map.insert("$patch", "replace".into());
     }
     json!({"spec": {"template": template}})
 }

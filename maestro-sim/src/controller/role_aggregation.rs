@@ -6,13 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::api::authorization::GROUP;
 use crate::api::authorization::bootstrap::{AGGREGATOR, gathered, gathering};
 use crate::controller::own::absent_is_fine;
 use crate::controller::{Change, Context, Controller, Next, Queue, View};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object};
 
 const ROLES: GroupResource = GroupResource::new(GROUP, "clusterroles");
@@ -56,7 +55,7 @@ impl Controller for RoleAggregation {
         };
         let others: Vec<&Object> = all.values().map(AsRef::as_ref).collect();
         let rules = json!(gathered(role, &others));
-        let is_empty = |value: &Value| value.as_array().is_none_or(Vec::is_empty);
+        let is_empty = |value: &Value| value.as_array().is_none_or(|list| list.is_empty());
         let same = role
             .at(&["rules"])
             .map_or(is_empty(&rules), |own| *own == rules || (is_empty(own) && is_empty(&rules)));

@@ -1,9 +1,8 @@
 //! Small readings and edits of object trees that several controllers share.
 
-use serde_json::{Map, Value, json};
-
 use crate::api::Answer;
 use crate::controller::Context;
+use crate::json::{Array, Map, Value, json};
 use crate::object::{GroupResource, Object, at, map_at};
 
 /// An `IntOrString` against a total: percents round up or down as asked, plain numbers stay.
@@ -41,12 +40,12 @@ pub fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
 /// A condition in the shape most kinds share; an empty reason or message is left out.
 pub fn condition(kind: &str, status: &str, reason: &str, message: &str, now: &str) -> Value {
     let mut map = Map::new();
-    map.insert("type".into(), kind.into());
-    map.insert("status".into(), status.into());
-    map.insert("lastTransitionTime".into(), now.into());
+    map.insert("type", kind.into());
+    map.insert("status", status.into());
+    map.insert("lastTransitionTime", now.into());
     for (field, text) in [("reason", reason), ("message", message)] {
         if !text.is_empty() {
-            map.insert(field.into(), text.into());
+            map.insert(field, text.into());
         }
     }
     Value::Object(map)
@@ -54,7 +53,7 @@ pub fn condition(kind: &str, status: &str, reason: &str, message: &str, now: &st
 
 /// Puts a condition in, in place of one of its type; the transition time stays while the status
 /// stays. Returns whether anything but times changed.
-pub fn set_condition(conditions: &mut Vec<Value>, mut new: Value) -> bool {
+pub fn set_condition(conditions: &mut Array, mut new: Value) -> bool {
     let kind = text(&new, &["type"]).to_owned();
     let Some(old) = conditions.iter_mut().find(|c| text(c, &["type"]) == kind) else {
         conditions.push(new);
@@ -74,7 +73,7 @@ pub fn set_condition(conditions: &mut Vec<Value>, mut new: Value) -> bool {
 }
 
 /// Takes the condition of a type out.
-pub fn drop_condition(conditions: &mut Vec<Value>, kind: &str) {
+pub fn drop_condition(conditions: &mut Array, kind: &str) {
     conditions.retain(|c| text(c, &["type"]) != kind);
 }
 
@@ -91,16 +90,16 @@ pub fn write_status(
         return None;
     }
     let mut body = object.value().clone();
-    map_at(&mut body, &[]).insert("status".into(), status);
+    map_at(&mut body, &[]).insert("status", status);
     Some(cx.update_status(resource, body))
 }
 
 /// Sets a field, or takes it out when the value is null.
-pub fn put(map: &mut Map<String, Value>, field: &str, value: Value) {
+pub fn put(map: &mut Map, field: &str, value: Value) {
     if value.is_null() {
         map.remove(field);
     } else {
-        map.insert(field.into(), value);
+        map.insert(field, value);
     }
 }
 
@@ -109,11 +108,11 @@ pub fn pod_from_template(template: &Value, namespace: &str, owner: Value) -> Val
     let mut metadata = Map::new();
     for field in ["labels", "annotations", "finalizers"] {
         if let Some(value) = at(template, &["metadata", field]) {
-            metadata.insert(field.into(), value.clone());
+            metadata.insert(field, value.clone());
         }
     }
-    metadata.insert("namespace".into(), namespace.into());
-    metadata.insert("ownerReferences".into(), json!([owner]));
+    metadata.insert("namespace", namespace.into());
+    metadata.insert("ownerReferences", json!([owner]));
     let spec = template.get("spec").cloned().unwrap_or_else(|| json!({}));
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 }

@@ -9,14 +9,13 @@ mod tests;
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use crate::api::Status;
 use crate::controller::kinds::{CLAIMS, CONTROLLER_REVISIONS, PODS, STATEFUL_SETS};
 use crate::controller::labels::Labels;
 use crate::controller::own::{Claim, controlled_by};
 use crate::controller::revision::{self, History};
 use crate::controller::{Change, Context, Controller, Next, Queue, View, shape};
+use crate::json::json;
 use crate::object::{GroupResource, Key, Object};
 use plan::{Counts, Plan};
 

@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::{Answer, Status};
 use crate::controller::kinds::PODS;
 use crate::controller::{Context, Controller, Next, Queue, View, list, shape};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object};
 use server::{Server, rfc3339};
 

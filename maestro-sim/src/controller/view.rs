@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 use crate::controller::Change;
+use crate::json::Map;
 use crate::object::{GroupResource, Key, Object};
 
 /// One collection as a client sees it.
@@ -75,7 +74,7 @@ impl View {
         &'a self,
         resource: &GroupResource,
         namespace: &'a str,
-        matches: impl Fn(Option<&Map<String, Value>>) -> bool,
+        matches: impl Fn(Option<&Map>) -> bool,
     ) -> Vec<Arc<Object>> {
         self.list(resource, namespace).filter(|o| matches(o.labels())).cloned().collect()
     }

@@ -7,12 +7,11 @@ pub mod bind;
 pub mod external;
 mod users;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::kinds::{CLAIMS, NODES, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES};
 use crate::controller::own::absent_is_fine;
 use crate::controller::{Change, Context, Controller, Next, Queue, View, garbage, shape};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object};
 use users::Users;
 

@@ -2,12 +2,11 @@
 //!
 //! Source: `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation`.
 
-use serde_json::{Map, Value};
-
 use super::extras::{check_conversion, extras};
 use crate::api::Cause;
 use crate::builtin::field::{self, Path};
 use crate::builtin::text as form;
+use crate::json::{Array, Map, Value};
 use crate::object::at;
 
 const LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', \
@@ -54,7 +53,7 @@ pub fn check(crd: &Value) -> Vec<Cause> {
         check_root(schema, &validation.field("openAPIV3Schema"), &mut causes);
     }
     let stored = at(crd, &["status", "storedVersions"]).and_then(Value::as_array);
-    if stored.is_none_or(Vec::is_empty) {
+    if stored.is_none_or(|list| list.is_empty()) {
         let path = root.field("status");
         let detail = "must have at least one stored version";
         causes.push(field::invalid(&path.field("storedVersions"), &Value::Null, detail));
@@ -162,7 +161,7 @@ fn check_approval(crd: &Value, group: &str, causes: &mut Vec<Cause>) {
 
 fn check_versions(crd: &Value, spec: &Path<'_>, causes: &mut Vec<Cause>) {
     let path = spec.field("versions");
-    let none = Vec::new();
+    let none = Array::new();
     let versions = at(crd, &["spec", "versions"]).and_then(Value::as_array).unwrap_or(&none);
     let alike = shared(crd, "schema").is_some();
     for (i, version) in versions.iter().enumerate() {
@@ -250,7 +249,7 @@ fn check_schema(schema: &Value, path: &Path<'_>, root: bool, causes: &mut Vec<Ca
     }
 }
 
-fn check_list(map: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>) {
+fn check_list(map: &Map, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let is_array = map.get("type").and_then(Value::as_str) == Some("array");
     if is_array && !map.contains_key("items") {
         causes.push(field::required(&path.field("items"), "must be specified"));
@@ -259,7 +258,7 @@ fn check_list(map: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>
         return;
     }
     let keys = map.get("x-kubernetes-list-map-keys").and_then(Value::as_array);
-    if keys.is_none_or(Vec::is_empty) {
+    if keys.is_none_or(|list| list.is_empty()) {
         let detail = "must not be empty if x-kubernetes-list-type is map";
         causes.push(field::required(&path.field("x-kubernetes-list-map-keys"), detail));
     }
@@ -268,7 +267,7 @@ fn check_list(map: &Map<String, Value>, path: &Path<'_>, causes: &mut Vec<Cause>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     fn definition() -> Value {
         json!({"metadata": {"name": "cats.example.com"}, "spec": {"group": "example.com",

@@ -3,12 +3,11 @@
 //!
 //! Source: `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation`.
 
-use serde_json::Value;
-
 use super::check::shared;
 use crate::api::Cause;
 use crate::builtin::field::{self, Path, part};
 use crate::builtin::review_versions;
+use crate::json::Value;
 use crate::object::at;
 
 /// What versions say besides their schema: what all of them say the server keeps in one place.

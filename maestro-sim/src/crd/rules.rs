@@ -2,10 +2,9 @@
 //!
 //! Source: `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation`.
 
-use serde_json::Value;
-
 use crate::api::Cause;
 use crate::builtin::field::{self, Path};
+use crate::json::Value;
 use crate::structural::cel::types::{self, Type};
 use crate::structural::cel::{compile, undeclared};
 

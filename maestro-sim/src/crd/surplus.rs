@@ -5,9 +5,8 @@
 
 use std::sync::LazyLock;
 
-use serde_json::Value;
-
 use crate::facts::facts;
+use crate::json::Value;
 use crate::schema::{Schema, parse};
 use crate::structural::Path;
 use crate::typed::is_left_out;
@@ -42,7 +41,7 @@ fn of_schema(node: &mut Value, path: &Path<'_>, found: &mut Vec<String>) {
     static KNOWN: LazyLock<[Schema; 2]> = LazyLock::new(|| [SCHEMA, RULE].map(fields));
     if node.is_null() {
         // Nothing said of a field or an item is an empty schema.
-        *node = Value::Object(serde_json::Map::new());
+        *node = Value::Object(crate::json::Map::new());
     }
     let Some(map) = node.as_object_mut() else { return };
     let [schemas, rules] = &*KNOWN;
@@ -92,12 +91,7 @@ fn unheard(value: &mut Value, path: &Path<'_>) {
 }
 
 /// Keeps the known fields that say something, and notes those that nothing knows.
-fn keep(
-    map: &mut serde_json::Map<String, Value>,
-    known: &Schema,
-    path: &Path<'_>,
-    found: &mut Vec<String>,
-) {
+fn keep(map: &mut crate::json::Map, known: &Schema, path: &Path<'_>, found: &mut Vec<String>) {
     map.retain(|name, value| match known.properties.get(name.as_str()) {
         Some(field) => !is_left_out(field, value),
         None => {

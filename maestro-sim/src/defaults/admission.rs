@@ -1,11 +1,10 @@
 //! Policies and webhooks of admission.
 
-use serde_json::{Map, Value};
-
 use super::fill::{each, inside, set, spec};
+use crate::json::{Map, Value};
 
 /// What a policy or a binding matches.
-fn matching(parent: &mut Map<String, Value>, field: &str) {
+fn matching(parent: &mut Map, field: &str) {
     let Some(criteria) = inside(parent, field) else { return };
     set(criteria, "matchPolicy", "Equivalent");
     set(criteria, "namespaceSelector", Map::new());

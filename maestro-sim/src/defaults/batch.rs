@@ -1,9 +1,8 @@
 //! Jobs and CronJobs.
 
-use serde_json::{Map, Value, json};
-
 use super::fill::{each, get, inside, made, set, spec, text};
 use super::pod;
+use crate::json::{Map, Value, json};
 
 /// A Job.
 pub(super) fn job(object: &mut Value) {
@@ -25,7 +24,7 @@ fn label_job(object: &mut Value) {
     let labels = labels.cloned();
     let meta = object.as_object_mut().and_then(|root| made(root, "metadata"));
     if let (Some(labels), Some(meta)) = (labels, meta) {
-        meta.insert("labels".to_owned(), labels);
+        meta.insert("labels", labels);
     }
 }
 
@@ -48,13 +47,13 @@ pub fn tie_job(object: &mut Value) -> bool {
     own.is_none_or(Map::is_empty) && object.pointer("/spec/template/metadata/labels").is_some()
 }
 
-fn job_spec(spec: &mut Map<String, Value>) {
+fn job_spec(spec: &mut Map) {
     let absent = |name: &str| spec.get(name).is_none_or(Value::is_null);
     let (no_completions, no_parallelism) = (absent("completions"), absent("parallelism"));
     if no_parallelism {
-        spec.insert("parallelism".to_owned(), 1.into());
+        spec.insert("parallelism", 1.into());
         if no_completions {
-            spec.insert("completions".to_owned(), 1.into());
+            spec.insert("completions", 1.into());
         }
     }
     let unlimited = i64::from(i32::MAX);
@@ -67,20 +66,20 @@ fn job_spec(spec: &mut Map<String, Value>) {
     pod::template(spec);
 }
 
-fn failure_policy(spec: &mut Map<String, Value>) {
+fn failure_policy(spec: &mut Map) {
     let Some(policy) = inside(spec, "podFailurePolicy") else { return };
     for rule in each(policy, "rules") {
         each(rule, "onPodConditions").for_each(|pattern| text(pattern, "status", "True"));
     }
 }
 
-fn absent_in(spec: &Map<String, Value>, name: &str) -> bool {
+fn absent_in(spec: &Map, name: &str) -> bool {
     spec.get(name).is_none_or(Value::is_null)
 }
 
 /// Source: the labels documented at
 /// <https://kubernetes.io/docs/reference/labels-annotations-taints/#batchkubernetesio-controller-uid>.
-fn generate_selector(spec: &mut Map<String, Value>, uid: &str, name: &str) {
+fn generate_selector(spec: &mut Map, uid: &str, name: &str) {
     let labels = made(spec, "template").and_then(|t| made(t, "metadata"));
     if let Some(labels) = labels.and_then(|m| made(m, "labels")) {
         for (key, value) in [
@@ -93,7 +92,7 @@ fn generate_selector(spec: &mut Map<String, Value>, uid: &str, name: &str) {
         }
     }
     let selector = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
-    spec.insert("selector".to_owned(), selector);
+    spec.insert("selector", selector);
 }
 
 /// A CronJob.

@@ -1,8 +1,7 @@
 //! Namespaces, Nodes, Secrets, bindings of roles, autoscalers.
 
-use serde_json::{Map, Value, json};
-
 use super::fill::{each, get, inside, made, set, spec, text};
+use crate::json::{Map, Value, json};
 
 /// A Namespace: its name as a label.
 pub(super) fn namespace(object: &mut Value) {
@@ -11,7 +10,7 @@ pub(super) fn namespace(object: &mut Value) {
     if !name.is_empty()
         && let Some(labels) = made(meta, "labels")
     {
-        labels.insert("kubernetes.io/metadata.name".to_owned(), name.into());
+        labels.insert("kubernetes.io/metadata.name", name.into());
     }
 }
 
@@ -23,12 +22,12 @@ pub(super) fn node(object: &mut Value) {
         let first = spec.get("podCIDRs").and_then(|list| list.get(0)).cloned();
         match spec.get("podCIDR").cloned() {
             Some(range) if first.as_ref() != Some(&range) => {
-                spec.insert("podCIDRs".to_owned(), Value::from(vec![range]));
+                spec.insert("podCIDRs", Value::from(vec![range]));
             }
             Some(_) => {}
             None => {
                 if let Some(first) = first {
-                    spec.insert("podCIDR".to_owned(), first);
+                    spec.insert("podCIDR", first);
                 }
             }
         }
@@ -91,11 +90,11 @@ pub(super) fn autoscaler(object: &mut Value) {
         set(spec, "targetCPUUtilizationPercentage", 80);
         return;
     }
-    let empty = spec.get("metrics").and_then(Value::as_array).is_none_or(Vec::is_empty);
+    let empty = spec.get("metrics").and_then(Value::as_array).is_none_or(|list| list.is_empty());
     if empty {
         let target = json!({"type": "Utilization", "averageUtilization": 80});
         let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": target}});
-        spec.insert("metrics".to_owned(), Value::Array(vec![metric]));
+        spec.insert("metrics", Value::from(vec![metric]));
     }
     if let Some(behavior) = inside(spec, "behavior") {
         scaling(behavior);
@@ -106,7 +105,7 @@ pub(super) fn autoscaler(object: &mut Value) {
 ///
 /// Source: `GenerateHPAScaleUpRules` and `GenerateHPAScaleDownRules` of
 /// `k8s.io/kubernetes/pkg/apis/autoscaling/v2`.
-fn scaling(behavior: &mut Map<String, Value>) {
+fn scaling(behavior: &mut Map) {
     let policy =
         |kind: &str, value: i64| json!({"type": kind, "value": value, "periodSeconds": 15});
     if let Some(up) = made(behavior, "scaleUp") {
@@ -131,7 +130,7 @@ pub(super) fn priority_class(object: &mut Value) {
 pub(super) fn flow_schema(object: &mut Value) {
     let Some(spec) = spec(object) else { return };
     if spec.get("matchingPrecedence").and_then(Value::as_i64).unwrap_or(0) == 0 {
-        spec.insert("matchingPrecedence".to_owned(), 1000.into());
+        spec.insert("matchingPrecedence", 1000.into());
     }
 }
 
@@ -146,7 +145,7 @@ pub(super) fn limit_range(object: &mut Value) {
 }
 
 /// Copies the amounts of one list that another lacks.
-fn follow(item: &mut Map<String, Value>, from: &str, to: &str) {
+fn follow(item: &mut Map, from: &str, to: &str) {
     let Some(Value::Object(known)) = item.get(from).cloned() else { return };
     let Some(target) = made(item, to) else { return };
     for (name, amount) in known {

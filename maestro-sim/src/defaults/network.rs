@@ -1,8 +1,7 @@
 //! Services, Ingresses, NetworkPolicies.
 
-use serde_json::{Map, Value, json};
-
 use super::fill::{each, get, inside, made, set, spec, text};
+use crate::json::{Map, Value, json};
 
 /// A Service. Its addresses are given out elsewhere.
 pub(super) fn service(object: &mut Value) {
@@ -38,14 +37,14 @@ pub(super) fn service(object: &mut Value) {
             || port.get("targetPort").and_then(Value::as_i64) == Some(0);
         // A headless Service's port may be absent; then there is nothing to copy.
         if unset && !number.is_null() {
-            port.insert("targetPort".to_owned(), number);
+            port.insert("targetPort", number);
         }
     }
     families(fields);
     set(root, "status", json!({"loadBalancer": {}}));
 }
 
-fn families(spec: &mut Map<String, Value>) {
+fn families(spec: &mut Map) {
     let kind = get(spec, "type").to_owned();
     if kind == "ExternalName" {
         return;

@@ -1,8 +1,7 @@
 //! Pods and the pod templates of every workload.
 
-use serde_json::{Map, Value, json};
-
 use super::fill::{each, get, inside, made, set, spec, text};
+use crate::json::{Map, Name, Value, json};
 
 /// A Pod; a new one is Pending, with the quality of service its resources give it.
 pub(super) fn pod(object: &mut Value) {
@@ -16,10 +15,15 @@ pub(super) fn pod(object: &mut Value) {
     // Templates leave these open; only a Pod itself gets them.
     let grace = fields.get("terminationGracePeriodSeconds").and_then(Value::as_i64);
     if grace.is_some_and(|seconds| seconds < 0) {
-        fields.insert("terminationGracePeriodSeconds".to_owned(), 1.into());
+        fields.insert("terminationGracePeriodSeconds", 1.into());
     }
     set(fields, "enableServiceLinks", true);
-    let class = quality(fields);
+    status(object);
+}
+
+/// The status of a Pod whose spec is complete.
+pub(super) fn status(object: &mut Value) {
+    let class = object.get("spec").and_then(Value::as_object).map_or("BestEffort", quality);
     if let Some(status) = object.as_object_mut().and_then(|o| made(o, "status")) {
         text(status, "phase", "Pending");
         addresses(status, "podIP", "podIPs");
@@ -52,7 +56,7 @@ pub(crate) fn whole_requests(pod: &mut Value) {
 
 /// A pod's address, and the list of them that it heads: whichever is there says both, and the
 /// single one counts.
-fn addresses(status: &mut Map<String, Value>, one: &str, all: &str) {
+fn addresses(status: &mut Map, one: &str, all: &str) {
     let first = status.get(all).and_then(|list| list.pointer("/0/ip")).cloned();
     match status.get(one).filter(|ip| ip.as_str().is_some_and(|ip| !ip.is_empty())).cloned() {
         Some(ip) if first.as_ref() != Some(&ip) => {
@@ -75,14 +79,14 @@ pub(super) fn template_of_root(object: &mut Value) {
 }
 
 /// The `template` of a workload's spec.
-pub(super) fn template(parent: &mut Map<String, Value>) {
+pub(super) fn template(parent: &mut Map) {
     if let Some(fields) = inside(parent, "template").and_then(|t| inside(t, "spec")) {
         pod_spec(fields);
     }
 }
 
 /// A pod spec.
-pub(super) fn pod_spec(spec: &mut Map<String, Value>) {
+pub(super) fn pod_spec(spec: &mut Map) {
     text(spec, "dnsPolicy", "ClusterFirst");
     text(spec, "restartPolicy", "Always");
     text(spec, "schedulerName", "default-scheduler");
@@ -99,7 +103,7 @@ pub(super) fn pod_spec(spec: &mut Map<String, Value>) {
     if !account.is_empty() {
         let account = account.to_owned();
         text(spec, "serviceAccountName", &account);
-        spec.insert("serviceAccount".to_owned(), account.into());
+        spec.insert("serviceAccount", account.into());
     }
     for name in ["containers", "initContainers", "ephemeralContainers"] {
         each(spec, name).for_each(container);
@@ -107,7 +111,7 @@ pub(super) fn pod_spec(spec: &mut Map<String, Value>) {
     each(spec, "volumes").for_each(volume);
 }
 
-fn host_ports(spec: &mut Map<String, Value>) {
+fn host_ports(spec: &mut Map) {
     for name in ["containers", "initContainers"] {
         for port in each(spec, name).flat_map(|c| each(c, "ports")) {
             if let Some(number) = port.get("containerPort").cloned() {
@@ -125,7 +129,7 @@ fn pull_policy(image: &str) -> &'static str {
     }
 }
 
-fn container(container: &mut Map<String, Value>) {
+fn container(container: &mut Map) {
     let policy = pull_policy(get(container, "image"));
     text(container, "imagePullPolicy", policy);
     text(container, "terminationMessagePath", "/dev/termination-log");
@@ -169,10 +173,10 @@ fn tag(image: &str) -> &str {
 }
 
 /// A limit without a request is the request, too.
-fn requests(resources: &mut Map<String, Value>) {
+fn requests(resources: &mut Map) {
     let Some(limits) = resources.get("limits").and_then(Value::as_object) else { return };
     let known = resources.get("requests").and_then(Value::as_object);
-    let missing: Vec<(String, Value)> = limits
+    let missing: Vec<(Name, Value)> = limits
         .iter()
         .filter(|(name, _)| known.is_none_or(|k| !k.contains_key(name.as_str())))
         .map(|(name, value)| (name.clone(), value.clone()))
@@ -184,12 +188,12 @@ fn requests(resources: &mut Map<String, Value>) {
     }
 }
 
-fn http_get(get: &mut Map<String, Value>) {
+fn http_get(get: &mut Map) {
     text(get, "path", "/");
     text(get, "scheme", "HTTP");
 }
 
-fn probe(probe: &mut Map<String, Value>) {
+fn probe(probe: &mut Map) {
     set_positive(probe, "timeoutSeconds", 1);
     set_positive(probe, "periodSeconds", 10);
     set_positive(probe, "successThreshold", 1);
@@ -203,13 +207,13 @@ fn probe(probe: &mut Map<String, Value>) {
 }
 
 /// Sets a number that is absent or 0.
-fn set_positive(map: &mut Map<String, Value>, name: &str, value: i64) {
+fn set_positive(map: &mut Map, name: &str, value: i64) {
     if map.get(name).and_then(Value::as_i64).unwrap_or(0) == 0 {
         map.insert(name.to_owned(), value.into());
     }
 }
 
-fn volume(volume: &mut Map<String, Value>) {
+fn volume(volume: &mut Map) {
     for name in ["configMap", "secret", "downwardAPI", "projected"] {
         let Some(source) = inside(volume, name) else { continue };
         set(source, "defaultMode", 420);
@@ -238,18 +242,18 @@ fn volume(volume: &mut Map<String, Value>) {
     }
     let sources = volume.keys().filter(|name| *name != "name").count();
     if sources == 0 {
-        volume.insert("emptyDir".to_owned(), json!({}));
+        volume.insert("emptyDir", json!({}));
     }
 }
 
-fn field_item(item: &mut Map<String, Value>) {
+fn field_item(item: &mut Map) {
     if let Some(field) = inside(item, "fieldRef") {
         text(field, "apiVersion", "v1");
     }
 }
 
 /// Guaranteed, Burstable or BestEffort, as the requests and limits of all containers say.
-fn quality(spec: &Map<String, Value>) -> &'static str {
+fn quality(spec: &Map) -> &'static str {
     let mut any = false;
     let mut guaranteed = true;
     let lists = ["containers", "initContainers"].into_iter().filter_map(|n| spec.get(n));

@@ -1,7 +1,6 @@
 //! Objects as people write them, and as the server has them.
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::object::GroupResource;
 
 /// `after` lists fields that must be there with that value, by JSON pointer.

@@ -1,8 +1,7 @@
 //! Claims, volumes and their classes.
 
-use serde_json::{Map, Value};
-
 use super::fill::{inside, made, set, text};
+use crate::json::{Map, Value};
 
 /// A PersistentVolumeClaim, Pending until it is bound.
 pub(super) fn claim(object: &mut Value) {
@@ -16,7 +15,7 @@ pub(super) fn claim(object: &mut Value) {
 }
 
 /// The spec of a claim or of a claim template.
-pub(super) fn claim_spec(spec: &mut Map<String, Value>) {
+pub(super) fn claim_spec(spec: &mut Map) {
     set(spec, "volumeMode", "Filesystem");
     set(spec, "resources", Map::new());
 }
@@ -52,8 +51,8 @@ pub(super) fn driver(object: &mut Value) {
         set(spec, name, false);
     }
     let modes = spec.get("volumeLifecycleModes").and_then(Value::as_array);
-    if modes.is_none_or(Vec::is_empty) {
-        spec.insert("volumeLifecycleModes".to_owned(), serde_json::json!(["Persistent"]));
+    if modes.is_none_or(|list| list.is_empty()) {
+        spec.insert("volumeLifecycleModes", crate::json!(["Persistent"]));
     }
 }
 

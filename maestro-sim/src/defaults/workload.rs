@@ -1,9 +1,8 @@
 //! Deployments, StatefulSets, DaemonSets, ReplicaSets.
 
-use serde_json::{Map, Value};
-
 use super::fill::{each, get, inside, made, set, spec, text};
 use super::{pod, volume};
+use crate::json::{Map, Value};
 
 /// A Deployment.
 pub(super) fn deployment(object: &mut Value) {
@@ -19,7 +18,7 @@ pub(super) fn deployment(object: &mut Value) {
 }
 
 /// Fills in `rollingUpdate` where the strategy's type asks for it.
-fn rolling(strategy: &mut Map<String, Value>, values: &[(&str, Value)]) {
+fn rolling(strategy: &mut Map, values: &[(&str, Value)]) {
     if strategy.get("type").and_then(Value::as_str) != Some("RollingUpdate") {
         return;
     }

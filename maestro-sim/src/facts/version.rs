@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_is_absent_is_there_later() {
-        let text = |entry: &serde_json::Value, field: &str| {
+        let text = |entry: &crate::json::Value, field: &str| {
             entry[field].as_str().unwrap_or_default().to_owned()
         };
         let served: BTreeSet<String> = facts()

@@ -8,7 +8,8 @@ use std::io::Read as _;
 use std::sync::OnceLock;
 
 use flate2::read::ZlibDecoder;
-use serde_json::{Map, Value};
+
+use crate::json::{Map, Value};
 
 const TABLE: &[u8] = include_bytes!("words-1.37.zlib");
 
@@ -58,7 +59,7 @@ impl Words {
     }
 }
 
-fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+fn merge(into: &mut Map, from: Map) {
     for (name, value) in from {
         match (into.get_mut(&name), value) {
             (Some(Value::Object(inner)), Value::Object(value)) => merge(inner, value),

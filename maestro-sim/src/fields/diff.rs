@@ -3,10 +3,9 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-
 use super::shape::{Form, Items, Ty, same};
 use super::{FieldSet, Node, dot, path};
+use crate::json::{Map, Value};
 
 /// The difference between an old and a new tree.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,6 +118,11 @@ fn metadata(ty: Ty<'_>, old: Option<&Value>, new: Option<&Value>) -> Sides {
 
 fn walk<'v>(ty: Ty<'_>, old: Option<&'v Value>, new: Option<&'v Value>) -> Sides {
     static NONE: &[Value] = &[];
+    if let (Some(old), Some(new)) = (old, new)
+        && old.is_same(new)
+    {
+        return Sides::default();
+    }
     let empty = Map::new();
     let mut sides = match (ty.form(old), ty.form(new)) {
         (Form::Wild | Form::Leaf, Form::Wild | Form::Leaf) => return Sides::leaf(old, new),
@@ -153,15 +157,15 @@ fn walk<'v>(ty: Ty<'_>, old: Option<&'v Value>, new: Option<&'v Value>) -> Sides
     };
     // A granular node that came or went is itself a field, next to those below it.
     if old.is_none() {
-        sides.changed.get_or_insert_default().insert(".".to_owned(), dot());
+        sides.changed.get_or_insert_default().insert(".", dot());
     }
     if new.is_none() {
-        sides.removed.get_or_insert_default().insert(".".to_owned(), dot());
+        sides.removed.get_or_insert_default().insert(".", dot());
     }
     sides
 }
 
-fn maps(ty: Ty<'_>, old: &Map<String, Value>, new: &Map<String, Value>) -> Sides {
+fn maps(ty: Ty<'_>, old: &Map, new: &Map) -> Sides {
     let mut sides = Sides::default();
     zip(old, new, |name, old, new| {
         sides.adopt(walk(ty.child(name), old, new), || path::field(name));
@@ -171,8 +175,8 @@ fn maps(ty: Ty<'_>, old: &Map<String, Value>, new: &Map<String, Value>) -> Sides
 
 /// Visits the keys of both maps in order, each once. The maps are sorted by key.
 fn zip<'v>(
-    old: &'v Map<String, Value>,
-    new: &'v Map<String, Value>,
+    old: &'v Map,
+    new: &'v Map,
     mut visit: impl FnMut(&str, Option<&'v Value>, Option<&'v Value>),
 ) {
     let (mut left, mut right) = (old.iter().peekable(), new.iter().peekable());

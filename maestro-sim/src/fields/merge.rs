@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::shape::{Form, Items, Ty};
+use crate::json::{Value, json};
 
 /// Merges `config` into `live`: granular maps and lists item by item, all else replaced.
 pub(crate) fn merge(ty: Ty<'_>, live: &mut Value, config: &Value) {
     match ty.form(Some(config)) {
         Form::Map(fields) => {
             if !matches!(ty.form(Some(live)), Form::Map(_)) {
-                *live = Value::Object(serde_json::Map::new());
+                *live = Value::Object(crate::json::Map::new());
             }
             let Value::Object(map) = live else { return };
             for (name, value) in fields {
@@ -41,10 +40,10 @@ pub(crate) fn merge(ty: Ty<'_>, live: &mut Value, config: &Value) {
         Form::List(items, config) => {
             let taken = match ty.form(Some(live)) {
                 Form::List(..) => live.take(),
-                _ => Value::Array(Vec::new()),
+                _ => json!([]),
             };
             let Value::Array(list) = taken else { return };
-            *live = Value::Array(merge_list(ty.item(), items, list, config));
+            *live = merge_list(ty.item(), items, list.into_vec(), config).into();
         }
         Form::Leaf | Form::Wild => *live = config.clone(),
     }

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::shape::{Form, Items, Ty};
 use super::{FieldSet, Node, dot, is_member, path};
+use crate::json::Value;
 use crate::patch::go_print;
 use crate::schema::{Kind, Schema};
 
@@ -66,7 +65,7 @@ fn node(ty: Ty<'_>, value: &Value, member: bool) -> Option<Node> {
                 return member.then_some(out);
             }
             if member {
-                out.insert(".".to_owned(), dot());
+                out.insert(".", dot());
             }
             Some(out)
         }
@@ -84,7 +83,7 @@ fn named_parents(node: &Node, ty: Ty<'_>) -> Node {
         };
         let mut inner = named_parents(below, child);
         if !inner.is_empty() && (named || is_member(below)) {
-            inner.insert(".".to_owned(), dot());
+            inner.insert(".", dot());
         }
         out.insert(element.clone(), Value::Object(inner));
     }

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value};
-
 use super::{FieldSetError, Node, dot, is_member};
+use crate::json::{Map, Value};
 
 /// `f:name`.
 pub(crate) fn field(name: &str) -> String {
@@ -30,7 +29,7 @@ pub(crate) fn keys(pairs: &[(&str, &Value)]) -> String {
     {
         return format!("k:{{\"{name}\":\"{text}\"}}");
     }
-    let map: Map<String, Value> =
+    let map: Map =
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect();
     format!("k:{}", Value::Object(map))
 }
@@ -47,7 +46,7 @@ pub(crate) fn display(element: &str) -> String {
         "i:" => format!("[{rest}]"),
         "v:" => format!("[={rest}]"),
         _ => {
-            let map: Map<String, Value> = serde_json::from_str(rest).unwrap_or_default();
+            let map: Map = serde_json::from_str(rest).unwrap_or_default();
             let mut out = String::from("[");
             for (index, (name, value)) in map.iter().enumerate() {
                 let comma = if index == 0 { "" } else { "," };
@@ -101,16 +100,16 @@ pub(super) fn canonical(node: Node) -> Result<Node, FieldSetError> {
     let member = node.contains_key(".");
     for (element, child) in node {
         let Value::Object(child) = child else {
-            return Err(FieldSetError::NotAnObject(element));
+            return Err(FieldSetError::NotAnObject(element.into()));
         };
         if element == "." {
             continue;
         }
-        let element = canonical_element(element)?;
+        let element = canonical_element(element.into())?;
         out.insert(element, Value::Object(canonical(child)?));
     }
     if member && !out.is_empty() {
-        out.insert(".".to_owned(), dot());
+        out.insert(".", dot());
     }
     Ok(out)
 }
@@ -120,9 +119,9 @@ fn canonical_element(element: String) -> Result<String, FieldSetError> {
         Some(("f:", _)) => return Ok(element),
         Some(("i:", index)) => index.parse::<i64>().ok().map(|index| format!("i:{index}")),
         Some(("v:", json)) => serde_json::from_str::<Value>(json).ok().map(|json| value(&json)),
-        Some(("k:", json)) => serde_json::from_str::<Map<String, Value>>(json)
-            .ok()
-            .map(|map| format!("k:{}", Value::Object(map))),
+        Some(("k:", json)) => {
+            serde_json::from_str::<Map>(json).ok().map(|map| format!("k:{}", Value::Object(map)))
+        }
         _ => None,
     };
     known.ok_or(FieldSetError::UnknownElement(element))

@@ -1,9 +1,8 @@
 //! Taking fields out of a tree.
 
-use serde_json::Value;
-
 use super::shape::{Form, Ty};
 use super::{FieldSet, Node, child, is_member, path};
+use crate::json::Value;
 
 /// The tree without the members of `fields`; a map or list that loses its last item is null.
 pub(crate) fn remove(ty: Ty<'_>, value: &Value, fields: &FieldSet) -> Value {
@@ -13,7 +12,7 @@ pub(crate) fn remove(ty: Ty<'_>, value: &Value, fields: &FieldSet) -> Value {
 fn without(ty: Ty<'_>, value: &Value, fields: &Node) -> Value {
     match ty.form(Some(value)) {
         Form::Map(map) => {
-            let mut out = serde_json::Map::new();
+            let mut out = crate::json::Map::new();
             for (name, value) in map {
                 match child(fields, &path::field(name)) {
                     None => out.insert(name.clone(), value.clone()),
@@ -34,7 +33,7 @@ fn without(ty: Ty<'_>, value: &Value, fields: &Node) -> Value {
                     Some(node) => out.push(without(item, value, node)),
                 }
             }
-            if out.is_empty() { Value::Null } else { Value::Array(out) }
+            if out.is_empty() { Value::Null } else { Value::from(out) }
         }
         Form::Leaf | Form::Wild if fields.is_empty() => value.clone(),
         Form::Leaf if !value.is_object() && !value.is_array() => value.clone(),

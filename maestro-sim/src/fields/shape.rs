@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use serde_json::{Map, Value, json};
-
 use super::path;
+use crate::json::{Map, Text, Value, json};
 use crate::schema::{Encoding, Kind, ListType, Schema, parse};
 
 /// The type of one node of a tree, as far as merging is concerned.
@@ -25,7 +24,7 @@ pub(crate) enum Form<'s, 'v> {
     /// A scalar, or a map or list that only changes as a whole.
     Leaf,
     /// A map whose fields have their own owners.
-    Map(&'v Map<String, Value>),
+    Map(&'v Map),
     /// A list whose items have their own owners.
     List(Items<'s>, &'v [Value]),
 }
@@ -128,7 +127,7 @@ impl<'s> Ty<'s> {
     where
         's: 'v,
     {
-        static EMPTY: Value = Value::String(String::new());
+        static EMPTY: Value = Value::String(Text::new());
         let default = || {
             let field = self.schema?.properties.get(key)?;
             // A text that Go always writes is empty where nobody says it.

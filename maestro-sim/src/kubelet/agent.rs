@@ -6,10 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-
 use crate::api::Status;
 use crate::controller::{Change, Context, Controller, Next, Queue, View};
+use crate::json::{Map, Value, json};
 use crate::kubelet::needs::{Missing, missing};
 use crate::kubelet::node::{LEASE_NAMESPACE, LEASES, NODES, NodeSpec};
 use crate::kubelet::{Around, Outline, PodState, Step, step};
@@ -337,7 +336,7 @@ fn remove(pod: &Object, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Sta
 fn difference(old: &Value, new: &Value) -> Value {
     let (Value::Object(old), Value::Object(new)) = (old, new) else { return new.clone() };
     let mut patch = Map::new();
-    for name in old.keys().filter(|name| !new.contains_key(*name)) {
+    for name in old.keys().filter(|name| !new.contains_key(name)) {
         patch.insert(name.clone(), Value::Null);
     }
     for (name, value) in new {

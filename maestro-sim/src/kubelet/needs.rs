@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::kubelet::spec::containers;
 use crate::object::{GroupResource, Object, at};
 use crate::quantity::Quantity;

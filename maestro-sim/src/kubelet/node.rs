@@ -1,7 +1,6 @@
 //! The Node and Lease objects by which a kubelet makes itself known.
 
-use serde_json::{Map, Value, json};
-
+use crate::json::{Map, Value, json};
 use crate::object::GroupResource;
 use crate::workload::draw::mix;
 
@@ -18,11 +17,11 @@ pub struct NodeSpec {
     /// Its name.
     pub name: String,
     /// Labels besides the well-known ones.
-    pub labels: Map<String, Value>,
+    pub labels: Map,
     /// `spec.taints`, an array.
     pub taints: Vec<Value>,
     /// `status.capacity` as quantities; also what is allocatable.
-    pub capacity: Map<String, Value>,
+    pub capacity: Map,
     /// Its number in the cluster, from which its addresses follow.
     pub index: u32,
     /// `status.nodeInfo.kubeletVersion`, for example `v1.37.0`.
@@ -80,7 +79,7 @@ impl NodeSpec {
         }
         let mut spec = json!({"providerID": format!("maestro://{}", self.name)});
         if let Some(map) = spec.as_object_mut().filter(|_| !self.taints.is_empty()) {
-            map.insert("taints".into(), self.taints.clone().into());
+            map.insert("taints", self.taints.clone().into());
         }
         json!({
             "apiVersion": "v1", "kind": "Node",

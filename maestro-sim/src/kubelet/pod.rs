@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::kubelet::container::{self, Container};
 use crate::kubelet::spec::{ContainerSpec, Role, containers, seconds};
 use crate::kubelet::state::{PodState, Verdict, parse};

@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::kubelet::spec::ContainerSpec;
 use crate::workload::Behaviour;
 

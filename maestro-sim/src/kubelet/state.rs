@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::kubelet::container::{self, Container};
 use crate::object::at;
 

@@ -3,8 +3,7 @@
 //! Conditions that others own are kept as they are. Source: `pkg/kubelet/kubelet_pods.go` and
 //! `pkg/kubelet/status/generate.go`.
 
-use serde_json::{Map, Value, json};
-
+use crate::json::{Map, Value, json};
 use crate::kubelet::container::{Container, Exit, Stage, pull_backs_off, pull_error};
 use crate::kubelet::pod::{Pass, Phase};
 use crate::kubelet::spec::{ContainerSpec, Role};
@@ -24,51 +23,51 @@ pub fn build(pass: &Pass<'_>) -> Value {
         return Value::Object(status);
     }
     let phase = pass.phase();
-    status.insert("phase".into(), phase.as_str().into());
+    status.insert("phase", phase.as_str().into());
     if let Some(verdict) = pass.state.verdict.as_ref().filter(|_| phase == Phase::Failed) {
-        status.insert("reason".into(), verdict.reason.as_str().into());
-        status.insert("message".into(), verdict.message.as_str().into());
+        status.insert("reason", verdict.reason.as_str().into());
+        status.insert("message", verdict.message.as_str().into());
     }
     let generation = at(pass.pod, &["metadata", "generation"]).and_then(Value::as_i64);
     if let Some(generation) = generation {
-        status.insert("observedGeneration".into(), generation.into());
+        status.insert("observedGeneration", generation.into());
     }
     if let Some(accepted) = pass.state.accepted {
-        status.insert("startTime".into(), format(accepted).into());
+        status.insert("startTime", format(accepted).into());
     }
     addresses(pass, &mut status);
     container_statuses(pass, &mut status);
     let conditions = conditions(pass, phase, generation, status.get("conditions"));
-    status.insert("conditions".into(), conditions);
+    status.insert("conditions", conditions);
     if !status.contains_key("qosClass") {
-        status.insert("qosClass".into(), super::needs::qos_class(pass.pod).into());
+        status.insert("qosClass", super::needs::qos_class(pass.pod).into());
     }
     Value::Object(status)
 }
 
-fn addresses(pass: &Pass<'_>, status: &mut Map<String, Value>) {
+fn addresses(pass: &Pass<'_>, status: &mut Map) {
     let host = pass.around.host_ip.as_str();
-    status.insert("hostIP".into(), host.into());
-    status.insert("hostIPs".into(), json!([{"ip": host}]));
+    status.insert("hostIP", host.into());
+    status.insert("hostIPs", json!([{"ip": host}]));
     if pass.state.sandbox && !status.contains_key("podIP") {
         let shares = at(pass.pod, &["spec", "hostNetwork"]).and_then(Value::as_bool) == Some(true);
         let ip = if shares { host } else { pass.around.pod_ip.as_str() };
-        status.insert("podIP".into(), ip.into());
-        status.insert("podIPs".into(), json!([{"ip": ip}]));
+        status.insert("podIP", ip.into());
+        status.insert("podIPs", json!([{"ip": ip}]));
     }
 }
 
-fn container_statuses(pass: &Pass<'_>, status: &mut Map<String, Value>) {
+fn container_statuses(pass: &Pass<'_>, status: &mut Map) {
     let list = |init: bool| -> Vec<Value> {
         let picked = pass.specs.iter().filter(|spec| (spec.role != Role::Main) == init);
         picked.map(|spec| container_status(pass, spec)).collect()
     };
     let mut main = list(false);
     main.sort_by(|a, b| name_of(a).cmp(name_of(b)));
-    status.insert("containerStatuses".into(), main.into());
+    status.insert("containerStatuses", main.into());
     let init = list(true);
     if !init.is_empty() {
-        status.insert("initContainerStatuses".into(), init.into());
+        status.insert("initContainerStatuses", init.into());
     }
 }
 
@@ -97,7 +96,7 @@ fn container_status(pass: &Pass<'_>, spec: &ContainerSpec<'_>) -> Value {
         "started": container.is_started(pass.now),
     });
     if let Some(map) = status.as_object_mut().filter(|_| existed) {
-        map.insert("containerID".into(), id.into());
+        map.insert("containerID", id.into());
     }
     status
 }
@@ -113,7 +112,7 @@ fn states(pass: &Pass<'_>, spec: &ContainerSpec<'_>, container: &Container) -> (
     let waiting = |reason: &str, message: Option<String>| {
         let mut inner = json!({"reason": reason});
         if let (Some(map), Some(message)) = (inner.as_object_mut(), message) {
-            map.insert("message".into(), message.into());
+            map.insert("message", message.into());
         }
         json!({"waiting": inner})
     };
@@ -322,17 +321,17 @@ fn condition(
     let same = old.filter(|old| old.get("status").is_some_and(|s| s == status));
     let since = same.and_then(|old| old.get("lastTransitionTime")).cloned();
     let mut condition = Map::new();
-    condition.insert("type".into(), kind.into());
-    condition.insert("status".into(), status.into());
-    condition.insert("lastProbeTime".into(), Value::Null);
-    condition.insert("lastTransitionTime".into(), since.unwrap_or_else(|| format(pass.now).into()));
+    condition.insert("type", kind.into());
+    condition.insert("status", status.into());
+    condition.insert("lastProbeTime", Value::Null);
+    condition.insert("lastTransitionTime", since.unwrap_or_else(|| format(pass.now).into()));
     if let Some(generation) = generation {
-        condition.insert("observedGeneration".into(), generation.into());
+        condition.insert("observedGeneration", generation.into());
     }
     if let Err((reason, message)) = verdict {
         for (name, text) in [("reason", reason), ("message", message.as_str())] {
             if !text.is_empty() {
-                condition.insert(name.into(), text.into());
+                condition.insert(name, text.into());
             }
         }
     }

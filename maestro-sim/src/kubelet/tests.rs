@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::{Around, PodState, step};
+use crate::json::{Value, json};
 use crate::workload::{Behaviour, Control, Crash, Rule, Span, Workloads};
 
 /// Something from outside, at a time in milliseconds.
@@ -106,7 +105,7 @@ fn container(status: &Value) -> String {
         Value::Null => inner["reason"].as_str().unwrap_or("").to_owned(),
         code => format!("exit {code}"),
     };
-    let text = if kind == "running" { kind } else { detail };
+    let text = if kind == "running" { kind.to_string() } else { detail };
     format!("{}={text}/{}", status["name"].as_str().unwrap_or(""), status["restartCount"])
 }
 

@@ -1,12 +1,11 @@
 //! Server-side apply: merging a manager's configuration into an object.
 
-use serde_json::{Map, Value};
-
 use super::entry::{self, Entry, Operation};
 use super::foreign::Foreign;
 use super::{Write, managed_fields, set_managed_fields, take};
 use crate::fields::diff::{Diff, UNOWNED_METADATA};
 use crate::fields::{FieldSet, merge, of, remove};
+use crate::json::{Map, Value};
 
 /// The annotation in which `kubectl apply` keeps what it applied.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -125,7 +124,7 @@ fn own_entry<'e>(write: &Write<'_>, entries: &'e mut [Entry]) -> Option<&'e mut 
 fn claim(write: &Write<'_>, applied: &Value, entries: &mut Vec<Entry>) -> Option<FieldSet> {
     let fields = applied_fields(write, applied);
     if let Some(own) = own_entry(write, entries) {
-        write.api_version.clone_into(&mut own.api_version);
+        own.api_version = write.api_version.into();
         return Some(std::mem::replace(&mut own.fields, fields));
     }
     entries.push(Entry { time: None, ..Entry::new(write, Operation::Apply, fields) });
@@ -301,6 +300,6 @@ fn sync_last_applied(write: &Write<'_>, applied: &Value, merged: &mut Value) {
     }
     let annotations = merged.get_mut("metadata").and_then(|m| m.get_mut("annotations"));
     if let Some(Value::Object(annotations)) = annotations {
-        annotations.insert(LAST_APPLIED.to_owned(), Value::String(format!("{config}\n")));
+        annotations.insert(LAST_APPLIED.to_owned(), Value::from(format!("{config}\n")));
     }
 }

@@ -1,9 +1,8 @@
 //! One entry of `managedFields`: reading, writing, ordering, and the cap on their number.
 
-use serde_json::{Map, Value};
-
 use super::Write;
 use crate::fields::FieldSet;
+use crate::json::{Map, Text, Value};
 
 /// The most entries of updates an object keeps; the oldest are merged into one.
 const MAX_UPDATE_ENTRIES: usize = 10;
@@ -21,11 +20,11 @@ pub(super) enum Operation {
 /// One manager's fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
-    pub(super) manager: String,
+    pub(super) manager: Text,
     pub(super) operation: Operation,
-    pub(super) api_version: String,
-    pub(super) subresource: String,
-    pub(super) time: Option<String>,
+    pub(super) api_version: Text,
+    pub(super) subresource: Text,
+    pub(super) time: Option<Text>,
     pub(super) fields: FieldSet,
 }
 
@@ -33,10 +32,10 @@ impl Entry {
     /// A new entry of the writer, dated now.
     pub(super) fn new(write: &Write<'_>, operation: Operation, fields: FieldSet) -> Self {
         Self {
-            manager: write.manager.to_owned(),
+            manager: write.manager.into(),
             operation,
-            api_version: write.api_version.to_owned(),
-            subresource: write.subresource.to_owned(),
+            api_version: write.api_version.into(),
+            subresource: write.subresource.into(),
             time: write.time(),
             fields,
         }
@@ -81,7 +80,7 @@ fn decode_one(value: Value, trusted: bool) -> Option<Entry> {
     let Value::Object(mut map) = value else { return None };
     let mut text = |name: &str| match map.remove(name) {
         Some(Value::String(text)) => text,
-        _ => String::new(),
+        _ => Text::new(),
     };
     let operation = match text("operation").as_str() {
         "Apply" => Operation::Apply,
@@ -118,16 +117,16 @@ fn encode_one(entry: Entry) -> Value {
     };
     let mut map = Map::new();
     let mut put = |name: &str, value: Value| map.insert(name.to_owned(), value);
-    put("apiVersion", Value::String(entry.api_version));
-    put("fieldsType", Value::String("FieldsV1".to_owned()));
+    put("apiVersion", Value::from(entry.api_version));
+    put("fieldsType", Value::from("FieldsV1".to_owned()));
     put("fieldsV1", entry.fields.into_value());
-    put("manager", Value::String(entry.manager));
-    put("operation", Value::String(operation.to_owned()));
+    put("manager", Value::from(entry.manager));
+    put("operation", Value::from(operation.to_owned()));
     if !entry.subresource.is_empty() {
-        put("subresource", Value::String(entry.subresource));
+        put("subresource", Value::from(entry.subresource));
     }
     if let Some(time) = entry.time {
-        put("time", Value::String(time));
+        put("time", Value::from(time));
     }
     Value::Object(map)
 }
@@ -150,7 +149,7 @@ pub(super) fn cap(entries: &mut Vec<Entry>) {
         let bucket = buckets.into_iter().find(|e| e.api_version == entry.api_version);
         match bucket {
             Some(bucket) if surplus > 0 => {
-                bucket.manager = ANCIENT.to_owned();
+                bucket.manager = ANCIENT.into();
                 bucket.subresource.clear();
                 bucket.fields.union(entry.fields);
                 bucket.time = entry.time;

@@ -4,17 +4,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::entry::Entry;
 use super::{View, Write};
 use crate::fields::diff::{Diff, diff};
 use crate::fields::of;
 use crate::fields::shape::Ty;
+use crate::json::{Text, Value};
 
 /// What a write changes, as each other version shows it.
 #[derive(Debug, Default)]
-pub(super) struct Foreign(BTreeMap<String, Diff>);
+pub(super) struct Foreign(BTreeMap<Text, Diff>);
 
 impl Foreign {
     /// Compares in every version that an entry is of; entries of versions that are gone go.

@@ -3,13 +3,18 @@
 //! Leases and statuses are written again and again by one manager. Then nothing of `managedFields`
 //! changes but one date, and no set of fields has to be taken apart and put together.
 
-use serde_json::Value;
-
 use super::{Write, managed_fields, set_managed_fields};
 use crate::fields::diff::Diff;
+use crate::json::Value;
 
-/// Does the bookkeeping of such a write; false, and nothing done, when it is another one.
-pub(super) fn same_owners(write: &Write<'_>, old: &Value, new: &mut Value) -> bool {
+/// Does the bookkeeping of such a write; false, and nothing done, when it is another one. What
+/// differs is left in `found` where it was looked at.
+pub(super) fn same_owners(
+    write: &Write<'_>,
+    old: &Value,
+    new: &mut Value,
+    found: &mut Option<Diff>,
+) -> bool {
     let Some(live @ Value::Array(entries)) = managed_fields(old) else { return false };
     let sent = managed_fields(new);
     let is_kept = sent == Some(live);
@@ -17,7 +22,7 @@ pub(super) fn same_owners(write: &Write<'_>, old: &Value, new: &mut Value) -> bo
     if !is_kept && sent.is_some() && write.subresource.is_empty() {
         return false;
     }
-    let Diff { changed, removed } = write.diff(old, new);
+    let Diff { changed, removed } = found.insert(write.diff(old, new));
     if !removed.is_empty() {
         return false;
     }
@@ -66,7 +71,7 @@ fn date(object: &mut Value, own: usize, now: &str) {
         Some(Value::String(time)) if time == now => return,
         Some(time) => *time = now.into(),
         None => {
-            entry.insert("time".to_owned(), now.into());
+            entry.insert("time", now.into());
         }
     }
     entries.sort_by(|a, b| age(a).cmp(&age(b)));

@@ -4,9 +4,8 @@
 
 mod apply;
 
-use serde_json::json;
-
 use super::*;
+use crate::json::json;
 use crate::schema::parse::parse;
 
 /// A typed kind with every way to merge, and a custom kind.
@@ -128,7 +127,7 @@ fn describe(object: &Value) -> Value {
         }
     }
     let entries = managed_fields(object).map(|v| entry::decode(v.clone(), false).unwrap());
-    let managers: Map<String, Value> = entries
+    let managers: Map = entries
         .unwrap_or_default()
         .into_iter()
         .map(|entry| {
@@ -142,7 +141,7 @@ fn describe(object: &Value) -> Value {
             (name, json!(entry.fields.paths().join(" ")))
         })
         .collect();
-    out.insert("managers".to_owned(), Value::Object(managers));
+    out.insert("managers", Value::Object(managers));
     Value::Object(out)
 }
 
@@ -254,7 +253,7 @@ fn old_updates_become_ancient() {
             json!({"update": format!("m{i:02}"), "spec": {"tags": names.collect::<Vec<_>>()}})
         })
         .collect();
-    let managers = history(&Value::Array(steps));
+    let managers = history(&Value::from(steps));
     let managers = managers["managers"].as_object().unwrap();
     assert_eq!(managers.len(), 10);
     assert_eq!(

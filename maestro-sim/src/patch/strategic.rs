@@ -5,10 +5,9 @@
 
 mod order;
 
-use serde_json::{Map, Value};
-
 use super::{PatchError, go_print};
 use crate::fields::shape::object_meta;
+use crate::json::{Array, Map, Value};
 use crate::schema::Schema;
 
 const DIRECTIVE: &str = "$patch";
@@ -87,11 +86,7 @@ fn malformed(what: &str) -> PatchError {
 }
 
 /// Merges `patch` into `live`, directives first, then field by field.
-fn merge_map(
-    node: Node<'_>,
-    live: &mut Map<String, Value>,
-    patch: &Map<String, Value>,
-) -> Result<(), PatchError> {
+fn merge_map(node: Node<'_>, live: &mut Map, patch: &Map) -> Result<(), PatchError> {
     match patch.get(DIRECTIVE) {
         None => {}
         Some(Value::String(word)) if word == "merge" => {}
@@ -126,10 +121,7 @@ fn merge_map(
 }
 
 /// `$retainKeys` names all fields that may stay; the patch may set no others.
-fn retain_keys(
-    live: &mut Map<String, Value>,
-    patch: &Map<String, Value>,
-) -> Result<(), PatchError> {
+fn retain_keys(live: &mut Map, patch: &Map) -> Result<(), PatchError> {
     let Some(keep) = patch.get(RETAIN_KEYS) else { return Ok(()) };
     let Value::Array(keep) = keep else {
         return Err(malformed("invalid patch format of retainKeys"));
@@ -146,11 +138,7 @@ fn retain_keys(
 }
 
 /// Takes the listed values out of a list of scalars.
-fn delete_from(
-    live: &mut Map<String, Value>,
-    name: &str,
-    values: &Value,
-) -> Result<(), PatchError> {
+fn delete_from(live: &mut Map, name: &str, values: &Value) -> Result<(), PatchError> {
     let Value::Array(values) = values else {
         return Err(malformed("invalid patch format of primitive list"));
     };
@@ -163,8 +151,8 @@ fn delete_from(
 /// Merges the lists that come with a `$setElementOrder`, and returns their names.
 fn order_lists<'p>(
     node: Node<'_>,
-    live: &mut Map<String, Value>,
-    patch: &'p Map<String, Value>,
+    live: &mut Map,
+    patch: &'p Map,
 ) -> Result<Vec<&'p str>, PatchError> {
     let mut done = Vec::new();
     for (key, wanted) in patch {
@@ -183,7 +171,7 @@ fn order_lists<'p>(
         if let Some(Value::Array(merged)) = live.get_mut(name) {
             let server = before.unwrap_or_default();
             let taken = std::mem::take(merged);
-            *merged = order::arrange(child.merge_key(), taken, wanted, &server);
+            *merged = order::arrange(child.merge_key(), taken.into_vec(), wanted, &server).into();
         }
         done.push(name);
     }
@@ -192,7 +180,7 @@ fn order_lists<'p>(
 
 fn merge_field(
     node: Node<'_>,
-    live: &mut Map<String, Value>,
+    live: &mut Map,
     name: &str,
     patch: &Value,
 ) -> Result<(), PatchError> {
@@ -217,7 +205,7 @@ fn merge_field(
     }
 }
 
-fn merge_list(node: Node<'_>, live: &mut Vec<Value>, patch: &[Value]) -> Result<(), PatchError> {
+fn merge_list(node: Node<'_>, live: &mut Array, patch: &[Value]) -> Result<(), PatchError> {
     if live.iter().chain(patch).any(Value::is_array) {
         return Err(PatchError::Failed("lists of lists are not supported".to_owned()));
     }
@@ -238,7 +226,7 @@ fn merge_list(node: Node<'_>, live: &mut Vec<Value>, patch: &[Value]) -> Result<
             }
         }
         let merged = std::mem::take(live);
-        *live = order::arrange(None, merged, patch, &server);
+        *live = order::arrange(None, merged.into_vec(), patch, &server).into();
         return Ok(());
     }
     let Some(key) = node.merge_key() else {
@@ -258,7 +246,7 @@ fn merge_list(node: Node<'_>, live: &mut Vec<Value>, patch: &[Value]) -> Result<
         }
     }
     let merged = std::mem::take(live);
-    *live = order::arrange(Some(key), merged, &patch, &server);
+    *live = order::arrange(Some(key), merged.into_vec(), &patch, &server).into();
     Ok(())
 }
 
@@ -266,7 +254,7 @@ fn merge_list(node: Node<'_>, live: &mut Vec<Value>, patch: &[Value]) -> Result<
 /// makes the rest of the patch the whole list. Returns the items left to merge, none if the list
 /// was replaced.
 fn special_items(
-    live: &mut Vec<Value>,
+    live: &mut Array,
     patch: &[Value],
     key: &str,
 ) -> Result<Option<Vec<Value>>, PatchError> {
@@ -290,7 +278,7 @@ fn special_items(
         }
     }
     if replace {
-        *live = rest;
+        *live = rest.into();
         return Ok(None);
     }
     Ok(Some(rest))

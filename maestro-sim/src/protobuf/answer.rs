@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
-use serde_json::Value;
 
 use super::media::Wire;
 use super::{MEDIA_TYPE, encode, envelope, message_of};
@@ -13,6 +12,7 @@ use crate::api::read::List;
 use crate::api::server::{self, Handled};
 use crate::api::yaml::{self, Layout};
 use crate::body::Body;
+use crate::json::Value;
 
 /// The HTTP answer of anything but a watch, in the form that a client wants.
 pub fn answer(wire: Wire, handled: Handled) -> Response<Body> {

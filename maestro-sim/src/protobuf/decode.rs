@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value};
 
 use super::special;
 use super::table::{Field, Message, MessageId, Shape, Type, Unset, table};
 use super::wire::{Found, Reader};
+use crate::json::{Map, Value};
 
 /// Levels of JSON in a body; more than that the parser of JSON bodies refuses, too.
 pub(super) const DEPTH: usize = 127;
@@ -27,8 +27,8 @@ pub(super) fn message(
     kind: &str,
 ) -> Result<Value, String> {
     let mut map = Map::new();
-    map.insert("apiVersion".into(), api_version.into());
-    map.insert("kind".into(), kind.into());
+    map.insert("apiVersion", api_version.into());
+    map.insert("kind", kind.into());
     Decoder { room: VALUES }.fields(table().message(id), raw, &mut map, 1)?;
     Ok(Value::Object(map))
 }
@@ -48,7 +48,7 @@ impl Decoder {
         &mut self,
         message: &Message,
         raw: &[u8],
-        map: &mut Map<String, Value>,
+        map: &mut Map,
         depth: usize,
     ) -> Result<(), String> {
         if depth > DEPTH {
@@ -83,7 +83,7 @@ impl Decoder {
         &mut self,
         field: &Field,
         found: Found<'_>,
-        map: &mut Map<String, Value>,
+        map: &mut Map,
         depth: usize,
     ) -> Result<(), String> {
         self.spend()?;
@@ -94,14 +94,14 @@ impl Decoder {
                     return self.fields(table().message(id), raw, map, depth);
                 }
                 let value = self.nested(id, raw, map.remove(field.name), depth)?;
-                map.insert(field.name.into(), value);
+                map.insert(field.name, value);
             }
             (Shape::One, of) => {
                 let value = self.value(&field.go_name, of, found, depth)?;
                 if is_left_out(field, &value) {
                     map.remove(field.name);
                 } else {
-                    map.insert(field.name.into(), value);
+                    map.insert(field.name, value);
                 }
             }
             (Shape::List, of) => self.list(field, of, found, map, depth)?,
@@ -125,7 +125,7 @@ impl Decoder {
         field: &Field,
         of: Type,
         found: Found<'_>,
-        map: &mut Map<String, Value>,
+        map: &mut Map,
         depth: usize,
     ) -> Result<(), String> {
         let (name, mut items) = (&*field.go_name, Vec::new());
@@ -140,8 +140,8 @@ impl Decoder {
             (of, found) => items.push(self.value(name, of, found, depth + 1)?),
         }
         match map.get_mut(field.name) {
-            Some(Value::Array(list)) => list.append(&mut items),
-            _ => drop(map.insert(field.name.into(), items.into())),
+            Some(Value::Array(list)) => list.extend(items),
+            _ => drop(map.insert(field.name, items.into())),
         }
         Ok(())
     }
@@ -193,7 +193,7 @@ impl Decoder {
     }
 
     /// Puts in what Go shows of fields that a message left out.
-    fn fill(&mut self, message: &Message, map: &mut Map<String, Value>) -> Result<(), String> {
+    fn fill(&mut self, message: &Message, map: &mut Map) -> Result<(), String> {
         for field in &message.fields {
             let value = match (field.unset, field.of) {
                 (Unset::Struct, Type::Message(id)) if field.name.is_empty() => {
@@ -207,7 +207,7 @@ impl Decoder {
                 (Unset::Always | Unset::Struct, of) => zero_of(of),
             };
             self.spend()?;
-            map.insert(field.name.into(), value);
+            map.insert(field.name, value);
         }
         Ok(())
     }

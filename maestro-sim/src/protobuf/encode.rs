@@ -3,11 +3,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value};
 
 use super::special;
 use super::table::{Field, Message, MessageId, Shape, Type, table};
 use super::wire::Writer;
+use crate::json::{Map, Name, Value};
 
 /// Writes an object as a message.
 pub(super) fn message(id: MessageId, value: &Value) -> Result<Vec<u8>, String> {
@@ -37,11 +37,7 @@ pub(super) fn list<'a>(
     Ok(writer.finish())
 }
 
-fn fields(
-    writer: &mut Writer,
-    message: &Message,
-    map: Option<&Map<String, Value>>,
-) -> Result<(), String> {
+fn fields(writer: &mut Writer, message: &Message, map: Option<&Map>) -> Result<(), String> {
     for of in message.fields.iter().rev() {
         match of.of {
             Type::Message(id) if of.name.is_empty() => {
@@ -69,7 +65,7 @@ fn field(writer: &mut Writer, field: &Field, value: Option<&Value>) -> Result<()
             .rev()
             .try_for_each(|item| one(writer, number, of, Some(item).filter(|v| !v.is_null()))),
         (Shape::Map, Some(Value::Object(map))) => {
-            let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+            let mut entries: Vec<(&Name, &Value)> = map.iter().collect();
             entries.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
             for (key, value) in entries {
                 let mark = writer.mark();

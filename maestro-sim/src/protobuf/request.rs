@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use serde_json::{Value, json};
 
 use super::media::{Wire, wanted};
 use super::{DecodeError, decode};
 use crate::api::registry::Served;
 use crate::api::{Form, Status, Verb};
+use crate::json::{Value, json};
 
 /// The media types of bodies and answers, as messages list them.
 const ALL: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";

@@ -4,12 +4,12 @@
 //! `k8s.io/apiextensions-apiserver`.
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::decode::{DEPTH, Decoder, bytes};
 use super::encode;
 use super::table::{Type, table};
 use super::wire::{Found, Reader, Writer};
+use crate::json::{Array, Value};
 
 /// Reads a message of such a type.
 pub(super) fn read(
@@ -40,7 +40,7 @@ pub(super) fn double(name: &str, number: f64) -> Result<Value, String> {
         // Its text is that of an integer, and so is what is read from it.
         return format!("{number:.0}").parse::<i64>().map(Value::from).map_err(|e| e.to_string());
     }
-    serde_json::Number::from_f64(number)
+    crate::json::Number::from_f64(number)
         .map(Value::Number)
         .ok_or_else(|| format!("json: unsupported value: {number} for field {name}"))
 }
@@ -129,14 +129,14 @@ fn levels(value: &Value) -> usize {
 }
 
 fn items(name: &str, raw: &[u8]) -> Result<Value, String> {
-    let mut list = Vec::new();
+    let mut list = Array::new();
     let mut reader = Reader::new(raw, "Items");
     while let Some((number, found)) = reader.next()? {
         if number == 1 {
             list.push(String::from_utf8_lossy(bytes(name, found)?).into());
         }
     }
-    Ok(Value::Array(list))
+    Ok(Value::from(list))
 }
 
 fn schema_or(
@@ -146,7 +146,7 @@ fn schema_or(
     raw: &[u8],
     depth: usize,
 ) -> Result<Value, String> {
-    let (mut schema, mut list, mut allows) = (None, Vec::new(), false);
+    let (mut schema, mut list, mut allows) = (None, Array::new(), false);
     let id = table().schema;
     let mut reader = Reader::new(raw, "JSONSchemaProps");
     while let Some((number, found)) = reader.next()? {
@@ -168,7 +168,7 @@ fn schema_or(
         }
     }
     Ok(match (list.is_empty(), schema) {
-        (false, _) => Value::Array(list),
+        (false, _) => Value::from(list),
         (true, Some(schema)) => schema,
         (true, None) if of == Type::SchemaOrBool => allows.into(),
         (true, None) => Value::Null,

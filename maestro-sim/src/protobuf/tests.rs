@@ -1,11 +1,11 @@
 //! Both ways and back: what the server stores of every kind, what is random, what is broken.
 
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
 
 use super::table::table;
 use super::{DecodeError, decode, encode, watch};
 use crate::facts::facts;
+use crate::json::{Map, Value, json};
 use crate::rng::Stream;
 use crate::schema::{Kind, Schema};
 use crate::typed;

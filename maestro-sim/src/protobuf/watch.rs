@@ -4,11 +4,11 @@
 //! Source: <https://kubernetes.io/docs/reference/using-api/api-concepts/#kubernetes-protobuf-encoding>.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use serde_json::{Value, json};
 
 use super::wire::{Found, Reader, Writer};
 use super::{DecodeError, decode, encode};
 use crate::api::Status;
+use crate::json::{Value, json};
 
 /// One event as a frame. An object that cannot be encoded becomes an ERROR.
 pub fn frame(kind: &str, object: &Value) -> Bytes {

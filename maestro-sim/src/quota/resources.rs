@@ -2,8 +2,7 @@
 //!
 //! Source: `k8s.io/component-helpers/resource/helpers.go`.
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::object::at;
 pub use crate::scheduler::pod::amounts;
 use crate::scheduler::pod::{Amounts, add, together};

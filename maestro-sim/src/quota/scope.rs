@@ -2,8 +2,7 @@
 //!
 //! Source: <https://kubernetes.io/docs/concepts/policy/resource-quotas/#quota-scopes>.
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::kubelet::needs::qos_class;
 use crate::object::{GroupResource, Object, at};
 

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::api::Status;
 use crate::controller::{Change, Context, Controller, Next, Queue, View};
+use crate::json::json;
 use crate::object::{GroupResource, Key, Object};
 use crate::scheduler::Sight;
 use crate::scheduler::cluster::Cluster;

@@ -1,7 +1,6 @@
 //! Which nodes a pod names, selects or prefers, and which accept pods at all.
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::scheduler::cluster::NodeInfo;
 use crate::scheduler::selector::{list, node_matches, term_matches};
 use crate::scheduler::taints::tolerates;

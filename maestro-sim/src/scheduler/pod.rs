@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
+use crate::json::{Map, Value};
 use crate::object::{Key, Object, at};
 use crate::quantity::Quantity;
 
@@ -39,7 +38,7 @@ impl PodInfo {
     }
 
     /// The pod's labels.
-    pub fn labels(&self) -> Option<&Map<String, Value>> {
+    pub fn labels(&self) -> Option<&Map> {
         self.object.labels()
     }
 
@@ -52,7 +51,7 @@ impl PodInfo {
 /// Reads a list of resources; malformed amounts count as absent (the API server refuses them).
 pub fn amounts(list: Option<&Value>) -> Amounts {
     let entries = list.and_then(Value::as_object).into_iter().flatten();
-    entries.filter_map(|(name, value)| Some((name.clone(), quantity(value)?))).collect()
+    entries.filter_map(|(name, value)| Some((name.to_string(), quantity(value)?))).collect()
 }
 
 fn quantity(value: &Value) -> Option<Quantity> {

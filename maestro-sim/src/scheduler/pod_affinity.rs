@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-
+use crate::json::{Map, Value};
 use crate::object::at;
 use crate::scheduler::cluster::NodeInfo;
 use crate::scheduler::pod::PodInfo;
@@ -79,12 +78,7 @@ fn topology_key(term: &Value) -> &str {
 }
 
 /// Whether a term of `owner` picks a pod with these labels in this namespace.
-fn picks(
-    term: &Value,
-    owner: &PodInfo,
-    namespace: &str,
-    labels: Option<&Map<String, Value>>,
-) -> bool {
+fn picks(term: &Value, owner: &PodInfo, namespace: &str, labels: Option<&Map>) -> bool {
     let named = list(term, "namespaces");
     let everywhere = term.get("namespaceSelector").is_some_and(Value::is_object);
     let here = if named.is_empty() {
@@ -93,9 +87,8 @@ fn picks(
         everywhere || named.iter().any(|n| n.as_str() == Some(namespace))
     };
     let owner_labels = owner.labels();
-    let value = |labels: Option<&Map<String, Value>>, key: &Value| {
-        labels.and_then(|l| l.get(key.as_str()?)).cloned()
-    };
+    let value =
+        |labels: Option<&Map>, key: &Value| labels.and_then(|l| l.get(key.as_str()?)).cloned();
     let same = |key: &Value| value(owner_labels, key) == value(labels, key);
     here && labels_match(term.get("labelSelector"), labels)
         && list(term, "matchLabelKeys").iter().all(same)

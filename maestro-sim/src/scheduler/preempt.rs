@@ -75,6 +75,6 @@ fn victims(sight: &Sight<'_>, node: &NodeInfo) -> Option<Preemption> {
 /// Sorts the most important first: higher priority, then longer running.
 fn importance(pod: &PodInfo) -> (i64, String) {
     let started = at(pod.object.value(), &["status", "startTime"]);
-    let started = started.and_then(serde_json::Value::as_str).unwrap_or("~");
+    let started = started.and_then(crate::json::Value::as_str).unwrap_or("~");
     (-pod.priority, started.to_owned())
 }

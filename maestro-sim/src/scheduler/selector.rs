@@ -1,11 +1,10 @@
 //! Label selectors and node selector terms.
 
-use serde_json::{Map, Value};
-
+use crate::json::{Map, Value};
 use crate::scheduler::cluster::NodeInfo;
 
 /// Whether labels satisfy a `metav1.LabelSelector`; an absent selector matches nothing.
-pub fn labels_match(selector: Option<&Value>, labels: Option<&Map<String, Value>>) -> bool {
+pub fn labels_match(selector: Option<&Value>, labels: Option<&Map>) -> bool {
     let Some(selector) = selector.filter(|s| s.is_object()) else { return false };
     let exact = selector.get("matchLabels").and_then(Value::as_object);
     let label = |name: &str| labels.and_then(|l| l.get(name)).and_then(Value::as_str);
@@ -30,7 +29,7 @@ pub fn term_matches(term: &Value, node: &NodeInfo) -> bool {
 
 /// The elements of an array field.
 pub fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value.get(field).and_then(Value::as_array).map_or(&[], |list| list.as_slice())
 }
 
 fn expression<'v>(e: &Value, value: impl Fn(&str) -> Option<&'v str>) -> bool {

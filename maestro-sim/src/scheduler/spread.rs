@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
-
+use crate::json::{Map, Value, json};
 use crate::object::at;
 use crate::scheduler::cluster::NodeInfo;
 use crate::scheduler::node_affinity::selects;
@@ -79,10 +78,8 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     at(value, &[field]).and_then(Value::as_str).unwrap_or("")
 }
 
-fn picks(constraint: &Value, sight: &Sight<'_>, labels: Option<&Map<String, Value>>) -> bool {
-    let of = |labels: Option<&Map<String, Value>>, key: &Value| {
-        labels.and_then(|l| l.get(key.as_str()?)).cloned()
-    };
+fn picks(constraint: &Value, sight: &Sight<'_>, labels: Option<&Map>) -> bool {
+    let of = |labels: Option<&Map>, key: &Value| labels.and_then(|l| l.get(key.as_str()?)).cloned();
     let keys = at(constraint, &["matchLabelKeys"]).and_then(Value::as_array);
     let mut keys = keys.into_iter().flatten();
     labels_match(constraint.get("labelSelector"), labels)

@@ -1,7 +1,6 @@
 //! Taints and tolerations.
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::object::at;
 use crate::scheduler::cluster::NodeInfo;
 use crate::scheduler::{Plugin, Refusal, Sight};

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::cluster::Cluster;
 use super::pick::{filter, pick};
 use super::pod::PodInfo;
 use super::preempt::preempt;
 use super::{Sight, volumes};
 use crate::controller::View;
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object};
 
 /// `nodes`, `pods` (with their node) and others as YAML; then what becomes of `pod`.
@@ -51,7 +50,7 @@ fn check(world: &str, pod: &str) -> String {
 }
 
 fn items(world: &Value, list: &str) -> Vec<Value> {
-    world.get(list).and_then(Value::as_array).cloned().unwrap_or_default()
+    world.get(list).and_then(Value::as_array).cloned().unwrap_or_default().into_vec()
 }
 
 fn put(view: &mut View, resource: &GroupResource, value: Value) {
@@ -82,8 +81,8 @@ fn pod_object(short: Value) -> Value {
         map.entry("containers").or_insert(json!([
             {"name": "c", "image": "i", "resources": {"requests": {"cpu": short["cpu"]}}}
         ]));
-        map.insert("nodeName".into(), short["node"].clone());
-        map.insert("priority".into(), short["priority"].clone());
+        map.insert("nodeName", short["node"].clone());
+        map.insert("priority", short["priority"].clone());
     }
     json!({
         "metadata": {"name": short["name"], "namespace": "x", "uid": short["name"],

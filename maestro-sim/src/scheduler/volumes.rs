@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::object::{GroupResource, Key, Object};
 use crate::scheduler::cluster::NodeInfo;
 use crate::scheduler::pod::PodInfo;

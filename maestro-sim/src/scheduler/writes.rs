@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::Context;
+use crate::json::{Value, json};
 use crate::object::{Key, Object};
 use crate::scheduler::agent::{NAME, PODS};
 use crate::scheduler::pod::PodInfo;

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::{Constraints, Encoding, Kind, ListType, PatchStrategy, Rule, Schema};
+use crate::json::Value;
 
 /// Reads one node and all below it.
 pub fn parse(value: &Value) -> Schema {

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::Value;
-
 use super::SelectorError;
+use crate::json::Value;
 
 /// One comparison of a field with a text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
 use super::SelectorError;
 use super::lex::{Token, tokens};
 use super::validate::{key_problem, value_problem};
+use crate::json::{Map, Name, Value};
 
 /// How a requirement compares a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,7 +169,7 @@ impl LabelSelector {
         let labels = map.get("matchLabels").and_then(Value::as_object);
         for (key, value) in labels.into_iter().flatten() {
             let value = value.as_str().unwrap_or_default().to_owned();
-            requirements.push(Requirement::new(key.clone(), Operator::In, vec![value], true)?);
+            requirements.push(Requirement::new(key.to_string(), Operator::In, vec![value], true)?);
         }
         let expressions = map.get("matchExpressions").and_then(Value::as_array);
         for expression in expressions.into_iter().flatten() {
@@ -184,10 +183,10 @@ impl LabelSelector {
     ///
     /// # Errors
     /// The text a real server answers with for a malformed key or value.
-    pub fn from_labels(labels: &Map<String, Value>) -> Result<Self, SelectorError> {
-        let requirement = |(key, value): (&String, &Value)| {
+    pub fn from_labels(labels: &Map) -> Result<Self, SelectorError> {
+        let requirement = |(key, value): (&Name, &Value)| {
             let value = value.as_str().unwrap_or_default().to_owned();
-            Requirement::new(key.clone(), Operator::In, vec![value], true)
+            Requirement::new(key.to_string(), Operator::In, vec![value], true)
         };
         let requirements = labels.iter().map(requirement).collect::<Result<_, _>>()?;
         Ok(Self { requirements, nothing: false })
@@ -214,7 +213,7 @@ impl LabelSelector {
     }
 
     /// Whether an object with these labels (none: no labels at all) is selected.
-    pub fn matches(&self, labels: Option<&Map<String, Value>>) -> bool {
+    pub fn matches(&self, labels: Option<&Map>) -> bool {
         !self.nothing
             && self.requirements.iter().all(|requirement| {
                 let value = labels.and_then(|l| l.get(&requirement.key));

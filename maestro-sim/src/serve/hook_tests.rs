@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -11,6 +10,7 @@ use tokio_rustls::rustls::{ServerConfig, crypto};
 
 use super::tests::{Served, start};
 use super::*;
+use crate::json::{Value, json};
 
 /// What the webhook says: pods get a label, and nothing may be called `no`.
 fn answer(review: &Value) -> Value {

@@ -12,7 +12,6 @@ use kube_cel::KubeCelExt;
 use kube_cel::cel::objects::OptionalValue;
 use kube_cel::cel::parser::Parser;
 use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value as CelValue};
-use serde_json::Value;
 
 use super::cache::Cache;
 use super::list;
@@ -20,6 +19,7 @@ use super::path::Path;
 use super::problem::Problem;
 use crate::api::admission::authorizer;
 use crate::api::status::Cause;
+use crate::json::Value;
 use crate::schema::{Kind, Rule, Schema};
 
 /// The most letters of an expression, and the most mistakes that are told of one: each is told

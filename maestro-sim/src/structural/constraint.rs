@@ -2,12 +2,11 @@
 //!
 //! Source of the texts: `k8s.io/kube-openapi/pkg/validation/errors`.
 
-use serde_json::{Number, Value};
-
 use super::path::Path;
 use super::problem::Problem;
 use super::{cache, format, validate};
 use crate::api::status::Cause;
+use crate::json::{Number, Value};
 use crate::schema::{Constraints, Schema};
 
 /// Adds a cause for each constraint that `value` breaks.
@@ -125,7 +124,7 @@ fn under(schema: &Schema, value: &Value, path: &Path) -> Vec<Cause> {
 fn junctors(limits: &Constraints, value: &Value, path: &Path, out: &mut Vec<Cause>) {
     // The server reports these against no field; the text names it.
     let nowhere = Path::root("<nil>");
-    let empty = Value::String(String::new());
+    let empty = Value::from(String::new());
     let mut say = |text: String, more: Vec<Cause>| {
         out.push(Problem::invalid(&nowhere, &empty, &text));
         out.extend(more);

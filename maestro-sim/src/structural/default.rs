@@ -1,7 +1,6 @@
 //! Defaults from a schema, and the nulls they replace.
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::schema::Schema;
 
 /// Fills absent fields that have a default, at every level, and drops nulls where null is not a
@@ -55,7 +54,7 @@ pub fn default(schema: &Schema, value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use crate::json::Value;
 
     #[track_caller]
     fn check(schema: &str, before: &str, after: &str) {

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 use super::path::Path;
 use super::problem::Problem;
 use crate::api::status::Cause;
+use crate::json::{Map, Value};
 use crate::schema::{ListType, Schema};
 
 /// Adds a cause for every item that repeats an earlier one.
@@ -61,7 +60,7 @@ fn same_keys(schema: &Schema, keys: &[Arc<str>], a: &Value, b: &Value) -> bool {
     !keys.is_empty() && keys.iter().all(|name| key(schema, a, name) == key(schema, b, name))
 }
 
-fn key_of(schema: &Schema, keys: &[Arc<str>], item: &Value) -> Map<String, Value> {
+fn key_of(schema: &Schema, keys: &[Arc<str>], item: &Value) -> Map {
     let parts = keys.iter().filter_map(|name| Some((name, key(schema, item, name)?)));
     parts.map(|(name, value)| (name.to_string(), value.clone())).collect()
 }

@@ -2,10 +2,9 @@
 //!
 //! Source: `k8s.io/apimachinery/pkg/util/validation/field`.
 
-use serde_json::Value;
-
 use super::path::Path;
 use crate::api::status::Cause;
+use crate::json::Value;
 
 /// Builds [`Cause`]s the way `field.Error` prints itself.
 pub struct Problem;

@@ -1,8 +1,7 @@
 //! Fields that the schema does not know: dropped on a write, or named for strict validation.
 
-use serde_json::{Map, Value};
-
 use super::path::Path;
+use crate::json::{Map, Value};
 use crate::schema::Schema;
 
 /// Drops every field that the schema does not know. The root and embedded resources keep
@@ -103,7 +102,7 @@ const METADATA: [&str; 15] = [
     "uid",
 ];
 
-fn metadata(meta: &Map<String, Value>, path: &Path, found: &mut Vec<String>) {
+fn metadata(meta: &Map, path: &Path, found: &mut Vec<String>) {
     for name in meta.keys().filter(|name| !METADATA.contains(&name.as_str())) {
         found.push(path.field(name).to_string());
     }
@@ -111,7 +110,7 @@ fn metadata(meta: &Map<String, Value>, path: &Path, found: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use crate::json::Value;
 
     #[track_caller]
     fn check(schema: &str, before: &str, after: &str, unknown: &[&str]) {

@@ -4,12 +4,11 @@
 //! again with the old object beside it, because errors in unchanged parts are let pass
 //! (KEP-4008, ratcheting).
 
-use serde_json::Value;
-
 use super::path::Path;
 use super::problem::Problem;
 use super::{cel, constraint, list};
 use crate::api::status::Cause;
+use crate::json::Value;
 use crate::schema::{Kind, Schema};
 
 /// Everything wrong with `value`; on an update, `old` is what is stored. `root` is the path of

@@ -1,8 +1,7 @@
 //! Text, numbers, amounts and times: what Go reads and how it writes them.
 
-use serde_json::Value;
-
 use super::json_type;
+use crate::json::Value;
 use crate::quantity::Quantity;
 use crate::schema::{Kind, Schema};
 

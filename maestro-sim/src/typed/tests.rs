@@ -1,8 +1,7 @@
 //! Bodies before and after decoding, and what the decoder says of wrong ones.
 
-use serde_json::Value;
-
 use crate::facts::facts;
+use crate::json::Value;
 
 #[track_caller]
 fn check(kind: &str, body: &str, expected: &str) {

@@ -6,8 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::object::{GroupResource, Key, Object, at};
 use crate::observe::{Observer, Writer};
 use crate::store::{Event, EventType, Table};

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::kubelet::Role;
 use crate::object::at;
 use crate::workload::Rule;

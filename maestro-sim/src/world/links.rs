@@ -22,7 +22,7 @@ impl World {
     /// are told with the note `crash`, once.
     pub fn crash(&mut self, link: LinkId) {
         if let Some(client) = self.links.crash(link) {
-            let details = serde_json::json!({"client": client});
+            let details = crate::json!({"client": client});
             self.note("crash", &details);
         }
     }

@@ -28,7 +28,7 @@ impl Forbidden {
     }
 
     fn heed(&self, body: &[u8]) {
-        let status = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+        let status = serde_json::from_slice::<maestro_sim::json::Value>(body).unwrap_or_default();
         let message = status["message"].as_str().unwrap_or_default();
         // Quotas, webhooks and a namespace at its end refuse with 403 as well, but no right would
         // help there.

@@ -113,7 +113,7 @@ impl Kind {
             namespace: NAMESPACE.to_owned(),
             replicas: REPLICAS,
         };
-        let list = serde_json::json!({
+        let list = maestro_sim::json!({
             "apiVersion": "v1", "kind": "List", "items": manifests::all(&choices)?});
         let name = container_name();
         let _keeper = Keeper::of_container(&name).map_err(text)?;

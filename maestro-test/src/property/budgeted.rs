@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use maestro_sim::json::Value;
 use maestro_sim::object::{GroupResource, Object};
-use serde_json::Value;
 
 use super::live::{healthy, selects};
 use super::{Class, Finding, Live, Property, Scene};
@@ -179,7 +179,7 @@ fn amount(value: &Value, of: i64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use maestro_sim::json::{Value, json};
 
     use crate::property::testing::{Run, named, uid};
 

@@ -75,7 +75,7 @@ fn active_child(pod: &Object, uid: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use maestro_sim::json::{Value, json};
 
     use crate::property::testing::{Run, named, uid};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use maestro_sim::json::{Map, Value};
 use maestro_sim::object::{GroupResource, Key, Object};
-use serde_json::{Map, Value};
 
 use super::Class;
 use crate::event::Write;
@@ -77,7 +77,7 @@ impl Live {
 
 /// Whether labels satisfy a `metav1.LabelSelector`. An empty selector selects everything, an
 /// absent one nothing.
-pub fn selects(selector: Option<&Value>, labels: Option<&Map<String, Value>>) -> bool {
+pub fn selects(selector: Option<&Value>, labels: Option<&Map>) -> bool {
     let Some(selector) = selector else { return false };
     let label = |name: &str| labels.and_then(|l| l.get(name)).and_then(Value::as_str);
     let equal = selector.get("matchLabels").and_then(Value::as_object);

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use maestro_sim::json::Value;
 use maestro_sim::object::Object;
-use serde_json::Value;
 
 use super::{Class, Ending, Finding, Live, Property, Scene};
 use crate::event::{Event, Happening, describe};
@@ -88,7 +88,7 @@ impl Property for NoOrphans {
 mod tests {
     use std::time::Duration;
 
-    use serde_json::json;
+    use maestro_sim::json::json;
 
     use crate::property::Ending;
     use crate::property::testing::{Run, named, uid};

@@ -1,8 +1,8 @@
 //! `observed-generation`: a status never speaks of a generation that does not exist, never goes
 //! back, and is never Ready for an older generation than it claims to describe.
 
+use maestro_sim::json::Value;
 use maestro_sim::object::Object;
-use serde_json::Value;
 
 use super::{Class, Finding, Property, Scene};
 use crate::event::{Event, Happening, describe};
@@ -59,7 +59,7 @@ fn observed(object: &Object) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use maestro_sim::json::{Value, json};
 
     use crate::property::testing::{Run, named};
 

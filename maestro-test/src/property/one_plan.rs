@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use maestro_sim::json::Value;
 use maestro_sim::object::Object;
-use serde_json::Value;
 
 use super::{Class, Finding, Property, Scene};
 use crate::event::{Event, Happening, describe};
@@ -96,7 +96,7 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 }
 
 fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value.get(field).and_then(Value::as_array).map_or(&[], |list| list.as_slice())
 }
 
 fn named<'a>(all: &'a [Value], name: &str) -> Option<&'a Value> {
@@ -105,7 +105,7 @@ fn named<'a>(all: &'a [Value], name: &str) -> Option<&'a Value> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use maestro_sim::json::{Value, json};
 
     use crate::property::testing::{Run, named};
 

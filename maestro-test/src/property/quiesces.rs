@@ -126,7 +126,7 @@ impl Property for Quiesces {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use maestro_sim::json::json;
 
     use crate::event::Phase;
     use crate::property::Ending;

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use maestro_sim::json::Value;
 use maestro_sim::object::{GroupResource, Key, Object};
-use serde_json::Value;
 
 use super::Class;
 use crate::event::{Write, describe};

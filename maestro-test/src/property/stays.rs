@@ -32,7 +32,7 @@ impl Property for Stays {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use maestro_sim::json::json;
 
     use crate::event::Phase;
     use crate::property::testing::{Run, named, set_status};

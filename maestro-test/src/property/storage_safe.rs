@@ -1,7 +1,7 @@
 //! `storage-safe`: no claim is deleted while its owner lives and still wants it.
 
+use maestro_sim::json::Value;
 use maestro_sim::object::{GroupResource, Object};
-use serde_json::Value;
 
 use super::{Class, Finding, Live, Property, Scene};
 use crate::event::{Event, Happening, describe};
@@ -79,7 +79,7 @@ fn ordinal(name: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use maestro_sim::json::json;
 
     use crate::property::testing::{Run, named};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use maestro_sim::api::Verb;
+use maestro_sim::json::{Value, json};
 use maestro_sim::object::{GroupResource, Key, Object};
-use serde_json::{Value, json};
 
 use super::{Ending, Violation, Watchers};
 use crate::event::{Event, Happening, Phase, Request, Write};

@@ -1,8 +1,8 @@
 //! What a scenario's steps do to the cluster, as a person with `kubectl` would.
 
 use maestro_sim::api::{Options, PatchType, Request, Verb};
+use maestro_sim::json::{Map, Value, json};
 use maestro_sim::object::Key;
-use serde_json::{Map, Value, json};
 
 use super::Recorder;
 use super::faults::pods;
@@ -101,12 +101,15 @@ fn objects(path: &std::path::Path) -> Result<Vec<Value>, String> {
         }
         let framework = json!({"apiVersion": "maestro.dev/v1alpha1", "kind": "Framework",
                                "metadata": {"name": package.name}, "spec": spec});
-        let mut all = package.manifests;
-        all.insert(0, framework);
-        return Ok(all);
+        let manifests = package.manifests.into_iter().map(Value::from);
+        return Ok(std::iter::once(framework).chain(manifests).collect());
     }
+    let documents = |file: &std::path::Path| {
+        let read = load::documents(file).map_err(plain)?;
+        Ok::<_, String>(read.into_iter().map(Value::from))
+    };
     if !path.is_dir() {
-        return load::documents(path).map_err(plain);
+        return Ok(documents(path)?.collect());
     }
     let read = |error: std::io::Error| format!("{}: {error}", path.display());
     let mut files: Vec<_> = std::fs::read_dir(path)
@@ -117,7 +120,7 @@ fn objects(path: &std::path::Path) -> Result<Vec<Value>, String> {
     files.sort();
     let mut all = Vec::new();
     for file in files {
-        all.extend(load::documents(&file).map_err(plain)?);
+        all.extend(documents(&file)?);
     }
     Ok(all)
 }

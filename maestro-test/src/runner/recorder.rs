@@ -101,7 +101,7 @@ impl Recorder {
     }
 
     /// A client's process died: of a fault, since nothing else kills one.
-    fn crashed(&self, now: Duration, details: &serde_json::Value) {
+    fn crashed(&self, now: Duration, details: &maestro_sim::json::Value) {
         let target = details["client"].as_str().unwrap_or("?").to_owned();
         self.tell(now, Happening::Fault { kind: "operator-crash", target });
     }
@@ -231,7 +231,7 @@ impl Sink for Recorder {
         Observer::requested(&mut self.clone(), now, summary);
     }
 
-    fn noted(&self, now: Duration, what: &str, details: &serde_json::Value) {
+    fn noted(&self, now: Duration, what: &str, details: &maestro_sim::json::Value) {
         Observer::noted(&mut self.clone(), now, what, details);
     }
 }
@@ -293,7 +293,7 @@ impl Observer for Recorder {
         self.feed(&mut state, Event { at: now, what: Happening::Request(what) });
     }
 
-    fn noted(&mut self, now: Duration, what: &str, details: &serde_json::Value) {
+    fn noted(&mut self, now: Duration, what: &str, details: &maestro_sim::json::Value) {
         match what {
             "crash" => return self.crashed(now, details),
             "spin" => {}

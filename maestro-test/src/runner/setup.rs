@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use maestro_core::manifests;
 use maestro_sim::boot::{self, ClusterSpec};
+use maestro_sim::json::json;
 use maestro_sim::object::Key;
 use maestro_sim::sim::Cluster;
 use maestro_sim::workload::{self, Crash, Rule, Selector, Span, WorkloadControl};
-use serde_json::json;
 
 use super::{Recorder, act};
 use crate::cluster;
@@ -35,7 +35,7 @@ pub fn simulation(cluster: &Cluster, scenario: &Scenario, recorder: &Recorder) -
 /// force: until a controller has gathered what templates may hold.
 pub async fn account(cluster: &dyn cluster::Cluster) -> Result<(), String> {
     for object in manifests::foundation(manifests::NAMESPACE)? {
-        act::apply(cluster, &object)?;
+        act::apply(cluster, &object.into())?;
     }
     let roles = cluster.served("ClusterRole", Some("rbac.authorization.k8s.io"));
     let roles = roles.ok_or("roles are not served")?;
@@ -59,7 +59,7 @@ pub fn kinds(cluster: &dyn cluster::Cluster) -> Result<(), String> {
     act::apply(cluster, &namespace)?;
     for crd in maestro_core::package::framework_crds() {
         let crd = serde_json::to_value(crd).map_err(|error| error.to_string())?;
-        act::apply(cluster, &crd)?;
+        act::apply(cluster, &crd.into())?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use kube_cel::KubeCelExt;
 use kube_cel::cel::extractors::This;
 use kube_cel::cel::objects::Key;
 use kube_cel::cel::{Context, ExecutionError, Program, Value as Cel};
-use serde_json::Value;
+use maestro_sim::json::Value;
 
 use super::suggest::nearest;
 
@@ -79,10 +79,10 @@ fn to_cel(value: &Value) -> Cel {
             Some(whole) => Cel::Int(whole),
             None => Cel::Float(number.as_f64().unwrap_or(f64::NAN)),
         },
-        Value::String(text) => Cel::String(Arc::new(text.clone())),
+        Value::String(text) => Cel::String(Arc::new(text.to_string())),
         Value::Array(items) => Cel::List(Arc::new(items.iter().map(to_cel).collect())),
         Value::Object(fields) => {
-            let fields = fields.iter().map(|(name, field)| (name.clone(), to_cel(field)));
+            let fields = fields.iter().map(|(name, field)| (name.to_string(), to_cel(field)));
             Cel::from(fields.collect::<std::collections::HashMap<String, Cel>>())
         }
     }
@@ -187,7 +187,7 @@ fn path_int(value: &Cel, path: &[&str]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::Condition;
-    use serde_json::{Value, json};
+    use maestro_sim::json::{Value, json};
 
     fn check(expression: &str, object: &Value) -> Result<bool, String> {
         Condition::compile(expression).map_err(|e| format!("{} / {}", e.0, e.1))?.holds(object)

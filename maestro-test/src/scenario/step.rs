@@ -1,9 +1,9 @@
 //! What a user of the cluster does, step by step.
 
 use maestro_core::framework::GoDuration;
+use maestro_sim::json::Map;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use super::text::{At, DurationRange};
 use crate::runner::faults::pods::PodFault;
@@ -60,7 +60,8 @@ pub struct PatchStep {
     /// Its namespace. Default `default`.
     pub namespace: Option<String>,
     /// Merged into the object's spec; null removes a field.
-    pub spec: Map<String, Value>,
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub spec: Map,
 }
 
 /// A patch of a whole object.
@@ -74,7 +75,8 @@ pub struct EditStep {
     /// Its namespace. Default `default`.
     pub namespace: Option<String>,
     /// The merge patch; null removes a field.
-    pub merge: Map<String, Value>,
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub merge: Map,
 }
 
 /// A change of a scale.

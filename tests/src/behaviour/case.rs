@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use maestro_sim::json::Value;
 use maestro_sim::workload::{Crash, Rule, Selector, Span};
 use regex::Regex;
 use serde::Deserialize;
-use serde_json::Value;
 
 /// One sequence of edits.
 #[derive(Clone, Debug, Deserialize)]

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use maestro_sim::api::{Options, PatchType, Request, Status, Verb};
+use maestro_sim::json::{Value, json};
 use maestro_sim::link::{Direction, Trouble};
 use maestro_sim::object::Object;
 use maestro_test::cluster::{Served, Shared};
 use serde::Deserialize as _;
-use serde_json::{Value, json};
 
 use crate::behaviour::case::{Case, Step, Target, Until};
 use crate::behaviour::log::Log;

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use maestro_sim::json::{Map, Value, json};
 use maestro_sim::object::Object;
 use regex::{Captures, Regex};
-use serde_json::{Map, Value, json};
 
 use crate::behaviour::case::Case;
 use crate::behaviour::log::Change;
@@ -230,14 +230,14 @@ impl Names {
 
     fn order(&self, value: &mut Value) {
         match value {
-            Value::String(text) => *text = self.text(text),
+            Value::String(text) => *text = self.text(text).into(),
             Value::Array(list) => list.iter_mut().for_each(|item| self.order(item)),
             Value::Object(map) => self.map(map),
             _ => {}
         }
     }
 
-    fn map(&self, map: &mut Map<String, Value>) {
+    fn map(&self, map: &mut Map) {
         map.remove("resourceVersion");
         // How often the slices of a Service are written depends on what falls into one pass.
         if map.get("kind").is_some_and(|kind| kind == "EndpointSlice" || kind == "Endpoints")

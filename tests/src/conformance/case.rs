@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use maestro_sim::json::Value;
 use maestro_sim::protobuf;
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::conformance::hooks::hooks;
 use crate::wire::Question;
@@ -98,7 +98,7 @@ impl Step {
                 let encoded = protobuf::encode(&body).ok_or("the body's kind has no message")?;
                 encoded.map_err(|e| format!("the body cannot be encoded: {e}"))?
             }
-            Value::String(text) => text.into(),
+            Value::String(text) => String::from(text).into(),
             other => other.to_string().into(),
         };
         if !body.is_empty() {
@@ -175,7 +175,7 @@ impl Names {
 
     fn fill_in(&self, value: &mut Value) {
         match value {
-            Value::String(text) => *text = self.fill(text),
+            Value::String(text) => *text = self.fill(text).into(),
             Value::Array(list) => list.iter_mut().for_each(|item| self.fill_in(item)),
             Value::Object(map) => map.values_mut().for_each(|field| self.fill_in(field)),
             _ => {}
@@ -206,7 +206,7 @@ impl Names {
             None => (reference, ""),
         };
         match self.kept.get(name).and_then(|value| value.pointer(pointer)) {
-            Some(Value::String(text)) => text.clone(),
+            Some(Value::String(text)) => text.to_string(),
             Some(other) => other.to_string(),
             None => format!("no-{name}"),
         }
@@ -215,7 +215,7 @@ impl Names {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use maestro_sim::json::json;
 
     use super::*;
 

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use maestro_sim::json::{Map, Value};
 use regex::{Captures, Regex};
-use serde_json::{Map, Value};
 
 use crate::conformance::side::Answers;
 use crate::wire::Answer;
@@ -62,7 +62,7 @@ impl Seen {
 }
 
 /// *Schema errors*: custom objects are validated field by field in the order of a Go map.
-fn sort_schema_errors(status: &mut Map<String, Value>) {
+fn sort_schema_errors(status: &mut Map) {
     let causes = status.get("details").and_then(|details| details.get("causes"));
     let text = |cause: &Value, field: &str| {
         cause.get(field).and_then(Value::as_str).unwrap_or("").to_owned()
@@ -75,7 +75,7 @@ fn sort_schema_errors(status: &mut Map<String, Value>) {
     if let (true, Some(Value::String(message))) = (by_schema, status.get_mut("message"))
         && let Some((head, _)) = message.split_once(" is invalid: [")
     {
-        *message = format!("{head} is invalid: [{}]", all.join(", "));
+        *message = format!("{head} is invalid: [{}]", all.join(", ")).into();
         let causes = status.get_mut("details").and_then(|details| details.get_mut("causes"));
         if let Some(Value::Array(causes)) = causes {
             causes.sort_by_key(told);
@@ -124,7 +124,7 @@ impl Drawn {
         }
     }
 
-    fn note_metadata(&mut self, meta: &Map<String, Value>) {
+    fn note_metadata(&mut self, meta: &Map) {
         let text = |field: &str| meta.get(field).and_then(Value::as_str).unwrap_or("");
         if meta.contains_key("name") {
             self.versions.extend(text("resourceVersion").parse::<u64>());
@@ -139,7 +139,7 @@ impl Drawn {
     }
 
     /// A drawn name that was refused stands in the details of the refusal.
-    fn note_refused(&mut self, details: &Map<String, Value>) {
+    fn note_refused(&mut self, details: &Map) {
         let causes = details.get("causes").and_then(Value::as_array);
         let base = causes.into_iter().flatten().find_map(|cause| {
             let message = cause.get("message").and_then(Value::as_str)?;
@@ -175,19 +175,19 @@ impl Drawn {
 
     fn value(&mut self, value: &mut Value) {
         match value {
-            Value::String(text) => *text = self.text(text),
+            Value::String(text) => *text = self.text(text).into(),
             Value::Array(list) => list.iter_mut().for_each(|item| self.value(item)),
             Value::Object(map) => self.map(map),
             _ => {}
         }
     }
 
-    fn map(&mut self, map: &mut Map<String, Value>) {
+    fn map(&mut self, map: &mut Map) {
         let named = map.contains_key("name");
         for (name, field) in map.iter_mut() {
             match (name.as_str(), &mut *field) {
                 ("resourceVersion", Value::String(text)) => {
-                    *text = self.version(text, named);
+                    *text = self.version(text, named).into();
                 }
                 // *Continue tokens* hold the resource version of the list.
                 ("continue", Value::String(text)) if !text.is_empty() => *text = "<token>".into(),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use maestro_sim::facts::Version;
-use serde_json::{Value, json};
+use maestro_sim::json::{Value, json};
 
 use crate::conformance::case::Sequence;
 use crate::conformance::side::{self, Answers};
@@ -55,11 +55,11 @@ fn sequence(line: &Value) -> Option<(String, (String, Answers))> {
 }
 
 fn answer(value: &Value) -> Option<Answer> {
-    let headers = serde_json::from_value(value["headers"].clone()).ok()?;
+    let headers = maestro_sim::json::from_value(value["headers"].clone()).ok()?;
     let code = u16::try_from(value["code"].as_u64()?).ok()?;
-    let body = serde_json::from_value::<Vec<u8>>(value["body"].clone());
-    let body =
-        body.or_else(|_| serde_json::from_value(value["body"].clone()).map(String::into_bytes));
+    let body = maestro_sim::json::from_value::<Vec<u8>>(value["body"].clone());
+    let body = body
+        .or_else(|_| maestro_sim::json::from_value(value["body"].clone()).map(String::into_bytes));
     Some(Answer { code, headers, body: body.ok()?.into() })
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use http_body_util::Full;
-use serde_json::{Value, json};
+use maestro_sim::json::{Value, json};
 use tower_service::Service as _;
 
 use maestro_sim::boot;

@@ -51,8 +51,9 @@ pub(super) fn patch(input: &[u8]) {
             if told.is_success() && media.ends_with("yaml") && !tells_empty(&message.path) {
                 // Who applies the same again changes nothing.
                 let again = server.ask(&message);
-                let version =
-                    |value: &serde_json::Value| value.pointer("/metadata/resourceVersion").cloned();
+                let version = |value: &maestro_sim::json::Value| {
+                    value.pointer("/metadata/resourceVersion").cloned()
+                };
                 if again.is_success() {
                     let (first, second) = (version(&told.value), version(&again.value));
                     assert_eq!(first, second, "{message:?}\n{}\n{}", told.value, again.value);

@@ -1,6 +1,6 @@
 //! Schemas of custom kinds: structural ones, their defaults, and objects that they judge.
 
-use serde_json::{Map, Value, json};
+use maestro_sim::json::{Map, Value, json};
 
 use super::message::{Message, parts};
 use super::server::Server;
@@ -62,9 +62,9 @@ pub(super) fn tried(schema: Value, objects: &[Value]) {
 
 /// An object with what every object has.
 fn named(object: &Value) -> Value {
-    let mut map: Map<String, Value> = object.as_object().cloned().unwrap_or_default();
-    map.insert("apiVersion".into(), "fuzz.example.com/v1".into());
-    map.insert("kind".into(), "Try".into());
+    let mut map: Map = object.as_object().cloned().unwrap_or_default();
+    map.insert("apiVersion", "fuzz.example.com/v1".into());
+    map.insert("kind", "Try".into());
     let mut object = Value::Object(map);
     if !object["metadata"].is_object() {
         object["metadata"] = json!({});

@@ -1,7 +1,7 @@
 //! CEL: rules of custom kinds, policies, and the expressions of Maestro's templates.
 
 use maestro_core::template::{Expression, Scope, Template};
-use serde_json::{Value, json};
+use maestro_sim::json::{Value, json};
 
 use super::definitions::tried;
 use super::message::{Message, parts};
@@ -43,10 +43,11 @@ fn schema(rule: Value) -> Value {
 
 /// The same twice gives the same, and a template that holds it gives what it gives.
 fn in_template(source: &str, given: &Value) {
-    let scope = Scope::new().with("self", given.clone()).with("params", given.clone());
+    let given = || serde_json::Value::from(given.clone());
+    let scope = Scope::new().with("self", given()).with("params", given());
     let scope = scope.with("name", "one");
     if let Ok(expression) = Expression::compile(source) {
-        let told = |given: Result<Option<Value>, _>| given.map_err(|e| format!("{e}"));
+        let told = |given: Result<Option<serde_json::Value>, _>| given.map_err(|e| format!("{e}"));
         let (first, second) = (expression.evaluate(&scope), expression.evaluate(&scope));
         assert_eq!(told(first), told(second), "{source:?} twice");
         let _ = expression.thresholds();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use maestro_sim::json::Value;
 
 use super::message::{BETWEEN, Message};
 use super::server::Server;
@@ -129,7 +129,7 @@ fn rules(name: &str, value: &Value, seeds: &mut Seeds) {
                     (key.as_str(), value)
                 {
                     let name = format!("{name}-{}", seeds.len());
-                    seeds.push(("expression", name, text.clone().into_bytes()));
+                    seeds.push(("expression", name, text.as_bytes().to_vec()));
                 }
                 rules(name, value, seeds);
             }

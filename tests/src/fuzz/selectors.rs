@@ -1,7 +1,7 @@
 //! Selectors: of lists, watches and deletions, in text; and in the specs of objects.
 
+use maestro_sim::json::{Value, json};
 use maestro_sim::selector::{FieldSelector, LabelSelector};
-use serde_json::{Value, json};
 
 use super::message::{Message, parts};
 use super::server::Server;
@@ -65,7 +65,7 @@ fn encoded(text: &str) -> String {
 }
 
 fn names(value: &Value) -> Vec<&str> {
-    let items = value["items"].as_array().map_or(&[][..], Vec::as_slice);
+    let items = value["items"].as_array().map_or(&[][..], |list| list.as_slice());
     items.iter().filter_map(|item| item.pointer("/metadata/name")?.as_str()).collect()
 }
 

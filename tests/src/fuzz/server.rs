@@ -12,12 +12,12 @@ use maestro_sim::api::http::{self as api, Routed};
 use maestro_sim::api::{Request, openapi};
 use maestro_sim::body::Body;
 use maestro_sim::boot;
+use maestro_sim::json::Value;
 use maestro_sim::object::Object;
 use maestro_sim::protobuf::answer::{answer, recoded};
 use maestro_sim::protobuf::{self, media};
 use maestro_sim::trace::TraceLevel;
 use maestro_sim::world::World;
-use serde_json::Value;
 
 use super::message::Message;
 

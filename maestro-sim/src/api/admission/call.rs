@@ -2,11 +2,10 @@
 //!
 //! Source: `AdmissionRequest` of admission.k8s.io/v1.
 
-use serde_json::{Map, Value, json};
-
 use crate::api::identity::Identity;
 use crate::api::registry::{ScalePaths, Served};
 use crate::api::{Request, Verb};
+use crate::json::{Map, Value, json};
 use crate::object::at;
 
 /// What is done to an object.
@@ -121,7 +120,7 @@ impl<'a> Call<'a> {
         }
         if let (Operation::Delete, Some(body)) = (self.operation, self.request.body.as_object()) {
             let kept = ["gracePeriodSeconds", "propagationPolicy", "preconditions"];
-            for field in kept.into_iter().filter(|field| body.contains_key(*field)) {
+            for field in kept.into_iter().filter(|field| body.contains_key(field)) {
                 options[field] = body[field].clone();
             }
         }
@@ -129,7 +128,7 @@ impl<'a> Call<'a> {
     }
 
     /// The `request` of expressions; with objects and an identifier it is that of a review.
-    pub(super) fn describe(&self, version: &str) -> Map<String, Value> {
+    pub(super) fn describe(&self, version: &str) -> Map {
         let served = self.served;
         let kind = |version: &str| match self.scale() {
             Some(_) => json!({"group": "autoscaling", "version": "v1", "kind": "Scale"}),
@@ -143,7 +142,7 @@ impl<'a> Call<'a> {
         let mut out = Map::new();
         let mut put = |field: &str, value: Value| {
             if value != "" {
-                out.insert(field.into(), value);
+                out.insert(field, value);
             }
         };
         put("kind", kind(version));

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use kube_cel::cel::objects::{Key, Map};
 use kube_cel::cel::{Context, IdedExpr, Value as CelValue};
-use serde_json::Value;
 
 use super::authorizer;
 use super::call::Call;
 use super::mutation::{misplaced, with_maps};
 use crate::api::scale::scale_of;
+use crate::json::{Name, Value};
 use crate::object::Object;
 use crate::store::Store;
 use crate::structural::cel::{base, compile, evaluate};
@@ -47,10 +47,10 @@ pub(super) fn to_cel(value: &Value) -> CelValue {
             Some(whole) => CelValue::Int(whole),
             None => CelValue::Float(number.as_f64().unwrap_or_default()),
         },
-        Value::String(text) => CelValue::String(Arc::new(text.clone())),
+        Value::String(text) => CelValue::String(Arc::new(text.to_string())),
         Value::Array(items) => CelValue::List(Arc::new(items.iter().map(to_cel).collect())),
         Value::Object(fields) => {
-            let key = |name: &String| Key::String(Arc::new(name.clone()));
+            let key = |name: &Name| Key::String(Arc::new(name.to_string()));
             let fields = fields.iter().map(|(name, field)| (key(name), to_cel(field)));
             CelValue::Map(Map { map: Arc::new(fields.collect()) })
         }
@@ -64,7 +64,7 @@ pub(super) fn to_json(value: &CelValue) -> Option<Value> {
         CelValue::Bool(flag) => (*flag).into(),
         CelValue::Int(whole) => (*whole).into(),
         CelValue::UInt(whole) => (*whole).into(),
-        CelValue::Float(number) => serde_json::Number::from_f64(*number)?.into(),
+        CelValue::Float(number) => crate::json::Number::from_f64(*number)?.into(),
         CelValue::String(text) => text.as_str().into(),
         CelValue::List(items) => items.iter().map(to_json).collect::<Option<Vec<Value>>>()?.into(),
         CelValue::Map(map) => {
@@ -177,8 +177,8 @@ pub(super) fn shown(call: &Call<'_>, value: &Value, version: &str) -> Value {
             "" => version.to_owned(),
             group => format!("{group}/{version}"),
         };
-        fields.insert("apiVersion".into(), api_version.into());
-        fields.insert("kind".into(), call.served.kind.as_str().into());
+        fields.insert("apiVersion", api_version.into());
+        fields.insert("kind", call.served.kind.as_str().into());
     }
     value
 }

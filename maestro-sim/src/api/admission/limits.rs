@@ -5,11 +5,10 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Request, Status};
+use crate::json::Value;
 use crate::object::{GroupResource, Key, Object, at, map_at};
 use crate::quantity::Quantity;
 use crate::quota::resources::{self, amounts};
@@ -174,7 +173,7 @@ impl Server {
             let told = fill(&range, pod);
             if !told.is_empty() {
                 let text = format!("LimitRanger plugin set: {}", told.join("; "));
-                map_at(pod, &["metadata", "annotations"]).insert(ANNOTATION.into(), text.into());
+                map_at(pod, &["metadata", "annotations"]).insert(ANNOTATION, text.into());
             }
         }
     }

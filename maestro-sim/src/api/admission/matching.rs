@@ -4,18 +4,17 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::call::Call;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::controller::labels::Labels;
+use crate::json::Value;
 use crate::object::{GroupResource, at};
 
 const NAMESPACES: GroupResource = GroupResource::new("", "namespaces");
 
 fn list<'v>(value: &'v Value, field: &str) -> &'v [Value] {
-    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value.get(field).and_then(Value::as_array).map_or(&[], |list| list.as_slice())
 }
 
 fn one_of(value: &Value, field: &str, wanted: &str) -> bool {
@@ -43,7 +42,7 @@ fn covers(rule: &Value, call: &Call<'_>, version: &str) -> bool {
         })
         && (rule
             .get("resourceNames")
-            .is_none_or(|names| names.as_array().is_none_or(Vec::is_empty))
+            .is_none_or(|names| names.as_array().is_none_or(|list| list.is_empty()))
             || list(rule, "resourceNames").iter().any(|name| name == call.name()))
 }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use kube_cel::cel::IdedExpr;
 use kube_cel::cel::common::ast::{CallExpr, ListExpr, LiteralValue};
 use kube_cel::cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, MapEntryExpr, MapExpr};
-use serde_json::Value;
 
 use super::call::Call;
 use super::expression::{Scope, asks_authorizer, conditions, shown, to_json};
@@ -17,6 +16,7 @@ use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
 use crate::fields;
+use crate::json::Value;
 use crate::object::{GroupResource, Key, Object};
 use crate::patch;
 
@@ -172,7 +172,7 @@ impl Server {
                 Err(why) => return Err(denial(&call, &policy, binding, &why)),
             };
             if let Some(mut next) = next {
-                served.complete(&mut next);
+                served.complete(&mut next, None);
                 news |= next != sent;
                 *body = next;
             }
@@ -227,7 +227,7 @@ impl Server {
         if let (Some(fields), Some(own)) = (object.as_object_mut(), call.new) {
             for field in ["apiVersion", "kind"] {
                 match types(own, field) {
-                    Some(value) => fields.insert(field.into(), value),
+                    Some(value) => fields.insert(field, value),
                     None => fields.remove(field),
                 };
             }

@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use kube_cel::cel::Value as CelValue;
-use serde_json::{Value, json};
 
 use super::call::Call;
 use super::expression::{Scope, asks_authorizer, conditions};
 use crate::api::server::Server;
 use crate::api::{Cause, Status};
 use crate::controller::labels::Labels;
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object};
 
 const GROUP: &str = "admissionregistration.k8s.io";

@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Request, Status, Verb};
+use crate::json::{Value, json};
 use crate::object::{Key, Object, at, map_at};
 use crate::quota::{self, QUOTAS};
 use crate::scheduler::pod::Amounts;
@@ -143,7 +142,7 @@ impl Server {
         let mut body = quota.value().clone();
         let used: Vec<(String, Value)> =
             used.iter().map(|(name, amount)| (name.clone(), amount.to_string().into())).collect();
-        map_at(&mut body, &["status"]).insert("used".into(), json!({}));
+        map_at(&mut body, &["status"]).insert("used", json!({}));
         map_at(&mut body, &["status", "used"]).extend(used);
         let (namespace, name) = (quota.namespace(), quota.name());
         let request = Request {

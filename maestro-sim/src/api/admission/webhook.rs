@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
 
 use super::call::Call;
 use super::expression::{Scope, asks_authorizer, conditions, shown};
@@ -16,6 +15,7 @@ use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::webhook::{Asked, Outcome, Way};
 use crate::api::{Cause, Request, Status};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::patch;
 
@@ -178,8 +178,8 @@ impl Server {
         let mut request = json!({"uid": self.review_uids.uuid()});
         if let Some(fields) = request.as_object_mut() {
             fields.extend(call.describe(version));
-            fields.insert("object".into(), object(call.new).unwrap_or_default());
-            fields.insert("oldObject".into(), object(call.old).unwrap_or_default());
+            fields.insert("object", object(call.new).unwrap_or_default());
+            fields.insert("oldObject", object(call.old).unwrap_or_default());
         }
         let review = json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
                             "request": request});
@@ -228,7 +228,7 @@ impl Server {
     fn concerns(&mut self, hook: &Value, call: &Call<'_>) -> Result<Option<String>, Box<Status>> {
         let Some(version) = self.version_for(hook, "rules", call) else { return Ok(None) };
         let wanted = hook.get("matchConditions").and_then(Value::as_array);
-        let wanted = wanted.map_or(&[][..], Vec::as_slice);
+        let wanted = wanted.map_or(&[][..], |list| list.as_slice());
         if wanted.is_empty() {
             return Ok(Some(version));
         }
@@ -365,19 +365,19 @@ impl Server {
             let replicas = at(&patched, &["spec", "replicas"]).cloned().unwrap_or(0.into());
             let path: Vec<&str> = paths.spec.iter().map(String::as_str).collect();
             if let Some((last, parents)) = path.split_last() {
-                map_at(body, parents).insert((*last).into(), replicas);
+                map_at(body, parents).insert(*last, replicas);
             }
             return Ok(Some(*body != sent));
         }
         if let (Some(fields), Some(own)) = (patched.as_object_mut(), sent.as_object()) {
             for field in ["apiVersion", "kind"] {
                 match own.get(field) {
-                    Some(value) => fields.insert(field.into(), value.clone()),
+                    Some(value) => fields.insert(field, value.clone()),
                     None => fields.remove(field),
                 };
             }
         }
-        served.complete(&mut patched);
+        served.complete(&mut patched, None);
         let news = patched != sent;
         *body = patched;
         Ok(Some(news))

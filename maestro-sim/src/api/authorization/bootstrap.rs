@@ -6,8 +6,6 @@
 //! tells of them. Source:
 //! <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings>.
 
-use serde_json::{Map, Value, json};
-
 use super::GROUP;
 use super::resolve::CLUSTER_ROLES;
 use crate::api::registry::Served;
@@ -15,6 +13,7 @@ use crate::api::server::Server;
 use crate::api::{Request, Verb};
 use crate::controller::labels::Labels;
 use crate::facts::Version;
+use crate::json::{Map, Value, json};
 use crate::object::{GroupResource, Object, map_at};
 use crate::rng::Stream;
 use crate::time::rfc3339;
@@ -103,14 +102,14 @@ fn object(kind: &str, namespace: &str, name: &str, rest: &str) -> Value {
     if let Some(Value::Object(more)) = fields.remove("labels") {
         map_at(&mut labels, &[]).extend(more);
     }
-    fields.insert("apiVersion".into(), format!("{GROUP}/v1").into());
-    fields.insert("kind".into(), kind.into());
+    fields.insert("apiVersion", format!("{GROUP}/v1").into());
+    fields.insert("kind", kind.into());
     let mut meta = json!({"name": name, "labels": labels,
         "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"}});
     if !namespace.is_empty() {
         meta["namespace"] = namespace.into();
     }
-    fields.insert("metadata".into(), meta);
+    fields.insert("metadata", meta);
     object
 }
 
@@ -144,9 +143,9 @@ impl Server {
         self.own(served, &request, None, value);
         self.now = now;
         let meta = map_at(value, &["metadata"]);
-        meta.insert("uid".into(), uid.into());
-        meta.insert("creationTimestamp".into(), rfc3339(std::time::Duration::ZERO).into());
-        meta.insert("resourceVersion".into(), "1".into());
+        meta.insert("uid", uid.into());
+        meta.insert("creationTimestamp", rfc3339(std::time::Duration::ZERO).into());
+        meta.insert("resourceVersion", "1".into());
     }
 
     /// Does what the controller did long ago. Some gather what others gathered: again and again,
@@ -161,7 +160,7 @@ impl Server {
                     let rules = json!(gathered(role, &all));
                     (role.at(&["rules"]) != Some(&rules)).then(|| {
                         let mut value = role.value().clone();
-                        map_at(&mut value, &[]).insert("rules".into(), rules);
+                        map_at(&mut value, &[]).insert("rules", rules);
                         value
                     })
                 })

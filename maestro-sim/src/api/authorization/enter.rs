@@ -56,7 +56,7 @@ fn sender(server: &mut Server, parts: &Parts) -> Result<Option<Arc<Identity>>, B
 ///
 /// Source: `k8s.io/apiserver/pkg/endpoints/request/requestinfo.go`.
 fn attributes(parts: &Parts) -> Attributes {
-    let path = percent_decode(parts.uri.path(), false);
+    let path = percent_decode(parts.uri.path(), false).into_owned();
     let plain = || Attributes {
         verb: parts.method.as_str().to_ascii_lowercase(),
         path: Some(path.clone()),

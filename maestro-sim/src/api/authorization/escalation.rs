@@ -5,18 +5,17 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::resolve::{BINDINGS, CLUSTER_BINDINGS, CLUSTER_ROLES, ROLES, aggregate, role_of};
 use super::{Attributes, GROUP, rules};
 use crate::api::identity::Identity;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Request, Status};
+use crate::json::{Value, json};
 use crate::object::{Object, at, map_at};
 
 fn list<'v>(body: &'v Value, path: &[&str]) -> &'v [Value] {
-    at(body, path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    at(body, path).and_then(Value::as_array).map_or(&[], |list| list.as_slice())
 }
 
 fn aggregates(role: &Value) -> bool {

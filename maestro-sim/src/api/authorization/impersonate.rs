@@ -25,6 +25,9 @@ pub(super) fn wanted(
     version: Version,
     headers: &HeaderMap,
 ) -> Result<Option<Identity>, Box<Status>> {
+    if !headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
+        return Ok(None);
+    }
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let one = |name: &str| headers.get(name).map(text).unwrap_or_default();
     let mut user = Identity {
@@ -35,7 +38,10 @@ pub(super) fn wanted(
     };
     for (name, value) in headers {
         if let Some(key) = name.as_str().strip_prefix("impersonate-extra-") {
-            user.extra.entry(percent_decode(key, false)).or_default().push(text(value));
+            user.extra
+                .entry(percent_decode(key, false).into_owned())
+                .or_default()
+                .push(text(value));
         }
     }
     if !user.name.is_empty() {

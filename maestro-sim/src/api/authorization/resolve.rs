@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::{Attributes, Decision, GROUP, rules};
 use crate::api::identity::{Identity, account_of};
 use crate::api::server::Server;
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, at};
 use crate::store::Store;
 

@@ -5,13 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::Attributes;
+use crate::json::Value;
 
 /// The texts of one list of a rule.
 fn list<'r>(rule: &'r Value, field: &str) -> impl Iterator<Item = &'r str> + Clone {
-    let items = rule.get(field).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let items = rule.get(field).and_then(Value::as_array).map_or(&[][..], |list| list.as_slice());
     items.iter().filter_map(Value::as_str)
 }
 

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::*;
 use crate::boot::{self, ClusterSpec};
+use crate::json::{Value, json};
 use crate::object::Key;
 use crate::sim::{self, Cluster};
 use crate::trace::TraceLevel;

@@ -3,9 +3,8 @@
 //! Source: `openapiv2/OpenAPIv2.proto` of `github.com/google/gnostic-models`, by which clients in
 //! Go read it. Values of any kind stand in it as YAML.
 
-use serde_json::{Map, Value};
-
 use crate::api::yaml::{self, Layout};
+use crate::json::{Map, Name, Value};
 
 /// One message: its fields, in the order of their numbers. As in all of proto3, what is empty is
 /// not written.
@@ -96,7 +95,7 @@ impl Message {
     }
 }
 
-fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+fn entries(value: &Value) -> impl Iterator<Item = (&Name, &Value)> {
     value.as_object().into_iter().flat_map(Map::iter)
 }
 

@@ -3,13 +3,12 @@
 //! Source: what kube-apiserver 1.37 serves, and `GetOperationIDAndTagsFromRoute` and
 //! `GetArticleForNoun` of `k8s.io/apiserver`.
 
-use serde_json::{Map, Value, json};
-
 use super::types::{Types, list_name};
 use super::{own_kind, prefix};
 use crate::api::Verb;
 use crate::api::registry::Served;
 use crate::facts::words::words;
+use crate::json::{Map, Value, json};
 
 const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
 const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
@@ -99,12 +98,7 @@ struct Place<'a> {
 }
 
 /// Adds a kind's paths.
-pub(super) fn operations(
-    served: &Served,
-    name: &str,
-    types: &mut Types,
-    paths: &mut Map<String, Value>,
-) {
+pub(super) fn operations(served: &Served, name: &str, types: &mut Types, paths: &mut Map) {
     let root = format!("/{}", prefix(served));
     let resource = &served.resource.resource;
     let (path, scope): (_, &[&str]) = match served.namespaced {
@@ -128,7 +122,7 @@ pub(super) fn operations(
 }
 
 impl Place<'_> {
-    fn put(&self, all: &[Operation], types: &mut Types, paths: &mut Map<String, Value>) {
+    fn put(&self, all: &[Operation], types: &mut Types, paths: &mut Map) {
         let served = |one: &&Operation| self.served.serves(one.verb, self.subresource);
         let all: Vec<&Operation> = all.iter().filter(served).collect();
         let mut queries: Vec<Vec<Value>> = all.iter().map(|one| self.query(one)).collect();
@@ -143,12 +137,12 @@ impl Place<'_> {
             if !query.is_empty() {
                 operation["parameters"] = query.into();
             }
-            item.insert(one.method.into(), operation);
+            item.insert(one.method, operation);
         }
         let mut parameters = common;
         parameters.extend(self.path_parameters());
         parameters.sort_by_key(|one| one["name"].as_str().unwrap_or_default().to_owned());
-        item.insert("parameters".into(), parameters.into());
+        item.insert("parameters", parameters.into());
         paths.insert(self.path.clone(), item.into());
     }
 
@@ -208,9 +202,9 @@ impl Place<'_> {
         let mut responses = Map::new();
         for (code, words) in codes(one.verb, self.served.is_custom()) {
             let content = content(&self.media(one.verb), &answer);
-            responses.insert((*code).into(), json!({"description": words, "content": content}));
+            responses.insert(*code, json!({"description": words, "content": content}));
         }
-        responses.insert("401".into(), json!({"description": "Unauthorized"}));
+        responses.insert("401", json!({"description": "Unauthorized"}));
         let mut operation = json!({
             "tags": [format!("{}_{}", group_word(self.served), self.served.version)],
             "description": self.text(one.verb),
@@ -292,7 +286,7 @@ impl Place<'_> {
     }
 }
 
-fn content(media: &[String], schema: &Value) -> Map<String, Value> {
+fn content(media: &[String], schema: &Value) -> Map {
     media.iter().map(|media| (media.clone(), json!({"schema": schema}))).collect()
 }
 

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
-use serde_json::{Map, Value, json};
 
 use super::operations::operations;
 use super::types::Types;
@@ -16,6 +15,7 @@ use super::{gnostic, prefix, unacceptable};
 use crate::api::http::{json_answer, respond};
 use crate::api::server::Server;
 use crate::body::Body;
+use crate::json::{Map, Value, json};
 
 const ASKED: [&str; 2] = [
     "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
@@ -94,7 +94,7 @@ pub(super) fn document(server: &Server) -> Value {
 }
 
 /// Applies `change` to every schema inside a schema.
-fn inside(schema: &mut Map<String, Value>, change: fn(&mut Value)) {
+fn inside(schema: &mut Map, change: fn(&mut Value)) {
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         properties.values_mut().for_each(change);
     }
@@ -108,14 +108,14 @@ fn inside(schema: &mut Map<String, Value>, change: fn(&mut Value)) {
 /// What a definition says and v2 cannot.
 fn structural(schema: &mut Value) {
     let Value::Object(fields) = schema else { return };
-    let is = |fields: &Map<String, Value>, name: &str| fields.get(name) == Some(&Value::Bool(true));
+    let is = |fields: &Map, name: &str| fields.get(name) == Some(&Value::Bool(true));
     let gone: &[&str] = match (is(fields, "nullable"), is(fields, PRESERVE)) {
         (true, _) => &["nullable", "type", "items", "properties", "additionalProperties"],
         (_, true) => &["items", "properties"],
         _ => &["nullable"],
     };
     for name in gone.iter().chain(&["anyOf", "oneOf", "not"]) {
-        fields.remove(*name);
+        fields.remove(name);
     }
     inside(fields, structural);
 }
@@ -127,7 +127,7 @@ fn plainer(schema: &mut Value) {
     let Value::Object(fields) = schema else { return };
     fields.remove("default");
     if let Some(Value::Array(parts)) = fields.get_mut("allOf")
-        && let [Value::Object(part)] = parts.as_mut_slice()
+        && let [Value::Object(part)] = &mut parts[..]
     {
         let part = std::mem::take(part);
         fields.remove("allOf");
@@ -138,7 +138,7 @@ fn plainer(schema: &mut Value) {
     }
     // An amount, or a number or text: v2 has no word for it.
     if fields.remove("oneOf").is_some() {
-        fields.insert("type".into(), "string".into());
+        fields.insert("type", "string".into());
     }
     inside(fields, plainer);
 }
@@ -163,7 +163,7 @@ fn parameter(one: &mut Value) {
     }
 }
 
-fn operation(operation: &mut Map<String, Value>, any: &[&str]) {
+fn operation(operation: &mut Map, any: &[&str]) {
     let mut parameters = Vec::new();
     let mut consumes = any.iter().map(|media| Value::from(*media)).collect::<Vec<_>>();
     if let Some(mut body) = operation.remove("requestBody") {
@@ -177,7 +177,7 @@ fn operation(operation: &mut Map<String, Value>, any: &[&str]) {
     }
     if let Some(Value::Array(mut query)) = operation.remove("parameters") {
         query.iter_mut().for_each(parameter);
-        parameters.append(&mut query);
+        parameters.extend(query);
     }
     let mut produces = Vec::new();
     for answer in operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut) {
@@ -187,11 +187,11 @@ fn operation(operation: &mut Map<String, Value>, any: &[&str]) {
             answer["schema"] = schema;
         }
     }
-    operation.insert("consumes".into(), consumes.into());
-    operation.insert("produces".into(), produces.into());
-    operation.insert("schemes".into(), json!(["https"]));
+    operation.insert("consumes", consumes.into());
+    operation.insert("produces", produces.into());
+    operation.insert("schemes", json!(["https"]));
     if !parameters.is_empty() {
-        operation.insert("parameters".into(), parameters.into());
+        operation.insert("parameters", parameters.into());
     }
 }
 
@@ -199,7 +199,7 @@ fn operation(operation: &mut Map<String, Value>, any: &[&str]) {
 fn content(of: &mut Value) -> (Vec<Value>, Value) {
     let content = of.as_object_mut().and_then(|fields| fields.remove("content"));
     let Some(Value::Object(content)) = content else { return Default::default() };
-    let mut media: Vec<String> = content.keys().cloned().collect();
+    let mut media: Vec<String> = content.keys().map(|name| name.to_string()).collect();
     let place = |media: &str| {
         let order = ["json-patch", "merge-patch", "strategic", "apply", "json", "yaml", "protobuf"];
         let found = order.iter().position(|word| media.contains(word));

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
 use super::{definition, own_kind};
 use crate::api::Verb;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::facts::facts;
 use crate::facts::words::words;
+use crate::json::{Value, json};
 
 pub(super) const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
@@ -131,7 +130,7 @@ impl Types {
         if fields.is_empty() {
             *node = reference;
         } else {
-            fields.insert("allOf".into(), json!([reference]));
+            fields.insert("allOf", json!([reference]));
         }
     }
 

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use serde_json::{Value, json};
-
 use super::{Generation, ScalePaths, Served, api_version, verbs};
 use crate::api::version::Storage;
 use crate::facts::Version;
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Object};
 use crate::schema::{Schema, parse};
 

@@ -5,17 +5,16 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use serde_json::Value;
-
 use super::{Generation, ScalePaths, Served, api_version, verbs};
 use crate::api::version::Storage;
 use crate::facts::Version;
+use crate::json::{Array, Value};
 use crate::object::{GroupResource, map_at};
 
 /// The served kind that one entry of the table describes, as a version has it.
-pub(super) fn built_in(entry: &Value, release: Version) -> Served {
+pub(super) fn built_in(id: GroupResource, entry: &Value, release: Version) -> Served {
     let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or("").to_owned();
-    let (group, resource, kind) = (text("group"), text("resource"), text("kind"));
+    let kind = text("kind");
     let subresources: BTreeMap<String, Vec<crate::api::Verb>> = entry
         .get("subresources")
         .and_then(Value::as_array)
@@ -28,7 +27,6 @@ pub(super) fn built_in(entry: &Value, release: Version) -> Served {
     for ours in ["group", "version", "kind", "type"] {
         map.remove(ours);
     }
-    let id = GroupResource::owned(&group, &resource);
     let scale = subresources.contains_key("scale").then(replicas);
     Served {
         version: text("version"),
@@ -42,8 +40,8 @@ pub(super) fn built_in(entry: &Value, release: Version) -> Served {
         create_on_update: creates_on_update(&id),
         scale,
         discovery,
-        api_version: api_version(&group, &text("version")),
-        columns: Vec::new(),
+        api_version: api_version(&id.group, &text("version")),
+        columns: Array::new(),
         selectable: selectable(&id).iter().map(|s| (*s).to_owned()).collect(),
         verbs: verbs(entry.get("verbs")),
         subresources,

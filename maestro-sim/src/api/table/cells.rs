@@ -1,10 +1,9 @@
 //! The cells of the built-in kinds.
 
-use serde_json::Value;
-
 use super::words::{containers, int_at, labels, list_at, or, selector, since, subjects, text_at};
 use super::{Moment, pod, recipes};
 use crate::builtin::field::text;
+use crate::json::Value;
 use crate::object::GroupResource;
 
 /// One cell's recipe.

@@ -1,11 +1,10 @@
 //! Rows of custom objects: the columns of their definition, found by simple JSON paths.
 
-use serde_json::{Value, json};
-
 use super::Moment;
 use super::words::{since, text_at};
 use crate::builtin::field::text;
 use crate::facts::facts;
+use crate::json::{Value, json};
 use crate::time::unix_seconds;
 
 /// The columns as a Table names them.
@@ -101,7 +100,7 @@ fn field(text: &str) -> (String, &str) {
 }
 
 fn bracket<'v>(value: &'v Value, inside: &str) -> Vec<&'v Value> {
-    let list = value.as_array().map_or(&[][..], Vec::as_slice);
+    let list = value.as_array().map_or(&[][..], |list| list.as_slice());
     let quoted = |text: &str| {
         let text = text.trim();
         let inner = |mark: char| text.strip_prefix(mark)?.strip_suffix(mark);
@@ -123,7 +122,7 @@ fn bracket<'v>(value: &'v Value, inside: &str) -> Vec<&'v Value> {
     };
     let left = left.trim().trim_start_matches('@');
     let wanted = quoted(right)
-        .map(Value::String)
+        .map(Value::from)
         .or_else(|| serde_json::from_str(right.trim()).ok())
         .unwrap_or(Value::Null);
     list.iter().filter(|item| find(item, left) == Some(&wanted)).collect()

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::Moment;
 use super::words::{
     NONE, UNKNOWN, UNSET, balancer, condition, cut, human, int_at, list_at, or, since, text_at,
 };
 use crate::builtin::field::{int, list, text};
+use crate::json::Value;
 use crate::object::at;
 use crate::time::unix_seconds;
 

@@ -1,10 +1,9 @@
 //! What an autoscaler measures, in one cell.
 
-use serde_json::Value;
-
 use super::Moment;
 use super::words::{NONE, UNKNOWN, list_at, or, text_at};
 use crate::builtin::field::text;
+use crate::json::Value;
 
 /// Each metric's present and wanted value, the first two of them.
 pub(super) fn metrics(scaler: &Value, _: Moment) -> Value {

@@ -1,10 +1,9 @@
 //! A pod's row: what its containers' states add up to.
 
-use serde_json::{Value, json};
-
 use super::Moment;
 use super::words::{NONE, condition as holds, int_at, list_at, or, since, text_at};
 use crate::builtin::field::text;
+use crate::json::{Value, json};
 
 /// What the containers told so far.
 #[derive(Default)]

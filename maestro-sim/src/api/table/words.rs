@@ -1,9 +1,8 @@
 //! The words of cells: ages, selectors, lists that are cut short.
 
-use serde_json::Value;
-
 use super::Moment;
 use crate::builtin::field::{list, text};
+use crate::json::{Name, Value};
 use crate::object::{GroupResource, at};
 use crate::selector::LabelSelector;
 use crate::time::unix_seconds;
@@ -24,7 +23,7 @@ pub(super) fn int_at(object: &Value, place: &str) -> i64 {
 
 /// A list at a place, or an empty one.
 pub(super) fn list_at<'v>(object: &'v Value, place: &str) -> &'v [Value] {
-    object.pointer(place).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    object.pointer(place).and_then(Value::as_array).map_or(&[], |list| list.as_slice())
 }
 
 /// The text, or other words where there is none.
@@ -62,7 +61,7 @@ pub(super) fn human(seconds: i64) -> String {
 /// A plain map of labels.
 pub(super) fn labels(object: &Value, place: &str) -> String {
     let map = object.pointer(place).and_then(Value::as_object);
-    let pair = |(key, value): (&String, &Value)| format!("{key}={}", value.as_str().unwrap_or(""));
+    let pair = |(key, value): (&Name, &Value)| format!("{key}={}", value.as_str().unwrap_or(""));
     let pairs: Vec<String> = map.into_iter().flatten().map(pair).collect();
     or(&pairs.join(","), NONE).to_owned()
 }

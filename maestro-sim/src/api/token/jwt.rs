@@ -5,8 +5,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+
+use crate::json::Value;
 
 /// The bytes of a block of SHA-256.
 const BLOCK: usize = 64;
@@ -70,7 +71,7 @@ impl Secret {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::json::json;
 
     use super::*;
 

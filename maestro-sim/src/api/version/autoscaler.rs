@@ -2,8 +2,7 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/apis/autoscaling/v1/conversion.go`.
 
-use serde_json::{Map, Value, json};
-
+use crate::json::{Map, Name, Value, json};
 use crate::object::{at, map_at};
 
 const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
@@ -18,7 +17,7 @@ pub(super) fn to_v1(value: &mut Value) {
     let metrics = list(spec.remove("metrics"));
     let behavior = spec.remove("behavior").filter(|behavior| !behavior.is_null());
     if let Some(target) = metrics.iter().filter(|metric| is_cpu(metric)).find_map(utilization) {
-        spec.insert("targetCPUUtilizationPercentage".into(), target);
+        spec.insert("targetCPUUtilizationPercentage", target);
     }
     let status = map_at(value, &["status"]);
     let current = list(status.remove("currentMetrics"));
@@ -26,7 +25,7 @@ pub(super) fn to_v1(value: &mut Value) {
     let used = current.iter().find(|metric| is_cpu(metric));
     let used = used.and_then(|metric| metric.pointer("/resource/current/averageUtilization"));
     if let Some(used) = used.filter(|used| !used.is_null()) {
-        status.insert("currentCPUUtilizationPercentage".into(), used.clone());
+        status.insert("currentCPUUtilizationPercentage", used.clone());
     }
     let others: Vec<Value> = metrics
         .iter()
@@ -39,7 +38,7 @@ pub(super) fn to_v1(value: &mut Value) {
     note(value, CONDITIONS, conditions);
     if let Some(behavior) = behavior {
         let text = written(&internal(&behavior));
-        map_at(value, &["metadata", "annotations"]).insert(BEHAVIOR.into(), text.into());
+        map_at(value, &["metadata", "annotations"]).insert(BEHAVIOR, text.into());
     }
 }
 
@@ -74,7 +73,7 @@ pub(super) fn to_v2(value: &mut Value) {
     };
     put(map_at(value, &["spec"]), "metrics", metrics);
     if let Some(behavior) = behavior {
-        map_at(value, &["spec"]).insert("behavior".into(), external(&behavior));
+        map_at(value, &["spec"]).insert("behavior", external(&behavior));
     }
     put(map_at(value, &["status"]), "currentMetrics", current);
     put(map_at(value, &["status"]), "conditions", list(conditions));
@@ -83,12 +82,12 @@ pub(super) fn to_v2(value: &mut Value) {
 
 fn list(value: Option<Value>) -> Vec<Value> {
     match value {
-        Some(Value::Array(all)) => all,
+        Some(Value::Array(all)) => all.into_vec(),
         _ => Vec::new(),
     }
 }
 
-fn put(map: &mut Map<String, Value>, name: &str, all: Vec<Value>) {
+fn put(map: &mut Map, name: &str, all: Vec<Value>) {
     if !all.is_empty() {
         map.insert(name.to_owned(), all.into());
     }
@@ -151,7 +150,7 @@ fn written(value: &Value) -> String {
         }
         Value::Object(map) => {
             let place = |name: &str| ORDER.iter().position(|known| *known == name);
-            let mut fields: Vec<(&String, &Value)> = map.iter().collect();
+            let mut fields: Vec<(&Name, &Value)> = map.iter().collect();
             fields.sort_by_key(|(name, _)| place(name));
             let fields = fields.iter().map(|(name, value)| {
                 // Labels are sorted by their names, whatever they are called.
@@ -230,14 +229,14 @@ fn flat(metric: &Value, nest: &Nest) -> Value {
     for (field, value) in source.as_object().into_iter().flatten() {
         match field.as_str() {
             "metric" => {
-                out.insert("metricName".into(), value["name"].clone());
+                out.insert("metricName", value["name"].clone());
                 let selector = if name == "external" { "metricSelector" } else { "selector" };
                 if let Some(given) = value.get("selector").filter(|given| !given.is_null()) {
-                    out.insert(selector.into(), given.clone());
+                    out.insert(selector, given.clone());
                 }
             }
             "describedObject" => {
-                out.insert("target".into(), value.clone());
+                out.insert("target", value.clone());
             }
             field if field == nest.field => {
                 for (from, to) in [
@@ -246,7 +245,7 @@ fn flat(metric: &Value, nest: &Nest) -> Value {
                     ("value", nest.value),
                 ] {
                     if let Some(value) = value.get(from).filter(|value| !value.is_null()) {
-                        out.insert(to.into(), value.clone());
+                        out.insert(to, value.clone());
                     }
                 }
             }
@@ -265,18 +264,18 @@ fn deep(metric: &Value, nest: &Nest) -> Value {
     let (mut out, mut named, mut inner) = (Map::new(), Map::new(), Map::new());
     for (field, value) in source {
         match field.as_str() {
-            "metricName" => named.insert("name".into(), value),
-            "selector" | "metricSelector" => named.insert("selector".into(), value),
-            "target" if name == "object" => out.insert("describedObject".into(), value),
-            field if field == nest.utilization => inner.insert("averageUtilization".into(), value),
-            field if field == nest.average => inner.insert("averageValue".into(), value),
-            "averageValue" if name == "object" => inner.insert("averageValue".into(), value),
-            field if field == nest.value => inner.insert("value".into(), value),
+            "metricName" => named.insert("name", value),
+            "selector" | "metricSelector" => named.insert("selector", value),
+            "target" if name == "object" => out.insert("describedObject", value),
+            field if field == nest.utilization => inner.insert("averageUtilization", value),
+            field if field == nest.average => inner.insert("averageValue", value),
+            "averageValue" if name == "object" => inner.insert("averageValue", value),
+            field if field == nest.value => inner.insert("value", value),
             _ => out.insert(field, value),
         };
     }
     if !named.is_empty() {
-        out.insert("metric".into(), named.into());
+        out.insert("metric", named.into());
     }
     if nest.field == "target" {
         let kind = match () {
@@ -284,9 +283,9 @@ fn deep(metric: &Value, nest: &Nest) -> Value {
             () if inner.contains_key("averageValue") => "AverageValue",
             () => "Value",
         };
-        inner.insert("type".into(), kind.into());
+        inner.insert("type", kind.into());
     }
-    out.insert(nest.field.into(), inner.into());
+    out.insert(nest.field, inner.into());
     json!({"type": metric["type"], name: out})
 }
 
@@ -322,7 +321,7 @@ fn external(behavior: &Value) -> Value {
             ("Tolerance", "tolerance"),
         ] {
             if let Some(value) = rules.get(from).filter(|value| !value.is_null()) {
-                told.insert(to.into(), value.clone());
+                told.insert(to, value.clone());
             }
         }
         let policies = list(rules.get("Policies").cloned()).into_iter().map(|one| {
@@ -330,7 +329,7 @@ fn external(behavior: &Value) -> Value {
                    "periodSeconds": one["PeriodSeconds"]})
         });
         put(&mut told, "policies", policies.collect());
-        out.insert(to.into(), told.into());
+        out.insert(to, told.into());
     }
     out.into()
 }

@@ -1,9 +1,8 @@
 //! One object in several versions, without a server beside it to compare with.
 
-use serde_json::{Value, json};
-
 use crate::api::server::{Response, Server};
 use crate::api::{PatchType, Request, Verb};
+use crate::json::{Value, json};
 use crate::object::GroupResource;
 
 /// A server with a namespace and a kind of two versions, which are stored as `v1alpha1`.

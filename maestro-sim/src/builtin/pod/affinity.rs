@@ -1,10 +1,9 @@
 //! Where pods may, should and should not run.
 
-use serde_json::Value;
-
 use super::super::field::{self, Path, int, list, part, set, text};
 use super::super::{meta, text as form};
 use crate::api::Cause;
+use crate::json::Value;
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";

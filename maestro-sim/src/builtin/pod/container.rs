@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::super::field::{self, Path, int, list, on, set, text};
 use super::super::text as form;
 use super::volume::Volumes;
 use super::{check_port, env, ephemeral, handler, resources, security};
 use crate::api::Cause;
+use crate::json::Value;
 
 /// The containers of a pod spec, and what they share.
 pub(super) fn all(spec: &Value, volumes: &Volumes<'_>, path: &Path<'_>, causes: &mut Vec<Cause>) {

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-
 use super::super::field::{self, Path, int, list, set, text};
 use super::super::{meta, text as form};
 use super::volume;
 use crate::api::Cause;
+use crate::json::{Map, Value};
 
 /// What a kind of volume cannot do without.
 const NEEDED: &[(&str, &[&str])] = &[
@@ -128,7 +127,7 @@ pub(super) fn fibre_channel(source: &Value, path: &Path<'_>, causes: &mut Vec<Ca
             }
         }
         (names, _) => {
-            let shown = Value::Array(names.to_vec());
+            let shown = Value::from(names.to_vec());
             let detail = "targetWWNs and wwids can not be specified simultaneously";
             causes.push(field::invalid(&place, &shown, detail));
         }

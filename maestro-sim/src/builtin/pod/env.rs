@@ -1,11 +1,10 @@
 //! Environment variables and where they come from.
 
-use serde_json::Value;
-
 use super::super::field::{self, Path, list, set, text};
 use super::super::text as form;
 use super::container::{Shared, descending};
 use crate::api::Cause;
+use crate::json::Value;
 
 const MANY: &str = "may not have more than one field specified at a time";
 /// What of a pod a variable may hold.

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::super::field::{self, Path, list, set, text};
 use super::container::{Shared, common};
 use crate::api::Cause;
+use crate::json::Value;
 
 /// What a container that is put into a running pod may not have.
 const NOT_EPHEMERAL: [&str; 9] = [

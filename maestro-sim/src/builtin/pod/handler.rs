@@ -1,10 +1,9 @@
 //! Probes and hooks: what runs or is asked, and how often.
 
-use serde_json::Value;
-
 use super::super::field::{self, Path, int, list, set, text};
 use super::super::text as form;
 use crate::api::Cause;
+use crate::json::Value;
 
 const MORE: &str = "may not specify more than 1 handler type";
 

@@ -1,11 +1,10 @@
 //! What containers ask for and are limited to.
 
-use serde_json::{Map, Value};
-
 use super::super::field::{self, Path};
 use super::super::quota;
 use super::super::text as form;
 use crate::api::Cause;
+use crate::json::{Map, Value};
 use crate::quantity::Quantity;
 
 /// Those that a container may have.
@@ -105,7 +104,7 @@ pub(super) fn container(resources: &Value, path: &Path<'_>, causes: &mut Vec<Cau
             }
         }
     }
-    let plain = |map: &Map<String, Value>| map.contains_key("cpu") || map.contains_key("memory");
+    let plain = |map: &Map| map.contains_key("cpu") || map.contains_key("memory");
     if huge && !plain(limits) && !plain(requests) {
         causes.push(field::forbidden(path, "HugePages require cpu or memory"));
     }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::super::field::{self, Path, int, list, on, set, text};
 use super::super::text as form;
 use super::container::descending;
 use crate::api::Cause;
+use crate::json::Value;
 
 /// Users and groups (Linux).
 const IDS: (i64, i64) = (0, i32::MAX as i64);

@@ -2,10 +2,9 @@
 //!
 //! Source: `ValidatePodUpdate` of `k8s.io/kubernetes/pkg/apis/core/validation`.
 
-use serde_json::Value;
-
 use super::super::field::{self, Path};
 use crate::api::Cause;
+use crate::json::{Array, Value};
 use crate::object::at;
 
 /// What is wrong with a change of a pod.
@@ -37,7 +36,7 @@ pub(super) fn pod(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
 }
 
 fn names(pod: &Value, list: &str) -> usize {
-    at(pod, &["spec", list]).and_then(Value::as_array).map_or(0, Vec::len)
+    at(pod, &["spec", list]).and_then(Value::as_array).map_or(0, |all| all.len())
 }
 
 /// A deadline may come, and come nearer. Answers whether the other checks follow.
@@ -60,7 +59,7 @@ fn deadline(object: &Value, old: &Value, path: &Path<'_>, causes: &mut Vec<Cause
 
 /// Whether every former toleration is still there, its seconds aside.
 fn keeps_tolerations(object: &Value, old: &Value) -> bool {
-    let list = |pod: &Value| -> Vec<Value> {
+    let list = |pod: &Value| -> Array {
         let list = at(pod, &["spec", "tolerations"]).and_then(Value::as_array);
         let mut list = list.cloned().unwrap_or_default();
         for toleration in list.iter_mut().filter_map(Value::as_object_mut) {
@@ -88,7 +87,7 @@ fn frozen(pod: &Value) -> Value {
                 container.remove("image");
             }
         }
-        map.retain(|_, v| !v.as_array().is_some_and(Vec::is_empty));
+        map.retain(|_, v| !v.as_array().is_some_and(|list| list.is_empty()));
     }
     spec
 }

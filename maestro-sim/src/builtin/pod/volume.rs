@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::super::field::{self, Path, int, list, part, set, text};
 use super::super::storage;
 use super::super::text as form;
@@ -11,6 +9,7 @@ use super::container::{descending, no_backsteps};
 use super::elsewhere;
 use super::env;
 use crate::api::Cause;
+use crate::json::Value;
 
 /// The names of volumes that containers may mount: those with nothing wrong.
 pub(super) type Volumes<'v> = BTreeSet<&'v str>;

@@ -4,9 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use crate::builtin::field::{Path, int, list, part, text};
+use crate::json::Value;
 
 /// Labels of nodes that have other names by now.
 const OLD_LABELS: &[(&str, &str)] = &[

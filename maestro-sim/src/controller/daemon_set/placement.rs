@@ -1,10 +1,9 @@
 //! On which nodes a DaemonSet's pods belong.
 
-use serde_json::{Value, json};
-
 use crate::controller::labels::Labels;
 use crate::controller::node_lifecycle::tolerates;
 use crate::controller::shape;
+use crate::json::{Array, Value, json};
 use crate::object::{Object, at};
 
 /// The tolerations every daemon pod gets: key and effect.
@@ -18,7 +17,7 @@ const TOLERATED: [(&str, &str); 6] = [
 ];
 
 /// The tolerations of a daemon pod: the template's and the automatic ones.
-pub fn tolerations(template: &Value) -> Vec<Value> {
+pub fn tolerations(template: &Value) -> Array {
     let own = at(template, &["spec", "tolerations"]).and_then(Value::as_array);
     let mut all = own.cloned().unwrap_or_default();
     let automatic =
@@ -68,7 +67,7 @@ fn fits(term: &Value, node: &Object) -> bool {
 }
 
 /// Pins a pod to its node the way the scheduler understands.
-pub fn pin(spec: &mut serde_json::Map<String, Value>, node: &str) {
+pub fn pin(spec: &mut crate::json::Map, node: &str) {
     let term = json!([{"matchFields": [
         {"key": "metadata.name", "operator": "In", "values": [node]},
     ]}]);

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
-
 use crate::api::Status;
 use crate::controller::deployment::status::progressing;
 use crate::controller::deployment::{DESIRED, HASH_LABEL, MAX, REVISION, Roll, same_template};
 use crate::controller::kinds::{DEPLOYMENTS, REPLICA_SETS};
 use crate::controller::{Context, hash, own, shape};
+use crate::json::{Map, Value, json};
 use crate::object::{Key, Object, map_at};
 
 const HISTORY: &str = "deployment.kubernetes.io/revision-history";
@@ -53,7 +52,7 @@ impl Roll {
         self.annotate(annotations, next);
         let min_ready = shape::min_ready(&self.deployment);
         if shape::min_ready(new) != min_ready {
-            map_at(&mut body, &["spec"]).insert("minReadySeconds".into(), min_ready.into());
+            map_at(&mut body, &["spec"]).insert("minReadySeconds", min_ready.into());
         }
         if body != *new.value() {
             let written = cx.update(&REPLICA_SETS, body)?;
@@ -70,7 +69,7 @@ impl Roll {
     }
 
     /// Copies the Deployment's annotations and moves the revision on, never back.
-    fn annotate(&self, annotations: &mut Map<String, Value>, next: i64) {
+    fn annotate(&self, annotations: &mut Map, next: i64) {
         let from = self.deployment.at(&["metadata", "annotations"]).and_then(Value::as_object);
         for (name, value) in from.into_iter().flatten() {
             if !OWN.contains(&name.as_str()) {
@@ -86,9 +85,9 @@ impl Roll {
                     "" => before,
                     some => format!("{some},{before}"),
                 };
-                annotations.insert(HISTORY.into(), longer.into());
+                annotations.insert(HISTORY, longer.into());
             }
-            annotations.insert(REVISION.into(), next.to_string().into());
+            annotations.insert(REVISION, next.to_string().into());
         }
     }
 
@@ -160,13 +159,13 @@ impl Roll {
             spec["minReadySeconds"] = min_ready.into();
         }
         for path in [&["template", "metadata", "labels"][..], &["selector", "matchLabels"][..]] {
-            map_at(&mut spec, path).insert(HASH_LABEL.into(), hash.as_str().into());
+            map_at(&mut spec, path).insert(HASH_LABEL, hash.as_str().into());
         }
         let mut annotations = Map::new();
         self.annotate(&mut annotations, next);
-        annotations.insert(DESIRED.into(), self.wanted().to_string().into());
+        annotations.insert(DESIRED, self.wanted().to_string().into());
         let max = self.wanted() + self.limits().surge;
-        annotations.insert(MAX.into(), max.to_string().into());
+        annotations.insert(MAX, max.to_string().into());
         json!({
             "apiVersion": "apps/v1", "kind": "ReplicaSet",
             "metadata": {

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use crate::api::Status;
 use crate::controller::deployment::{Roll, is_recreate};
 use crate::controller::{Context, shape};
+use crate::json::json;
 use crate::object::Object;
 
 /// `maxSurge` and `maxUnavailable` in pods.

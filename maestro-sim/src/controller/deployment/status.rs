@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::deployment::{REVISION, Roll};
 use crate::controller::kinds::DEPLOYMENTS;
 use crate::controller::{Context, Next, pods, shape};
+use crate::json::{Value, json};
 use crate::object::{Object, map_at};
 
 /// `spec.progressDeadlineSeconds` of a Deployment that never gives up.
@@ -217,7 +216,7 @@ impl Roll {
     pub(super) fn write_conditions(&self, cx: &mut dyn Context) -> Result<(), Box<Status>> {
         let mut status = self.deployment.at(&["status"]).cloned().unwrap_or_else(|| json!({}));
         let map = map_at(&mut status, &[]);
-        map.insert("conditions".into(), self.conditions.clone().into());
+        map.insert("conditions", self.conditions.clone().into());
         shape::put(map, "collisionCount", json!(self.collisions));
         self.send(cx, status)
     }
@@ -259,10 +258,10 @@ impl Roll {
             return answer.transpose().map(drop::<Option<Arc<_>>>);
         }
         let mut body = deployment.value().clone();
-        map_at(&mut body, &[]).insert("status".into(), status);
+        map_at(&mut body, &[]).insert("status", status);
         if let Some(revision) = &self.revision {
             let annotations = map_at(&mut body, &["metadata", "annotations"]);
-            annotations.insert(REVISION.into(), revision.as_str().into());
+            annotations.insert(REVISION, revision.as_str().into());
         }
         cx.update_status(&DEPLOYMENTS, body).map(drop)
     }

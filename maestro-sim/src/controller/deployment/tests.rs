@@ -1,10 +1,9 @@
 //! Deployments: the arithmetic of a rollout and its phases.
 
-use serde_json::{Value, json};
-
 use crate::controller::deployment::rolling::{Limits, limits};
 use crate::controller::kinds::{DEPLOYMENTS, PODS, REPLICA_SETS};
 use crate::controller::testing::World;
+use crate::json::{Value, json};
 use crate::object::Object;
 
 fn deployment(replicas: i64, strategy: &Value) -> Value {

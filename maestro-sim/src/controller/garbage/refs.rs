@@ -1,11 +1,10 @@
 //! How an owner reference stands: whether its owner is there, going, or gone.
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::garbage::{FOREGROUND, GarbageCollector};
 use crate::controller::own::absent_is_fine;
 use crate::controller::{Context, shape};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object};
 
 /// What a reference means for its dependent.

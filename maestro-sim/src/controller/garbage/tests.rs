@@ -1,9 +1,8 @@
 //! Cascading deletion under each policy.
 
-use serde_json::{Value, json};
-
 use crate::controller::kinds::{CONFIG_MAPS, SECRETS};
 use crate::controller::testing::World;
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Object};
 
 fn owned_by(owner: Option<&Object>, name: &str, blocks: bool) -> Value {

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::job::{TRACKING, is_indexed};
 use crate::controller::kinds::{JOBS, PODS};
 use crate::controller::{Context, own, pods, shape};
+use crate::json::{Value, json};
 use crate::object::{Object, map_at};
 
 /// Label and annotation of an indexed pod.
@@ -30,17 +29,17 @@ pub fn create(cx: &mut dyn Context, job: &Object, at: Option<i64>) -> Result<(),
         None => format!("{}-", job.name()),
     };
     let meta = map_at(&mut body, &["metadata"]);
-    meta.insert("generateName".into(), prefix.into());
+    meta.insert("generateName", prefix.into());
     let finalizers = meta.entry("finalizers").or_insert_with(|| json!([]));
     if let Some(list) = finalizers.as_array_mut() {
         list.push(TRACKING.into());
     }
     if let Some(index) = at {
         let text = index.to_string();
-        map_at(&mut body, &["metadata", "annotations"]).insert(INDEX.into(), text.clone().into());
-        map_at(&mut body, &["metadata", "labels"]).insert(INDEX.into(), text.into());
+        map_at(&mut body, &["metadata", "annotations"]).insert(INDEX, text.clone().into());
+        map_at(&mut body, &["metadata", "labels"]).insert(INDEX, text.into());
         let host = format!("{}-{index}", job.name());
-        map_at(&mut body, &["spec"]).insert("hostname".into(), host.into());
+        map_at(&mut body, &["spec"]).insert("hostname", host.into());
         set_index_variable(&mut body);
     }
     match cx.create(&PODS, body) {

@@ -1,8 +1,7 @@
 //! `spec.podFailurePolicy` (KEP-3329).
 
-use serde_json::Value;
-
 use crate::controller::shape;
+use crate::json::Value;
 use crate::object::Object;
 
 /// What a rule says about a failed pod.

@@ -6,13 +6,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use crate::api::Status;
 use crate::controller::expect::Expectations;
 use crate::controller::job::policy::{Verdict, judge};
 use crate::controller::job::{self, TRACKING, indexes, is_indexed, is_suspended, untrack};
 use crate::controller::{Context, Next, batch, pods, shape};
+use crate::json::{Array, Map, Value};
 use crate::object::Object;
 
 /// Back-off of pods that replace failed ones.
@@ -33,8 +32,8 @@ pub struct Pass {
     settled: bool,
     now: String,
     now_unix: i64,
-    status: Map<String, Value>,
-    conditions: Vec<Value>,
+    status: Map,
+    conditions: Array,
     done: BTreeSet<i64>,
     lost: BTreeSet<i64>,
     /// Why the Job fails, as reason and message.
@@ -53,7 +52,7 @@ impl Pass {
         let completions = job.int(&["spec", "completions"]).unwrap_or(0);
         let set = |field| indexes::parse(job.text(&["status", field]), completions);
         let (done, lost) = (set("completedIndexes"), set("failedIndexes"));
-        let conditions = job.items(&["status", "conditions"]).to_vec();
+        let conditions = job.list(&["status", "conditions"]);
         let (now, now_unix) = (cx.timestamp(), pods::now_unix(cx));
         let (failing, counted) = (None, Vec::new());
         let (before, uncounted) = ([0; 2], [Vec::new(), Vec::new()]);
@@ -81,7 +80,7 @@ impl Pass {
         expected: &mut Expectations,
     ) -> Result<Next, Box<Status>> {
         if !is_suspended(&self.job) && !self.status.contains_key("startTime") {
-            self.status.insert("startTime".into(), self.now.as_str().into());
+            self.status.insert("startTime", self.now.as_str().into());
         }
         self.count();
         self.decide(cx);
@@ -156,13 +155,13 @@ impl Pass {
             }
         }
         if is_indexed(&self.job) {
-            self.status.insert("succeeded".into(), self.done.len().into());
+            self.status.insert("succeeded", self.done.len().into());
         }
     }
 
     fn add(&mut self, field: &str) {
         let next = self.number(field) + 1;
-        self.status.insert(field.into(), next.into());
+        self.status.insert(field, next.into());
     }
 
     fn count_failure(&mut self, pod: &Object, index: Option<i64>) {
@@ -258,7 +257,7 @@ impl Pass {
         }
         let new = shape::condition("Suspended", "False", "JobResumed", "Job resumed", &self.now);
         if shape::set_condition(&mut self.conditions, new) {
-            self.status.insert("startTime".into(), self.now.as_str().into());
+            self.status.insert("startTime", self.now.as_str().into());
             cx.event(&self.job, "Normal", "Resumed", "Job resumed");
         }
     }
@@ -356,7 +355,7 @@ impl Pass {
             return job::pods::delete(cx, &job, &self.all);
         }
         self.set("Complete", reason, message);
-        self.status.insert("completionTime".into(), self.now.as_str().into());
+        self.status.insert("completionTime", self.now.as_str().into());
         cx.event(&job, "Normal", "Completed", "Job completed");
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! Jobs to their end.
 
-use serde_json::{Value, json};
-
 use crate::controller::job::indexes;
 use crate::controller::kinds::{JOBS, PODS};
 use crate::controller::pods::has_condition;
 use crate::controller::testing::World;
+use crate::json::{Value, json};
 
 /// A Job whose pods all end in `phase`; how many pods there were and the last condition.
 fn check(spec: &Value, phase: &str, seconds: u64) -> (usize, String, Value) {
@@ -13,7 +12,7 @@ fn check(spec: &Value, phase: &str, seconds: u64) -> (usize, String, Value) {
         "selector": {"matchLabels": {"job": "j"}},
         "template": {"metadata": {"labels": {"job": "j"}}, "spec": {"containers": [{"name": "c"}]}},
     }});
-    json_patch::merge(&mut job, &json!({"spec": spec}));
+    crate::json::merge(&mut job, &json!({"spec": spec}));
     let mut world = World::new();
     world.create(&JOBS, job);
     for _ in 0..seconds {

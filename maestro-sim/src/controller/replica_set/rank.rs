@@ -6,9 +6,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::controller::{Context, pods};
+use crate::json::Value;
 use crate::object::Object;
 
 /// Annotation by which a user ranks pods; lower costs go first.

@@ -2,12 +2,11 @@
 //!
 //! Source: `stateful_pod_control.go`, KEP-1847.
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::kinds::{CLAIMS, PODS, STATEFUL_SETS};
 use crate::controller::stateful_set::pod;
 use crate::controller::{Context, own, shape};
+use crate::json::{Value, json};
 use crate::object::{Key, Object};
 
 /// Makes the claims an ordinal lacks.

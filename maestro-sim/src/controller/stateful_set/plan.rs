@@ -5,14 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::kinds::PODS;
 use crate::controller::pods;
 use crate::controller::revision;
 use crate::controller::stateful_set::{claims, pod};
 use crate::controller::{Context, shape};
+use crate::json::{Value, json};
 use crate::object::{Object, map_at};
 
 /// What a pass counts, and later writes as status.

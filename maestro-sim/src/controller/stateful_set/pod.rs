@@ -1,10 +1,9 @@
 //! The identity of a StatefulSet's pods and claims: names, labels, volumes.
 
-use serde_json::{Map, Value, json};
-
 use crate::controller::kinds::STATEFUL_SETS;
 use crate::controller::own::controller_ref;
 use crate::controller::shape;
+use crate::json::{Map, Value, json};
 use crate::object::{Object, map_at};
 
 /// Label holding the revision a pod was made from.
@@ -29,26 +28,26 @@ pub fn make(set: &Object, template: &Value, revision: &str, ordinal: i64) -> Val
     let mut pod = shape::pod_from_template(template, set.namespace(), owner);
     let name = name(set, ordinal);
     let metadata = map_at(&mut pod, &["metadata"]);
-    metadata.insert("generateName".into(), format!("{}-", set.name()).into());
-    metadata.insert("name".into(), name.as_str().into());
+    metadata.insert("generateName", format!("{}-", set.name()).into());
+    metadata.insert("name", name.as_str().into());
     let labels = map_at(&mut pod, &["metadata", "labels"]);
     labels.extend(identity(&name, ordinal));
-    labels.insert(REVISION_LABEL.into(), revision.into());
+    labels.insert(REVISION_LABEL, revision.into());
     let spec = map_at(&mut pod, &["spec"]);
-    spec.insert("hostname".into(), name.as_str().into());
+    spec.insert("hostname", name.as_str().into());
     let service = set.text(&["spec", "serviceName"]);
     if !service.is_empty() {
-        spec.insert("subdomain".into(), service.into());
+        spec.insert("subdomain", service.into());
     }
     set_volumes(spec, &claims(set, ordinal));
     pod
 }
 
 /// The labels every pod of the set must carry.
-pub fn identity(name: &str, ordinal: i64) -> Map<String, Value> {
+pub fn identity(name: &str, ordinal: i64) -> Map {
     let mut labels = Map::new();
-    labels.insert(NAME_LABEL.into(), name.into());
-    labels.insert(INDEX_LABEL.into(), ordinal.to_string().into());
+    labels.insert(NAME_LABEL, name.into());
+    labels.insert(INDEX_LABEL, ordinal.to_string().into());
     labels
 }
 
@@ -72,13 +71,13 @@ fn claim(set: &Object, template: &Value, ordinal: i64) -> (String, Value) {
     let volume = shape::text(template, &["metadata", "name"]).to_owned();
     let mut claim = template.clone();
     let root = map_at(&mut claim, &[]);
-    root.insert("apiVersion".into(), "v1".into());
-    root.insert("kind".into(), "PersistentVolumeClaim".into());
+    root.insert("apiVersion", "v1".into());
+    root.insert("kind", "PersistentVolumeClaim".into());
     root.remove("status");
     let metadata = map_at(&mut claim, &["metadata"]);
     metadata.remove("creationTimestamp");
-    metadata.insert("name".into(), claim_name(set, &volume, ordinal).into());
-    metadata.insert("namespace".into(), set.namespace().into());
+    metadata.insert("name", claim_name(set, &volume, ordinal).into());
+    metadata.insert("namespace", set.namespace().into());
     if let Some(selected) = set.at(&["spec", "selector", "matchLabels"]).and_then(Value::as_object)
     {
         let labels = map_at(&mut claim, &["metadata", "labels"]);
@@ -88,7 +87,7 @@ fn claim(set: &Object, template: &Value, ordinal: i64) -> (String, Value) {
 }
 
 /// Volumes of claims replace the template's volumes of the same name.
-fn set_volumes(spec: &mut Map<String, Value>, claims: &[(String, Value)]) {
+fn set_volumes(spec: &mut Map, claims: &[(String, Value)]) {
     if claims.is_empty() {
         return;
     }
@@ -102,5 +101,5 @@ fn set_volumes(spec: &mut Map<String, Value>, claims: &[(String, Value)]) {
     let others = spec.get("volumes").and_then(Value::as_array).into_iter().flatten();
     let is_claim = |v: &Value| claims.iter().any(|(name, _)| shape::text(v, &["name"]) == name);
     volumes.extend(others.filter(|v| !is_claim(v)).cloned());
-    spec.insert("volumes".into(), volumes.into());
+    spec.insert("volumes", volumes.into());
 }

@@ -1,9 +1,8 @@
 //! StatefulSets through their life, as data.
 
-use serde_json::{Value, json};
-
 use crate::controller::kinds::{CLAIMS, PODS, STATEFUL_SETS};
 use crate::controller::testing::World;
+use crate::json::{Value, json};
 
 fn set(replicas: i64, extra: &Value) -> Value {
     let mut set = json!({
@@ -19,7 +18,7 @@ fn set(replicas: i64, extra: &Value) -> Value {
             "updateStrategy": {"type": "RollingUpdate"},
         },
     });
-    json_patch::merge(&mut set, &json!({"spec": extra}));
+    crate::json::merge(&mut set, &json!({"spec": extra}));
     set
 }
 

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::api::{Answer, Status};
 use crate::controller::kinds::PODS;
 use crate::controller::shape;
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, map_at};
 
 /// The test clock starts on 2030-01-01 at midnight, UTC.
@@ -57,11 +56,11 @@ impl Server {
         let named = meta.contains_key("name");
         if let Some(base) = meta.get("generateName").and_then(Value::as_str).filter(|_| !named) {
             let name = format!("{base}{serial:05}");
-            meta.insert("name".into(), name.into());
+            meta.insert("name", name.into());
         }
-        meta.insert("uid".into(), format!("uid-{serial}").into());
-        meta.insert("creationTimestamp".into(), now.into());
-        meta.insert("generation".into(), 1.into());
+        meta.insert("uid", format!("uid-{serial}").into());
+        meta.insert("creationTimestamp", now.into());
+        meta.insert("generation", 1.into());
         let object = Object::new(body.clone());
         if self.get(resource, object.key()).is_ok() {
             return Err(Box::new(Status::already_exists(resource, object.name())));
@@ -72,7 +71,7 @@ impl Server {
     fn store(&mut self, resource: &GroupResource, mut body: Value) -> Arc<Object> {
         self.serial += 1;
         let version = self.serial.to_string();
-        map_at(&mut body, &["metadata"]).insert("resourceVersion".into(), version.into());
+        map_at(&mut body, &["metadata"]).insert("resourceVersion", version.into());
         let object = Arc::new(Object::new(body));
         let at = (resource.clone(), object.key().clone());
         if object.is_deleting() && object.finalizers().next().is_none() && *resource != PODS {
@@ -99,12 +98,12 @@ impl Server {
         shape::put(map, "status", from.value().get("status").cloned().unwrap_or_default());
         let meta = map_at(&mut next, &["metadata"]);
         if status && let Some(notes) = wanted.at(&["metadata", "annotations"]) {
-            meta.insert("annotations".into(), notes.clone());
+            meta.insert("annotations", notes.clone());
         }
-        meta.insert("resourceVersion".into(), old.resource_version().to_string().into());
+        meta.insert("resourceVersion", old.resource_version().to_string().into());
         let changed = next.get("spec") != old.value().get("spec");
         let generation = old.generation() + i64::from(changed && !status);
-        map_at(&mut next, &["metadata"]).insert("generation".into(), generation.into());
+        map_at(&mut next, &["metadata"]).insert("generation", generation.into());
         if next == *old.value() {
             return Ok(old);
         }
@@ -120,7 +119,7 @@ impl Server {
     ) -> Answer {
         let old = self.get(resource, key)?;
         let mut body = old.value().clone();
-        json_patch::merge(&mut body, patch);
+        crate::json::merge(&mut body, patch);
         self.update(resource, body, status)
     }
 
@@ -150,7 +149,7 @@ impl Server {
         let meta = map_at(&mut body, &["metadata"]);
         meta.entry("deletionTimestamp").or_insert(time.into());
         if !finalizers.is_empty() {
-            meta.insert("finalizers".into(), json!(finalizers));
+            meta.insert("finalizers", json!(finalizers));
         }
         if body == *old.value() { Ok(old) } else { Ok(self.store(resource, body)) }
     }

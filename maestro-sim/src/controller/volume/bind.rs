@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use crate::api::Status;
 use crate::controller::kinds::{CLAIMS, NODES, PERSISTENT_VOLUMES, STORAGE_CLASSES};
 use crate::controller::labels::Labels;
 use crate::controller::own::absent_is_fine;
 use crate::controller::volume::{VOLUME_PROTECTION, claim_key, protect};
 use crate::controller::{Context, garbage, shape};
+use crate::json::{Value, json};
 use crate::object::{Key, Object, map_at};
 
 const COMPLETED: &str = "pv.kubernetes.io/bind-completed";
@@ -51,7 +50,7 @@ pub fn sync_claim(cx: &mut dyn Context, claim: &Object) -> Result<(), Box<Status
     let provisioner = class.text(&["provisioner"]);
     if PROVISIONERS.iter().any(|name| claim.annotation(name) != Some(provisioner)) {
         // The claim says who is to make its volume before it is made.
-        let told = PROVISIONERS.map(|name| (name.to_owned(), provisioner.into()));
+        let told = PROVISIONERS.map(|name| (name, provisioner));
         let mut body = claim.value().clone();
         map_at(&mut body, &["metadata", "annotations"]).extend(told);
         return cx.update(&CLAIMS, body).map(drop);
@@ -181,16 +180,16 @@ fn bind(cx: &mut dyn Context, claim: &Object, volume: &Object) -> Result<(), Box
             "name": claim.name(), "uid": claim.uid(),
         });
         let mut body = volume.value().clone();
-        map_at(&mut body, &["spec"]).insert("claimRef".into(), reference);
-        map_at(&mut body, &["metadata", "annotations"]).insert(BY_CONTROLLER.into(), "yes".into());
+        map_at(&mut body, &["spec"]).insert("claimRef", reference);
+        map_at(&mut body, &["metadata", "annotations"]).insert(BY_CONTROLLER, "yes".into());
         cx.update(&PERSISTENT_VOLUMES, body)?;
     }
     let mut body = claim.value().clone();
     if claim.text(&["spec", "volumeName"]).is_empty() {
-        map_at(&mut body, &["spec"]).insert("volumeName".into(), volume.name().into());
-        map_at(&mut body, &["metadata", "annotations"]).insert(BY_CONTROLLER.into(), "yes".into());
+        map_at(&mut body, &["spec"]).insert("volumeName", volume.name().into());
+        map_at(&mut body, &["metadata", "annotations"]).insert(BY_CONTROLLER, "yes".into());
     }
-    map_at(&mut body, &["metadata", "annotations"]).insert(COMPLETED.into(), "yes".into());
+    map_at(&mut body, &["metadata", "annotations"]).insert(COMPLETED, "yes".into());
     if body == *claim.value() {
         return set_phase(cx, claim, "Bound", Some(volume));
     }

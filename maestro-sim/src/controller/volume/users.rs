@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::api::Status;
 use crate::controller::kinds::CLAIMS;
 use crate::controller::{Change, Context, Queue, pods, shape};
+use crate::json::Value;
 use crate::object::{Key, Object};
 
 /// The condition.
@@ -69,7 +68,7 @@ impl Users {
         }
         let mut new = shape::condition(UNUSED, status, reason, message, &cx.timestamp());
         new["lastProbeTime"] = Value::Null;
-        let mut conditions = claim.items(&["status", "conditions"]).to_vec();
+        let mut conditions = claim.list(&["status", "conditions"]);
         shape::drop_condition(&mut conditions, UNUSED);
         conditions.push(new);
         let mut written = claim.at(&["status"]).cloned().unwrap_or_default();

@@ -1,9 +1,8 @@
 //! What a kubelet makes of a container that an earlier one started.
 
-use serde_json::Value;
-
 use super::steps::running;
 use super::{Container, Exit, Running, Stage};
+use crate::json::Value;
 use crate::kubelet::pod::Pass;
 use crate::kubelet::probe::Forecast;
 use crate::kubelet::spec::ContainerSpec;

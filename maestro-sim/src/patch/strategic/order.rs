@@ -1,7 +1,6 @@
 //! The order of a merged list: as the patch says for what it names, as it was for the rest.
 
-use serde_json::Value;
-
+use crate::json::Value;
 use crate::patch::PatchError;
 
 /// What tells two items apart: a field, or for scalars the whole value.

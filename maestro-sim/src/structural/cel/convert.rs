@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock};
 use kube_cel::KubeCelExt;
 use kube_cel::cel::objects::{Key, Map};
 use kube_cel::cel::{Context, Program, Value as CelValue};
-use serde_json::Value;
 
+use crate::json::Value;
 use crate::schema::{Kind, Schema};
 
 /// Converts `value`; fields the schema does not know are left out unless it preserves them.
@@ -28,7 +28,7 @@ pub(super) fn to_cel(schema: &Schema, value: &Value) -> CelValue {
                 let child = known.or(schema.additional.as_ref()).map_or(&any, |c| c.as_ref());
                 // Keys of a map are data; only names of fields could clash with the language.
                 let key = match (known, &schema.additional) {
-                    (None, Some(_)) => name.clone(),
+                    (None, Some(_)) => name.to_string(),
                     _ => escape(name),
                 };
                 (Key::String(Arc::new(key)), to_cel(child, field))
@@ -38,7 +38,7 @@ pub(super) fn to_cel(schema: &Schema, value: &Value) -> CelValue {
     }
 }
 
-fn number(kind: Kind, n: &serde_json::Number) -> CelValue {
+fn number(kind: Kind, n: &crate::json::Number) -> CelValue {
     let float = || CelValue::Float(n.as_f64().unwrap_or_default());
     match (kind, n.as_i64()) {
         (Kind::Number, _) => float(),

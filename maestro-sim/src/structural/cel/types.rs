@@ -9,7 +9,8 @@
 mod walk;
 
 use kube_cel::cel::IdedExpr;
-use serde_json::Value;
+
+use crate::json::{Name, Value};
 
 /// A type, as much as is known of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +78,7 @@ impl<'s> Type<'s> {
             Self::Metadata => matches!(name, "name" | "generateName").then_some(Simple("string")),
             Self::Object(schema, root) => {
                 let properties = schema.get("properties").and_then(Value::as_object);
-                let fits = |(field, _): &(&String, &Value)| super::convert::escape(field) == name;
+                let fits = |(field, _): &(&Name, &Value)| super::convert::escape(field) == name;
                 match (name, root) {
                     ("apiVersion" | "kind", true) => return Some(Simple("string")),
                     ("metadata", true) => return Some(Self::Metadata),
@@ -118,7 +119,7 @@ pub(crate) fn placed(source: &str, at: usize, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::json::json;
 
     use super::*;
     use crate::structural::cel::compile;

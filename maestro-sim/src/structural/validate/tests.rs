@@ -1,6 +1,6 @@
 //! Objects against schemas, errors as a client sees them.
 
-use serde_json::Value;
+use crate::json::Value;
 
 /// Every error of `new` under `schema`, one a line, as `field: message`.
 #[track_caller]

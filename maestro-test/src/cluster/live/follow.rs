@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use http::Request;
 use kube::core::WatchEvent;
+use maestro_sim::json::Value;
 use maestro_sim::object::{GroupResource, Key, Object};
-use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::cluster::Served;

@@ -5,7 +5,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use maestro_sim::api::{PatchType, Request, Status, Verb};
-use serde_json::Value;
+use maestro_sim::json::Value;
 
 use super::writers::Writers;
 

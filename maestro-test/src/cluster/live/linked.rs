@@ -13,11 +13,11 @@ use http_body::Frame;
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use maestro_sim::api::{self, Request, Status, Verb, watch};
+use maestro_sim::json::{Value, json};
 use maestro_sim::link::{LinkId, Verdict};
 use maestro_sim::links::Links;
 use maestro_sim::observe::RequestSummary;
 use maestro_sim::protobuf;
-use serde_json::{Value, json};
 
 use super::clock::Clock;
 use super::stream::Stream;

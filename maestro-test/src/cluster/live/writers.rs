@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use maestro_sim::json::Value;
 use maestro_sim::object::Object;
-use serde_json::Value;
 
 #[derive(Debug, Default)]
 struct Known {
@@ -63,7 +63,7 @@ fn newest_manager(object: &Object) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use maestro_sim::json::json;
 
     fn object(version: u64) -> Value {
         json!({"metadata": {"uid": "u", "resourceVersion": version.to_string(), "managedFields": [

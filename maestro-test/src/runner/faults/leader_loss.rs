@@ -1,10 +1,10 @@
 //! `leader-loss`: the leader of the operator's replicas loses its lease to a rival.
 
 use maestro_sim::api::{PatchType, Verb};
+use maestro_sim::json::json;
 use maestro_sim::object::GroupResource;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::strike::request;
 use super::{Checking, Kind, Lasting, Strike};

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use maestro_core::framework::GoDuration;
 use maestro_sim::api::Verb;
+use maestro_sim::json::json;
 use maestro_sim::object::{GroupResource, Key};
 use maestro_sim::rng::Stream;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::strike::{below, request, send};
 use crate::cluster::Cluster;

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use maestro_sim::api::Verb;
+use maestro_sim::json::json;
 use maestro_sim::object::GroupResource;
 use maestro_sim::quantity::Quantity;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::strike::{request, send};
 use super::{Checking, Kind, Lasting, Strike};

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use maestro_sim::json::Value;
 use maestro_sim::trace::TraceLevel;
-use serde_json::Value;
 
 use crate::outcome::Outcome;
 use crate::runner::run_scenario;

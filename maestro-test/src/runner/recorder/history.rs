@@ -86,8 +86,8 @@ mod tests {
     use std::time::Duration;
 
     use maestro_sim::api::Verb;
+    use maestro_sim::json::json;
     use maestro_sim::object::{GroupResource, Object};
-    use serde_json::json;
 
     use super::History;
     use crate::event::{Event, Happening, Write};

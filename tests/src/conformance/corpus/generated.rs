@@ -3,8 +3,8 @@
 //!
 //! Seeds are fixed, so that a request keeps its name from run to run.
 
+use maestro_sim::json::{Value, json};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use maestro_sim::facts::facts;
 use maestro_sim::rng::Stream;
@@ -200,7 +200,7 @@ impl Generator<'_> {
         while rng.chance(0.6) {
             let open = here.as_object().into_iter().flatten();
             let open = open.filter(|(name, v)| v.is_object() && *name != "matchLabels");
-            let names: Vec<String> = open.map(|(name, _)| name.clone()).collect();
+            let names: Vec<String> = open.map(|(name, _)| name.to_string()).collect();
             if names.is_empty() {
                 break;
             }

@@ -1,7 +1,7 @@
 //! Every verb on every kind that the server serves: one sequence a kind.
 
+use maestro_sim::json::{Value, json};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::conformance::case::{Sequence, Step};
 

@@ -1,9 +1,9 @@
 //! Every field of the kinds that operators write, with values that are of the right type and yet
 //! wrong: each once, in an object that is valid otherwise, and never stored.
 
+use maestro_sim::json::{Value, json};
 use maestro_sim::schema::{Kind as Type, Schema};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::generated::Made;
 use crate::conformance::case::{Sequence, Step};
@@ -123,7 +123,7 @@ fn place<'v>(object: &'v mut Value, path: &[Down<'_>]) -> &'v mut Value {
     path.iter().fold(object, |here, step| match step {
         Down::Field(name) => &mut here[*name],
         Down::First => {
-            if here.as_array().is_none_or(Vec::is_empty) {
+            if here.as_array().is_none_or(|list| list.is_empty()) {
                 *here = json!([null]);
             }
             &mut here[0]

@@ -1,6 +1,6 @@
 //! Every kind once more, as clients meet it that speak protobuf: bodies and answers.
 
-use serde_json::{Value, json};
+use maestro_sim::json::{Value, json};
 
 use maestro_sim::facts::facts;
 

@@ -5,13 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
-
 use super::{COUNTERS, Pass};
 use crate::api::Status;
 use crate::controller::job::{TRACKING, indexes, is_indexed};
 use crate::controller::kinds::JOBS;
 use crate::controller::{Context, pods, shape};
+use crate::json::{Map, Value, json};
 use crate::object::map_at;
 
 impl Pass {
@@ -49,10 +48,10 @@ impl Pass {
                 shape::put(map, field, if before == 0 { Value::Null } else { before.into() });
             }
             if !self.uncounted[place].is_empty() {
-                noted.insert(field.into(), self.uncounted[place].clone().into());
+                noted.insert(field, self.uncounted[place].clone().into());
             }
         }
-        map.insert("uncountedTerminatedPods".into(), noted.into());
+        map.insert("uncountedTerminatedPods", noted.into());
         status
     }
 
@@ -72,9 +71,9 @@ impl Pass {
         let status = &mut written;
         let positive = |n: usize| if n == 0 { Value::Null } else { n.into() };
         shape::put(status, "active", positive(active.len()));
-        status.insert("ready".into(), ready.into());
-        status.insert("terminating".into(), going.into());
-        status.insert("uncountedTerminatedPods".into(), json!({}));
+        status.insert("ready", ready.into());
+        status.insert("terminating", going.into());
+        status.insert("uncountedTerminatedPods", json!({}));
         if status.get("succeeded") == Some(&json!(0)) {
             status.remove("succeeded");
         }
@@ -85,11 +84,11 @@ impl Pass {
             };
             shape::put(status, "completedIndexes", text(&self.done));
             if self.job.int(&["spec", "backoffLimitPerIndex"]).is_some() {
-                status.insert("failedIndexes".into(), indexes::format(&self.lost).into());
+                status.insert("failedIndexes", indexes::format(&self.lost).into());
             }
         }
         if !conditions.is_empty() {
-            status.insert("conditions".into(), conditions.to_vec().into());
+            status.insert("conditions", conditions.to_vec().into());
         }
         Value::Object(written)
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams};
 use maestro_sim::api::webhook::Trouble;
 use maestro_sim::boot::{self, ClusterSpec};
+use maestro_sim::json::{Value, json};
 use maestro_sim::sim::{self, Options};
 use maestro_sim::trace::TraceLevel;
-use serde_json::{Value, json};
 
 use super::{MODES, Mode};
 use crate::cluster::Shared;
