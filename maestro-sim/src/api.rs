@@ -7,6 +7,7 @@ mod accept;
 mod account;
 mod addresses;
 pub(crate) mod admission;
+pub(crate) mod app_armor;
 pub mod authorization;
 mod decode;
 mod delete;

@@ -1,7 +1,7 @@
 //! What the built-in admission plugins and allocators add to objects on their way in.
 //!
-//! NamespaceLifecycle, ServiceAccount, Priority, PodTopologyLabels, DefaultTolerationSeconds,
-//! DefaultStorageClass, StorageObjectInUseProtection, and the allocation of Service cluster IPs.
+//! NamespaceLifecycle, ServiceAccount, Priority, PodSecurity, PodTopologyLabels, DefaultTolerationSeconds,
+//! DefaultStorageClass, DefaultIngressClass, RuntimeClass, StorageObjectInUseProtection, and the allocation of Service cluster IPs.
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>.
 
 pub(crate) mod authorizer;
@@ -10,8 +10,10 @@ mod expression;
 mod limits;
 mod matching;
 mod mutation;
+mod pod_security;
 mod policy;
 mod quota;
+mod runtime;
 mod webhook;
 
 use std::sync::Arc;
@@ -20,12 +22,12 @@ use self::call::Call;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
-use crate::builtin::text as form;
 use crate::json::{Value, json};
 use crate::object::{GroupResource, Object, at, map_at};
 
 const NAMESPACES: GroupResource = GroupResource::new("", "namespaces");
 const PRIORITY_CLASSES: GroupResource = GroupResource::new("scheduling.k8s.io", "priorityclasses");
+const INGRESS_CLASSES: GroupResource = GroupResource::new("networking.k8s.io", "ingressclasses");
 const RUNTIME_CLASSES: GroupResource = GroupResource::new("node.k8s.io", "runtimeclasses");
 const STORAGE_CLASSES: GroupResource = GroupResource::new("storage.k8s.io", "storageclasses");
 const CRDS: GroupResource = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
@@ -79,6 +81,10 @@ impl Server {
                 taint_new(body);
                 Ok(())
             }
+            ("networking.k8s.io", "ingresses") => {
+                self.default_ingress_class(body);
+                Ok(())
+            }
             ("", "persistentvolumes") => {
                 add_finalizer(body, "kubernetes.io/pv-protection");
                 Ok(())
@@ -122,6 +128,13 @@ impl Server {
         body: &Value,
     ) -> Result<(), Box<Status>> {
         self.check_limits(served, request, old, body)?;
+        self.judge_security(served, request, old, body)?;
+        if served.resource == PRIORITY_CLASSES {
+            self.only_default(request, old, body)?;
+        }
+        if served.is_pod() && old.is_none() {
+            self.judge_runtime(body)?;
+        }
         if let Some(call) = Call::of(served, request, old.map(Object::value), Some(body)) {
             self.check_policies(&call)?;
             self.ask_validating(&call)?;
@@ -172,22 +185,6 @@ impl Server {
                  priority admission controller computed {policy} from the given PriorityClass name"
             ));
         }
-        let runtime = at(body, &["spec", "runtimeClassName"]).and_then(Value::as_str);
-        if let Some(class) =
-            runtime.filter(|class| self.peek(&RUNTIME_CLASSES, "", class).is_none())
-        {
-            // The real server's own client asks for it, and that needs a name.
-            if class.is_empty() {
-                return Err(Box::new(Status::new(500, "", "resource name may not be empty")));
-            }
-            let problems = form::segment(class);
-            if !problems.is_empty() {
-                let told = problems.join(" ");
-                let message = format!("invalid resource name \"{class}\": [{told}]");
-                return Err(Box::new(Status::new(500, "", message)));
-            }
-            return refuse(format!("pod rejected: RuntimeClass \"{class}\" not found"));
-        }
         let spec = map_at(body, &["spec"]);
         if let Some(name) = name {
             spec.insert("priorityClassName", name.into());
@@ -196,6 +193,7 @@ impl Server {
         spec.entry("preemptionPolicy").or_insert_with(|| policy.into());
         tolerate(body, "node.kubernetes.io/not-ready");
         tolerate(body, "node.kubernetes.io/unreachable");
+        self.admit_runtime(body)?;
         self.copy_topology(body);
         Ok(())
     }
@@ -208,11 +206,7 @@ impl Server {
             policy => policy.to_owned(),
         };
         let Some(name) = class.filter(|c| !c.is_empty()) else {
-            let classes = self.store.find(&PRIORITY_CLASSES).into_iter();
-            let default = classes
-                .flat_map(|t| t.objects.values())
-                .find(|c| c.at(&["globalDefault"]).and_then(Value::as_bool) == Some(true));
-            return Some(match default {
+            return Some(match self.default_priority() {
                 Some(c) => (Some(c.name().to_owned()), c.int(&["value"]).unwrap_or(0), policy(c)),
                 None => (None, 0, "PreemptLowerPriority".to_owned()),
             });
@@ -221,17 +215,74 @@ impl Server {
         Some((None, class.int(&["value"]).unwrap_or(0), policy(class)))
     }
 
+    /// The class that holds for pods that name none.
+    fn default_priority(&self) -> Option<&Arc<Object>> {
+        let classes = self.store.find(&PRIORITY_CLASSES)?.objects.values();
+        let is_default = |class: &&Arc<Object>| {
+            class.at(&["globalDefault"]).and_then(Value::as_bool) == Some(true)
+        };
+        classes.filter(is_default).min_by_key(|class| class.int(&["value"]))
+    }
+
+    /// There is one default priority at most.
+    fn only_default(
+        &self,
+        request: &Request,
+        old: Option<&Object>,
+        body: &Value,
+    ) -> Result<(), Box<Status>> {
+        let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or(&request.name);
+        let wants = at(body, &["globalDefault"]).and_then(Value::as_bool) == Some(true);
+        match self.default_priority().filter(|_| wants) {
+            Some(class) if old.is_none() || class.name() != name => {
+                let why = format!(
+                    "PriorityClass {} is already marked as default. Only one default can exist",
+                    class.name()
+                );
+                Err(Box::new(Status::forbidden(&PRIORITY_CLASSES, name, &why)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn default_class(&self, body: &mut Value) {
         if at(body, &["spec", "storageClassName"]).is_some() {
             return;
         }
-        let classes = self.store.find(&STORAGE_CLASSES).into_iter();
-        let default = classes.flat_map(|t| t.objects.values()).find(|class| {
-            class.annotation("storageclass.kubernetes.io/is-default-class") == Some("true")
-        });
-        if let Some(class) = default {
+        const MARKS: [&str; 2] = [
+            "storageclass.kubernetes.io/is-default-class",
+            "storageclass.beta.kubernetes.io/is-default-class",
+        ];
+        if let Some(class) = self.newest_marked(&STORAGE_CLASSES, &MARKS) {
             map_at(body, &["spec"]).insert("storageClassName", class.name().into());
         }
+    }
+
+    /// The class of a new Ingress that names none, neither in a field nor as of old.
+    fn default_ingress_class(&self, body: &mut Value) {
+        let named = at(body, &["spec", "ingressClassName"]);
+        if named
+            .or_else(|| at(body, &["metadata", "annotations", "kubernetes.io/ingress.class"]))
+            .is_some()
+        {
+            return;
+        }
+        let marks = ["ingressclass.kubernetes.io/is-default-class"];
+        if let Some(class) = self.newest_marked(&INGRESS_CLASSES, &marks) {
+            map_at(body, &["spec"]).insert("ingressClassName", class.name().into());
+        }
+    }
+
+    /// Of the objects on which one of these annotations is true, the newest; of equally new ones
+    /// the first by name.
+    fn newest_marked(&self, classes: &GroupResource, marks: &[&str]) -> Option<Arc<Object>> {
+        let all = self.store.find(classes)?.objects.values();
+        let marked = all.filter(|class| marks.iter().any(|m| class.annotation(m) == Some("true")));
+        let born = |class: &&Arc<Object>| {
+            let text = class.text(&["metadata", "creationTimestamp"]).to_owned();
+            (std::cmp::Reverse(text), class.name().to_owned())
+        };
+        marked.min_by_key(born).map(Arc::clone)
     }
 
     /// Follows a stored write: a CRD changes what is served.

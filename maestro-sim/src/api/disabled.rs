@@ -101,7 +101,7 @@ const DEFAULTS_OF_PODS: &[(&str, Path)] =
     &[("ImageVolume", &["volumes", "*", "image", "pullPolicy"])];
 
 /// Where a collection's objects hold the spec of pods.
-fn pod_spec(served: &Served) -> Option<Path> {
+pub(super) fn pod_spec(served: &Served) -> Option<Path> {
     Some(match (&*served.resource.group, &*served.resource.resource) {
         ("", "pods") => &["spec"],
         ("", "podtemplates") => &["template", "spec"],

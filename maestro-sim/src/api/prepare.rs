@@ -2,6 +2,7 @@
 //!
 //! Source: `PrepareForCreate` and `PrepareForUpdate` of `k8s.io/kubernetes/pkg/registry`.
 
+use crate::api::app_armor;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Request, Status};
@@ -53,6 +54,10 @@ impl Server {
                 let class = qos_class(body);
                 map_at(body, &["status"]).insert("qosClass", class.into());
                 gated(body, &self.timestamp());
+                let told = app_armor::settle(body);
+                if request.options.warn {
+                    self.warnings.extend(told);
+                }
             }
             ("", "persistentvolumes") => {
                 let now = self.timestamp();

@@ -8,6 +8,7 @@ mod elsewhere;
 mod env;
 mod ephemeral;
 mod handler;
+mod notes;
 mod resources;
 mod security;
 mod update;
@@ -41,7 +42,8 @@ pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
     let here = part(object, "spec");
     if old.and_then(|old| old.get("spec")).is_some_and(|old| old.is_same(here)) {
         // It was valid when it was stored.
-        return seccomp(object, causes);
+        seccomp(object, causes);
+        return notes::check(object, old, causes);
     }
     spec(here, &path, Of::Pod, causes);
     field::not_negative(
@@ -68,6 +70,7 @@ pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
         causes.push(field::forbidden(&place, "cannot be set on create"));
     }
     seccomp(object, causes);
+    notes::check(object, old, causes);
     if let Some(old) = old.filter(|old| old.get("spec") != object.get("spec")) {
         update::pod(object, old, causes);
     }

@@ -11,6 +11,8 @@ const FILES: &[(&str, &str)] = &[
     ("watch", include_str!("../../../conformance/watch.yaml")),
     ("patch", include_str!("../../../conformance/patch.yaml")),
     ("apply", include_str!("../../../conformance/apply.yaml")),
+    ("security", include_str!("../../../conformance/security.yaml")),
+    ("classes", include_str!("../../../conformance/classes.yaml")),
     ("network", include_str!("../../../conformance/network.yaml")),
     ("checks", include_str!("../../../conformance/checks.yaml")),
     ("pods", include_str!("../../../conformance/pods.yaml")),
