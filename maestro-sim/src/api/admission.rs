@@ -1,7 +1,8 @@
 //! What the built-in admission plugins and allocators add to objects on their way in.
 //!
-//! NamespaceLifecycle, ServiceAccount, Priority, PodSecurity, PodTopologyLabels, DefaultTolerationSeconds,
-//! DefaultStorageClass, DefaultIngressClass, RuntimeClass, StorageObjectInUseProtection, and the allocation of Service cluster IPs.
+//! NamespaceLifecycle, ServiceAccount, Priority, PodSecurity, PodTopologyLabels,
+//! DefaultTolerationSeconds, DefaultStorageClass, DefaultIngressClass, RuntimeClass,
+//! StorageObjectInUseProtection, and the allocation of Service cluster IPs.
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>.
 
 pub(crate) mod authorizer;
