@@ -42,7 +42,7 @@ use crate::object::GroupResource;
 
 pub(crate) use address::{odd_address, odd_network};
 pub use meta::metadata;
-pub(crate) use pod::warnings as pod_warnings;
+pub(crate) use pod::{MIRROR, SECCOMP_CONTAINER, SECCOMP_POD, warnings as pod_warnings};
 pub(crate) use service::addresses as cluster_addresses;
 pub(crate) use webhooks::review_versions;
 

@@ -30,6 +30,7 @@ pub use self::map::{Entry, Map};
 pub use self::merge::merge;
 pub use self::name::Name;
 pub(crate) use self::name::{head, order, rest, tail};
+pub(crate) use self::serial::scalars;
 pub use crate::json;
 
 /// A JSON tree.
@@ -197,11 +198,6 @@ impl Value {
     /// Whether this is an integer that is not negative.
     pub fn is_u64(&self) -> bool {
         self.as_number().is_some_and(Number::is_u64)
-    }
-
-    /// Whether this is a number written with a point or an exponent.
-    pub fn is_f64(&self) -> bool {
-        self.as_number().is_some_and(Number::is_f64)
     }
 
     /// Whether this is a string.

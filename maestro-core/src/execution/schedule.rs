@@ -51,7 +51,7 @@ impl Schedule {
         Some(Moment::new(last.timestamp()))
     }
 
-    /// The instant that a plan is to be run for now, if any: the last one, unless a run of the
+    /// The instant that a plan is to be run at present, if any: the last one, unless a run of the
     /// plan covered it, or it lies before the instance came to the version that it runs.
     #[must_use]
     pub fn due(&self, plan: &str, history: &[PlanExecution], now: Moment) -> Option<Moment> {

@@ -198,3 +198,28 @@ fn backoff(object: Arc<Live>, error: &Error, kind: Arc<Kind>) -> Action {
     let wait = Duration::from_millis(first).saturating_mul(2u32.saturating_pow(failures - 1));
     Action::requeue(wait.min(LONGEST_BACKOFF))
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::channel::mpsc::unbounded;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    /// What is sent at which millisecond, and what comes when.
+    #[tokio::test(start_paused = true)]
+    async fn what_happens_together_comes_once_and_is_never_put_off() {
+        let (sender, items) = unbounded();
+        let start = Instant::now();
+        let sending = async move {
+            // Something happens every 30 ms for a while, and once more later.
+            for (index, item) in ["a", "b", "a", "a", "c", "a"].into_iter().enumerate() {
+                sender.unbounded_send(item).unwrap();
+                sleep(Duration::from_millis(if index == 4 { 200 } else { 30 })).await;
+            }
+        };
+        let came = gathered(items, TOGETHER).map(|item| (item, start.elapsed().as_millis()));
+        let (came, ()) = future::join(came.collect::<Vec<_>>(), sending).await;
+        assert_eq!(came, [("a", 100), ("b", 100), ("c", 220), ("a", 420)]);
+    }
+}

@@ -194,7 +194,7 @@ impl<'a> Scope<'a> {
         out
     }
 
-    /// Converts what is asked for now and was not before.
+    /// Converts what is asked for and was not before.
     fn fetch(&self, all: &BTreeMap<String, Wanted>) {
         let mut variables = self.variables.borrow_mut();
         for (name, wanted) in all {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::api::Status;
 use crate::api::server::Server;
+use crate::builtin::MIRROR;
 use crate::builtin::text as form;
 use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, at, map_at};
@@ -14,9 +15,6 @@ const ACCOUNTS: GroupResource = GroupResource::new("", "serviceaccounts");
 const PODS: GroupResource = GroupResource::new("", "pods");
 /// Where every container finds the token.
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-/// The annotation of a kubelet's own pods, which have no account.
-const MIRROR: &str = "kubernetes.io/config.mirror";
-
 impl Server {
     pub(super) fn admit_account(&mut self, body: &mut Value) -> Result<(), Box<Status>> {
         if at(body, &["metadata", "annotations", MIRROR]).is_some() {

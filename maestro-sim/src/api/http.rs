@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, StatusCode};
 
-use crate::api::registry::Registry;
+use crate::api::registry::{Registry, version_of};
 use crate::api::review;
 use crate::api::server::{Handled, Response};
 use crate::api::{Options, PatchType, Request, Status, Verb, query, yaml};
@@ -91,11 +91,6 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     })))
 }
 
-/// A version of an API; most are the first one.
-fn version_of(text: &str) -> Cow<'static, str> {
-    if text == "v1" { Cow::Borrowed("v1") } else { Cow::Owned(text.to_owned()) }
-}
-
 /// What a DELETE without a body says in its query.
 fn delete_options(query: &str) -> Result<Value, Box<Status>> {
     let mut options = crate::json::Map::new();
@@ -136,7 +131,7 @@ pub fn asked(parts: &Parts) -> Option<Request> {
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
     let resource = GroupResource::owned(place.group, place.resource);
     Some(Request {
-        version: place.version.to_owned().into(),
+        version: version_of(place.version),
         subresource: place.subresource.to_owned().into(),
         patch,
         options,

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use crate::builtin::field::Path;
-use crate::json::{Map, Name, Number, Value};
+use crate::json::{Array, Map, Name, Value, scalars};
 
 /// A body, and the paths of the fields that it holds twice.
 ///
@@ -42,41 +42,15 @@ impl<'de> Visitor<'de> for Reader<'_> {
         f.write_str("any JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a JSON number"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
-    }
+    scalars!();
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut out = Vec::new();
+        let mut out = Array::new();
         loop {
             let path = self.path.index(out.len());
             match items.next_element_seed(Reader { path: &path, ..self })? {
                 Some(item) => out.push(item),
-                None => return Ok(Value::from(out)),
+                None => return Ok(Value::Array(out)),
             }
         }
     }

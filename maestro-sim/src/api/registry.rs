@@ -228,8 +228,7 @@ impl Registry {
     /// The version that the cluster's own clients use: the first one listed.
     pub fn preferred(&self, resource: &GroupResource) -> Cow<'static, str> {
         match self.versions(resource).first() {
-            Some(served) if served.version == "v1" => Cow::Borrowed("v1"),
-            Some(served) => Cow::Owned(served.version.clone()),
+            Some(served) => version_of(&served.version),
             None => Cow::Borrowed("v1"),
         }
     }
@@ -285,6 +284,11 @@ impl Registry {
         self.custom.remove(&GroupResource::owned(group, plural));
         self.changed = true;
     }
+}
+
+/// A version of an API; most are the first one.
+pub(crate) fn version_of(text: &str) -> Cow<'static, str> {
+    if text == "v1" { Cow::Borrowed("v1") } else { Cow::Owned(text.to_owned()) }
 }
 
 fn api_version(group: &str, version: &str) -> String {

@@ -27,8 +27,8 @@ impl Served {
                 crd::complete(body);
             }
             let before = (self.release != Version::default()).then(|| body.clone());
-            let spec = |tree: &Value| tree.get("spec").cloned().unwrap_or_default();
-            match live.is_some_and(|live| spec(live).is_same(&spec(body))) {
+            let specs = live.and_then(|live| live.get("spec").zip(body.get("spec")));
+            match specs.is_some_and(|(live, sent)| live.is_same(sent)) {
                 true => defaults::apply_beside_spec(&self.resource, body),
                 false => defaults::apply(&self.resource, body),
             }

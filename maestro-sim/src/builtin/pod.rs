@@ -19,6 +19,7 @@ pub(super) use affinity::node_selector;
 pub(super) use container::no_backsteps;
 pub(super) use elsewhere::iscsi;
 pub(super) use handler::port;
+pub(crate) use notes::MIRROR;
 pub(super) use resources::{is_standard, is_whole, one as resource, resource_name};
 pub(super) use volume::{driver_name, one as volume_source, token_lifetime};
 pub(crate) use warn::warnings;
@@ -76,10 +77,13 @@ pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
     }
 }
 
+/// The annotation of a pod's seccomp profile, before it had a field.
+pub(crate) const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
+/// Before the name of a container, the annotation of its profile.
+pub(crate) const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
+
 /// The annotations that profiles were written in before they had a field.
 fn seccomp(pod: &Value, causes: &mut Vec<Cause>) {
-    const POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
-    const CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
     let root = Path::Root;
     let meta = root.field("metadata");
     let path = meta.field("annotations");
@@ -88,7 +92,7 @@ fn seccomp(pod: &Value, causes: &mut Vec<Cause>) {
         let profile = value.as_str().unwrap_or("");
         let known = matches!(profile, "runtime/default" | "docker/default" | "unconfined")
             || profile.starts_with("localhost/");
-        if (key == POD || key.starts_with(CONTAINER)) && !known {
+        if (key == SECCOMP_POD || key.starts_with(SECCOMP_CONTAINER)) && !known {
             let detail = "must be a valid seccomp profile";
             causes.push(field::invalid(&path.field(key), value, detail));
         }

@@ -187,7 +187,7 @@ impl NamespaceController {
     }
 }
 
-/// Deletes everything; returns what stays for now, and the first failure.
+/// Deletes everything; returns what stays behind, and the first failure.
 fn delete_all(cx: &mut dyn Context, content: &[Content]) -> (Vec<Content>, Option<Box<Status>>) {
     let (mut left, mut failed) = (Vec::new(), None);
     for (resource, object) in content {

@@ -168,7 +168,7 @@ fn ready_state(node: &Object) -> &str {
     pods::condition(node, "Ready").map_or("Unknown", |c| shape::text(c, &["status"]))
 }
 
-/// The taints of a node that keeps pods off for now, all with the effect `NoSchedule`, each with
+/// The taints of a node that keeps pods off at present, all with the effect `NoSchedule`, each with
 /// the condition that brings it.
 /// Source: <https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/>, "Taint
 /// Nodes by Condition".

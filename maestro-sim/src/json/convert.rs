@@ -41,14 +41,7 @@ impl Value {
 
 impl From<serde_json::Value> for Value {
     fn from(value: serde_json::Value) -> Self {
-        match value {
-            serde_json::Value::Null => Self::Null,
-            serde_json::Value::Bool(value) => Self::Bool(value),
-            serde_json::Value::Number(number) => Self::Number(number),
-            serde_json::Value::String(text) => Self::String(text.into()),
-            serde_json::Value::Array(list) => Self::Array(list.into_iter().collect()),
-            serde_json::Value::Object(map) => Self::Object(map.into_iter().collect()),
-        }
+        (&value).into()
     }
 }
 
@@ -96,51 +89,27 @@ impl From<f64> for Value {
     }
 }
 
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::String(text.into())
-    }
+macro_rules! from_texts {
+    ($($of:ty),*) => {$(
+        impl From<$of> for Value {
+            fn from(text: $of) -> Self {
+                Self::String(text.into())
+            }
+        }
+    )*};
 }
 
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Self::String(text.into())
-    }
-}
-
-impl From<&String> for Value {
-    fn from(text: &String) -> Self {
-        Self::String(text.into())
-    }
-}
-
-impl From<Text> for Value {
-    fn from(text: Text) -> Self {
-        Self::String(text)
-    }
-}
-
-impl From<&Text> for Value {
-    fn from(text: &Text) -> Self {
-        Self::String(text.clone())
-    }
-}
+from_texts!(&str, String, &String, Cow<'_, str>, Text, &Text);
 
 impl From<Name> for Value {
     fn from(name: Name) -> Self {
-        Self::String(name.to_text())
+        (&name).into()
     }
 }
 
 impl From<&Name> for Value {
     fn from(name: &Name) -> Self {
         Self::String(name.to_text())
-    }
-}
-
-impl From<Cow<'_, str>> for Value {
-    fn from(text: Cow<'_, str>) -> Self {
-        Self::String(text.into())
     }
 }
 

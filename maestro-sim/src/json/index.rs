@@ -14,7 +14,7 @@ pub trait Index {
     /// The same, to change.
     fn of_mut<'v>(&self, value: &'v mut Value) -> Option<&'v mut Value>;
 
-    /// The part, made where it is a field that is absent or null takes the place of its object.
+    /// The part, to set: a field that is absent becomes null, and a tree that is null an object.
     ///
     /// # Panics
     /// When the tree is of another kind, or the place past the end of the list.

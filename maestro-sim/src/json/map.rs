@@ -74,12 +74,6 @@ impl Map {
         Some(&mut self.0.make_mut()[at].1)
     }
 
-    /// A field with its name.
-    pub fn get_key_value(&self, name: &str) -> Option<(&Name, &Value)> {
-        let (name, value) = &self.0[self.place(name).ok()?];
-        Some((name, value))
-    }
-
     /// Whether there is such a field.
     #[inline]
     pub fn contains_key(&self, name: &str) -> bool {
@@ -104,13 +98,8 @@ impl Map {
 
     /// Removes a field; what it was.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        self.remove_entry(name).map(|(_, value)| value)
-    }
-
-    /// Removes a field; its name and what it was.
-    pub fn remove_entry(&mut self, name: &str) -> Option<(Name, Value)> {
         let at = self.place(name).ok()?;
-        Some(self.0.remove(at))
+        Some(self.0.remove(at).1)
     }
 
     /// A field to be set where it is absent.
@@ -173,11 +162,6 @@ impl Map {
     pub fn into_values(self) -> impl DoubleEndedIterator<Item = Value> {
         self.0.into_iter().map(|(_, value)| value)
     }
-
-    /// The names in order.
-    pub fn into_keys(self) -> impl DoubleEndedIterator<Item = Name> {
-        self.0.into_iter().map(|(name, _)| name)
-    }
 }
 
 /// A field of a map, present or not.
@@ -200,14 +184,6 @@ impl<'a> Entry<'a> {
             at
         });
         &mut self.map.0.make_mut()[at].1
-    }
-
-    /// Changes the field where it is present.
-    pub fn and_modify(self, change: impl FnOnce(&mut Value)) -> Self {
-        if let Ok(at) = self.place {
-            change(&mut self.map.0.make_mut()[at].1);
-        }
-        self
     }
 }
 

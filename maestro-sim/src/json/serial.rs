@@ -94,6 +94,37 @@ impl<'de> Deserialize<'de> for Map {
     }
 }
 
+/// What a visitor that makes trees does with everything but lists and objects.
+macro_rules! scalars {
+    () => {
+        fn visit_unit<E>(self) -> Result<$crate::json::Value, E> {
+            Ok($crate::json::Value::Null)
+        }
+
+        fn visit_bool<E>(self, value: bool) -> Result<$crate::json::Value, E> {
+            Ok(value.into())
+        }
+
+        fn visit_i64<E>(self, number: i64) -> Result<$crate::json::Value, E> {
+            Ok(number.into())
+        }
+
+        fn visit_u64<E>(self, number: u64) -> Result<$crate::json::Value, E> {
+            Ok(number.into())
+        }
+
+        fn visit_f64<E>(self, number: f64) -> Result<$crate::json::Value, E> {
+            Ok(number.into())
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<$crate::json::Value, E> {
+            Ok(text.into())
+        }
+    };
+}
+
+pub(crate) use scalars;
+
 struct Tree;
 
 impl<'de> Visitor<'de> for Tree {
@@ -103,9 +134,7 @@ impl<'de> Visitor<'de> for Tree {
         f.write_str("any valid JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
+    scalars!();
 
     fn visit_none<E>(self) -> Result<Value, E> {
         Ok(Value::Null)
@@ -113,26 +142,6 @@ impl<'de> Visitor<'de> for Tree {
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         Value::deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
-        Ok(number.into())
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        Ok(number.into())
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
-        Ok(number.into())
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(text.into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {

@@ -11,12 +11,13 @@ use std::fmt;
 
 use self::checks::{Finding, findings};
 use super::NAMESPACES;
+use crate::api::app_armor;
 use crate::api::disabled::pod_spec;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
 use crate::facts::Version;
-use crate::json::{Map, Value};
+use crate::json::{Array, Map, Value};
 use crate::object::{GroupResource, Key, Object, at};
 
 const PODS: GroupResource = GroupResource::new("", "pods");
@@ -80,9 +81,7 @@ struct Policies {
 
 impl Policies {
     fn of(release: Version, labels: Option<&Map>) -> Self {
-        let newest = release.name().rsplit('.').next().and_then(|minor| minor.parse().ok());
-        let newest = newest.unwrap_or(0);
-        let open = Policy { level: Level::Privileged, version: None, newest };
+        let open = Policy { level: Level::Privileged, version: None, newest: release.minor() };
         let mut errors = Vec::new();
         let mut read = |mode: &str| {
             let label = |suffix: &str| {
@@ -113,7 +112,8 @@ impl Policies {
             (level, version)
         };
         let (level, version) = read("enforce");
-        let (_, _) = read("audit");
+        // Nobody reads an audit; its labels must be such as can be read.
+        read("audit");
         let (warn_level, warn_version) = read("warn");
         let enforce = Policy {
             level: level.map_or(Level::Privileged, |level| level.unwrap_or(Level::Restricted)),
@@ -150,18 +150,14 @@ impl Server {
         if served.resource == NAMESPACES && request.subresource.is_empty() {
             return self.judge_labels(served, old, body);
         }
-        let Some(path) = pod_spec(served) else { return Ok(()) };
-        let ignored = match served.is_pod() {
-            true => !matches!(&*request.subresource, "" | "ephemeralcontainers" | "resize"),
-            false => !request.subresource.is_empty(),
+        let heeded = match served.is_pod() {
+            true => matches!(&*request.subresource, "" | "ephemeralcontainers" | "resize"),
+            false => request.subresource.is_empty(),
         };
-        let (spec, meta) = match path.split_last() {
-            Some((_, parent)) => (at(body, path), at(body, parent)),
-            None => return Ok(()),
-        };
-        let meta = if served.is_pod() { Some(body) } else { meta };
-        let meta = meta.and_then(|of| of.get("metadata")).unwrap_or(&Value::Null);
-        let Some(spec) = spec.filter(|_| !ignored) else { return Ok(()) };
+        let path = pod_spec(served).filter(|_| heeded).and_then(|path| path.split_last());
+        let Some(pod) = path.and_then(|(_, pod)| at(body, pod)) else { return Ok(()) };
+        let part = |name: &str| pod.get(name).unwrap_or(&Value::Null);
+        let (meta, spec) = (part("metadata"), part("spec"));
         let release = self.registry.version();
         let namespace = self.peek(&NAMESPACES, "", &request.namespace);
         let labels = namespace.and_then(Object::labels);
@@ -225,8 +221,7 @@ impl Server {
         let Some(table) = self.store.find(&PODS) else { return Vec::new() };
         let pods = table.objects.range(Key::new(namespace, "")..);
         let pods = pods.take_while(|(key, _)| &*key.namespace == namespace);
-        let mut alike: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut order: Vec<String> = Vec::new();
+        let mut alike: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (_, pod) in pods {
             let part = |name: &str| pod.value().get(name).unwrap_or(&Value::Null);
             let all = findings(policy, part("metadata"), part("spec"));
@@ -234,31 +229,22 @@ impl Server {
                 continue;
             }
             let reasons: Vec<&str> = all.iter().map(|finding| finding.reason.as_str()).collect();
-            let reasons = reasons.join(", ");
-            if !alike.contains_key(&reasons) {
-                order.push(reasons.clone());
-            }
-            alike.entry(reasons).or_default().push(pod.name().to_owned());
+            alike.entry(reasons.join(", ")).or_default().push(pod.name());
         }
-        if order.is_empty() {
-            return Vec::new();
+        let line = |(reasons, names): (&String, &Vec<&str>)| match names.as_slice() {
+            [only] => format!("{only}: {reasons}"),
+            [first, _] => format!("{first} (and 1 other pod): {reasons}"),
+            names => format!("{} (and {} other pods): {reasons}", names[0], names.len() - 1),
+        };
+        let mut out: Vec<String> = alike.iter().map(line).collect();
+        out.sort();
+        if !out.is_empty() {
+            let head = format!(
+                "existing pods in namespace \"{namespace}\" violate the new PodSecurity enforce \
+                 level \"{policy}\""
+            );
+            out.insert(0, head);
         }
-        let mut out = vec![format!(
-            "existing pods in namespace \"{namespace}\" violate the new PodSecurity enforce level \
-             \"{policy}\""
-        )];
-        let mut lines: Vec<String> = Vec::new();
-        for reasons in order {
-            let Some(names) = alike.get(&reasons) else { continue };
-            let first = names.first().map_or("", String::as_str);
-            lines.push(match names.len() - 1 {
-                0 => format!("{first}: {reasons}"),
-                1 => format!("{first} (and 1 other pod): {reasons}"),
-                more => format!("{first} (and {more} other pods): {reasons}"),
-            });
-        }
-        lines.sort();
-        out.extend(lines);
         out
     }
 }
@@ -271,17 +257,14 @@ fn told(all: &[Finding]) -> String {
 /// Whether an update of a pod changes what policies look at.
 fn is_significant(old: &Value, new: &Value) -> bool {
     let lists = ["containers", "initContainers", "ephemeralContainers"];
-    let containers = |pod: &Value, list: &str| {
-        at(pod, &["spec", list]).and_then(Value::as_array).cloned().unwrap_or_default()
+    let notes = |pod: &Value| -> Map {
+        let all = at(pod, &["metadata", "annotations"]).and_then(Value::as_object);
+        let all = all.into_iter().flatten().filter(|(name, _)| name.starts_with(app_armor::PREFIX));
+        all.collect()
     };
-    let notes = |pod: &Value| -> Vec<(String, Value)> {
-        let all = at(pod, &["metadata", "annotations"]).and_then(Value::as_object).cloned();
-        let kept = |name: &str| name.starts_with("container.apparmor.security.beta.kubernetes.io/");
-        let all = all.unwrap_or_default().into_iter().filter(|(name, _)| kept(name));
-        all.map(|(name, value)| (name.to_string(), value)).collect()
-    };
-    let images = |pod: &Value, list: &str| -> Vec<Value> {
-        containers(pod, list).iter().map(|c| c["image"].clone()).collect()
+    let images = |pod: &Value, list: &str| -> Array {
+        let all = at(pod, &["spec", list]).and_then(Value::as_array).into_iter().flatten();
+        all.map(|container| &container["image"]).collect()
     };
     notes(old) != notes(new) || lists.iter().any(|list| images(old, list) != images(new, list))
 }

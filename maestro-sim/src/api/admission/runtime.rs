@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::RUNTIME_CLASSES;
 use crate::api::Status;
 use crate::api::server::Server;
+use crate::builtin::field::text;
 use crate::builtin::text as form;
 use crate::json::{Array, Map, Value};
 use crate::object::{GroupResource, Key, Object, at, map_at};
@@ -19,11 +20,9 @@ impl Server {
     /// Gives a new pod what its class says.
     pub(super) fn admit_runtime(&self, pod: &mut Value) -> Result<(), Box<Status>> {
         let Some(class) = self.runtime(pod)? else { return Ok(()) };
-        if let Some(fixed) = class.at(&["overhead"]) {
-            let fixed = fixed.get("podFixed").and_then(Value::as_object).cloned();
-            let fixed = fixed.unwrap_or_default();
-            let own = at(pod, &["spec", "overhead"]).and_then(Value::as_object);
-            if own.is_some_and(|own| !own.is_empty() && !is_overhead(own, &fixed)) {
+        if let Some(fixed) = fixed(&class) {
+            let own = overhead(pod);
+            if !own.is_empty() && !is_overhead(&own, &fixed) {
                 return Err(refused(pod, MISMATCH));
             }
             let spec = map_at(pod, &["spec"]);
@@ -66,17 +65,10 @@ impl Server {
 
     /// Whether a new pod has the overhead of its class, and no other.
     pub(super) fn judge_runtime(&self, pod: &Value) -> Result<(), Box<Status>> {
-        let class = self.runtime(pod)?;
-        let own = at(pod, &["spec", "overhead"]).and_then(Value::as_object);
-        let own = own.cloned().unwrap_or_default();
-        match class.as_ref().and_then(|class| class.at(&["overhead"])) {
-            Some(of_class) => {
-                let fixed = of_class.get("podFixed").and_then(Value::as_object).cloned();
-                match is_overhead(&own, &fixed.unwrap_or_default()) {
-                    true => Ok(()),
-                    false => Err(refused(pod, MISMATCH)),
-                }
-            }
+        let (class, own) = (self.runtime(pod)?, overhead(pod));
+        match class.and_then(|class| fixed(&class)) {
+            Some(fixed) if is_overhead(&own, &fixed) => Ok(()),
+            Some(_) => Err(refused(pod, MISMATCH)),
             None if own.is_empty() => Ok(()),
             None => Err(refused(
                 pod,
@@ -107,6 +99,17 @@ impl Server {
     }
 }
 
+/// What a pod says that it costs beyond its containers.
+fn overhead(pod: &Value) -> Map {
+    at(pod, &["spec", "overhead"]).and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// The overhead of a class, if it speaks of one.
+fn fixed(class: &Object) -> Option<Map> {
+    let fixed = class.at(&["overhead"])?.get("podFixed").and_then(Value::as_object);
+    Some(fixed.cloned().unwrap_or_default())
+}
+
 fn refused(pod: &Value, why: &str) -> Box<Status> {
     let name = at(pod, &["metadata", "name"]).and_then(Value::as_str).unwrap_or_default();
     Box::new(Status::forbidden(&GroupResource::new("", "pods"), name, why))
@@ -135,9 +138,6 @@ fn merged(own: &Array, of_class: &Array) -> Array {
 
 /// Whether one toleration tolerates all that another one does.
 fn covers(one: &Value, other: &Value) -> bool {
-    let text = |of: &Value, field: &str| {
-        of.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
     let (operator, effect) = (text(one, "operator"), text(one, "effect"));
     let seconds = |of: &Value| of.get("tolerationSeconds").and_then(Value::as_i64);
     let key = text(one, "key");
@@ -155,7 +155,7 @@ fn covers(one: &Value, other: &Value) -> bool {
     {
         return false;
     }
-    match operator.as_str() {
+    match operator {
         "Equal" | "" => {
             text(other, "operator") == "Equal" && text(other, "value") == text(one, "value")
         }

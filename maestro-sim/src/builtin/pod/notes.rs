@@ -9,7 +9,8 @@ use crate::builtin::field::{self, Path, list, part, text};
 use crate::json::{Map, Value};
 use crate::object::at;
 
-const MIRROR: &str = "kubernetes.io/config.mirror";
+/// The annotation of a kubelet's own pods, which have no account.
+pub(crate) const MIRROR: &str = "kubernetes.io/config.mirror";
 
 fn notes(pod: &Value) -> Map {
     at(pod, &["metadata", "annotations"]).and_then(Value::as_object).cloned().unwrap_or_default()

@@ -71,7 +71,7 @@ const RULES: [Rule; 19] = [
         "capabilities_baseline",
         true,
     ),
-    restricted("procMount_restricted", 35, restricted::proc_mount, "procMount", false),
+    restricted("procMount_restricted", 35, proc_mount, "procMount", false),
     restricted("restrictedVolumes", 0, restricted::volumes, "hostPathVolumes", false),
     restricted("runAsNonRoot", 0, restricted::non_root, "", false),
     restricted("runAsUser", 23, restricted::root_user, "", false),
@@ -111,13 +111,33 @@ impl<'a> Pod<'a> {
         lists.filter_map(|list| spec.get(list)?.as_array()).flatten()
     }
 
-    /// The quoted names of the containers for which something is so.
-    fn those(&self, is: impl Fn(&Value) -> bool) -> Vec<String> {
-        self.containers().filter(|c| is(c)).map(|c| quoted(text(c, &["name"]))).collect()
+    /// The quoted names of the containers for which something is so, if there are any.
+    fn those(&self, is: impl Fn(&Value) -> bool) -> Option<Vec<String>> {
+        let all = self.containers().filter(|c| is(c)).map(|c| quoted(text(c, &["name"])));
+        Some(all.collect()).filter(|all: &Vec<String>| !all.is_empty())
+    }
+
+    /// For whom something is so, if for anybody: `pod`, and the containers by name.
+    fn setters(&self, is: impl Fn(&Value) -> bool) -> Option<Vec<String>> {
+        let pod = is(self.spec).then(|| "pod".to_owned());
+        let containers = self.those(is).map(|names| named(&names));
+        Some(pod.into_iter().chain(containers).collect())
+            .filter(|all: &Vec<String>| !all.is_empty())
+    }
+
+    /// What the pod and its containers say at a path, quoted, where something is so for them.
+    fn values(&self, path: &[&str], is: impl Fn(&Value) -> bool) -> Vec<String> {
+        let all = std::iter::once(self.spec).chain(self.containers()).filter(|of| is(of));
+        sorted(all.map(|of| quoted(text(of, path))))
     }
 
     fn volumes(&self) -> impl Iterator<Item = &'a Value> {
         self.spec.get("volumes").and_then(Value::as_array).into_iter().flatten()
+    }
+
+    /// Whether its users are its own: then they are nobody on the node, which counts since 1.35.
+    fn has_own_users(&self) -> bool {
+        self.minor >= 35 && at(self.spec, &["hostUsers"]).and_then(Value::as_bool) == Some(false)
     }
 }
 
@@ -151,24 +171,34 @@ fn found(reason: &str, detail: String) -> Option<Finding> {
     Some(Finding { reason: reason.to_owned(), detail })
 }
 
-fn added(container: &Value) -> impl Iterator<Item = &str> {
-    let list = at(container, &["securityContext", "capabilities", "add"]);
-    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+/// The containers that add capabilities that are odd, and which these are.
+fn adding(pod: &Pod<'_>, odd: impl Fn(&str) -> bool) -> Option<String> {
+    let added = |container: &Value| -> Vec<String> {
+        let list = at(container, &["securityContext", "capabilities", "add"]);
+        let names = list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        names.filter(|name| odd(name)).map(quoted).collect()
+    };
+    let bad = pod.those(|c| !added(c).is_empty())?;
+    let names = sorted(pod.containers().flat_map(added)).join(", ");
+    Some(format!("{} must not include {names} in securityContext.capabilities.add", named(&bad)))
 }
 
-/// The quoted capabilities that containers add and that are odd.
-trait FlattenOdd<'a>: Iterator<Item = &'a Value> + Sized {
-    fn flatten_odd(self, odd: impl Fn(&&str) -> bool) -> Vec<String> {
-        self.flat_map(|c| added(c).filter(|name| odd(name)).map(quoted).collect::<Vec<_>>())
-            .collect()
-    }
+/// Who has a seccomp profile that is none, since there is a field for it.
+fn unconfined(pod: &Pod<'_>) -> Option<Finding> {
+    let wrong = |of: &Value| !matches!(text(of, &SECCOMP), "" | "RuntimeDefault" | "Localhost");
+    let who = pod.setters(wrong)?.join(" and ");
+    let values = pod.values(&SECCOMP, wrong).join(", ");
+    let detail = format!("{who} must not set securityContext.seccompProfile.type to {values}");
+    found("seccompProfile", detail)
 }
 
-impl<'a, I: Iterator<Item = &'a Value>> FlattenOdd<'a> for I {}
-
-/// Whether a pod's users are its own: then they are nobody on the node, which counts since 1.35.
-fn has_own_users(pod: &Pod<'_>) -> bool {
-    pod.minor >= 35 && at(pod.spec, &["hostUsers"]).and_then(Value::as_bool) == Some(false)
+/// Which containers say what `/proc` looks like.
+fn proc_mount(pod: &Pod<'_>) -> Option<Finding> {
+    let path = ["securityContext", "procMount"];
+    let wrong = |of: &Value| !matches!(text(of, &path), "" | "Default");
+    let bad = named(&pod.those(wrong)?);
+    let values = pod.values(&path, wrong).join(", ");
+    found("procMount", format!("{bad} must not set securityContext.procMount to {values}"))
 }
 
 const SECCOMP: [&str; 3] = ["securityContext", "seccompProfile", "type"];

@@ -1,51 +1,35 @@
 //! What no pod of the baseline level may do.
 
-use super::restricted::proc_mount;
 use super::{
-    Finding, FlattenOdd, Pod, SECCOMP, added, found, has_own_users, is_on, named, plural, quoted,
-    sorted, text,
+    Finding, Pod, adding, found, is_on, named, plural, proc_mount, quoted, sorted, text, unconfined,
 };
+use crate::api::app_armor;
+use crate::builtin::{SECCOMP_CONTAINER, SECCOMP_POD};
 use crate::json::Value;
 use crate::object::at;
 
 pub(super) fn app_armor(pod: &Pod<'_>) -> Option<Finding> {
-    const PREFIX: &str = "container.apparmor.security.beta.kubernetes.io/";
     let path = ["securityContext", "appArmorProfile", "type"];
     let wrong = |of: &Value| !matches!(text(of, &path), "" | "RuntimeDefault" | "Localhost");
-    let mut setters = Vec::new();
-    let mut values = Vec::new();
-    if wrong(pod.spec) {
-        setters.push("pod".to_owned());
-        values.push(quoted(text(pod.spec, &path)));
-    }
-    let bad = pod.those(wrong);
-    values.extend(pod.containers().filter(|c| wrong(c)).map(|c| quoted(text(c, &path))));
-    if !bad.is_empty() {
-        setters.push(named(&bad));
-    }
-    let notes = at(pod.meta, &["annotations"]).and_then(Value::as_object);
+    let fits =
+        |note: &str| matches!(note, "" | "runtime/default") || note.starts_with("localhost/");
+    let notes = at(pod.meta, &["annotations"]).and_then(Value::as_object).into_iter().flatten();
     let notes: Vec<String> = notes
-        .into_iter()
-        .flatten()
-        .filter(|(key, _)| key.starts_with(PREFIX))
         .map(|(key, value)| (key, value.as_str().unwrap_or_default()))
-        .filter(|(_, value)| {
-            !(matches!(*value, "" | "runtime/default") || value.starts_with("localhost/"))
-        })
+        .filter(|(key, value)| key.starts_with(app_armor::PREFIX) && !fits(value))
         .map(|(key, value)| quoted(&format!("{key}={}", quoted(value))))
         .collect();
+    let mut who = pod.setters(wrong).unwrap_or_default();
     if !notes.is_empty() {
-        setters.push(plural("annotation", "annotations", notes.len()).to_owned());
+        who.push(plural("annotation", "annotations", notes.len()).to_owned());
     }
-    values.extend(notes);
-    let values = sorted(values);
+    if who.is_empty() {
+        return None;
+    }
+    let values = sorted(pod.values(&path, wrong).into_iter().chain(notes));
     let reason = plural("forbidden AppArmor profile", "forbidden AppArmor profiles", values.len());
-    let detail = format!(
-        "{} must not set AppArmor profile type to {}",
-        setters.join(" and "),
-        values.join(", ")
-    );
-    (!values.is_empty()).then(|| found(reason, detail))?
+    let (who, values) = (who.join(" and "), values.join(", "));
+    found(reason, format!("{who} must not set AppArmor profile type to {values}"))
 }
 
 pub(super) fn capabilities(pod: &Pod<'_>) -> Option<Finding> {
@@ -64,46 +48,42 @@ pub(super) fn capabilities(pod: &Pod<'_>) -> Option<Finding> {
         "SETUID",
         "SYS_CHROOT",
     ];
-    let odd = |name: &&str| !DEFAULT.contains(name);
-    let bad = pod.those(|c| added(c).any(|name| odd(&name)));
-    let names = sorted(pod.containers().flatten_odd(odd));
-    let detail = format!(
-        "{} must not include {} in securityContext.capabilities.add",
-        named(&bad),
-        names.join(", ")
-    );
-    (!bad.is_empty()).then(|| found("non-default capabilities", detail))?
+    found("non-default capabilities", adding(pod, |name| !DEFAULT.contains(&name))?)
 }
 
 pub(super) fn host_namespaces(pod: &Pod<'_>) -> Option<Finding> {
     let all = ["hostNetwork", "hostPID", "hostIPC"].into_iter();
     let on: Vec<String> =
         all.filter(|name| is_on(pod.spec, &[name])).map(|name| format!("{name}=true")).collect();
-    (!on.is_empty()).then(|| found("host namespaces", on.join(", ")))?
+    if on.is_empty() { None } else { found("host namespaces", on.join(", ")) }
 }
 
 pub(super) fn host_paths(pod: &Pod<'_>) -> Option<Finding> {
     let bad = pod.volumes().filter(|volume| at(volume, &["hostPath"]).is_some());
     let bad: Vec<String> = bad.map(|volume| quoted(text(volume, &["name"]))).collect();
     let detail = format!("{} {}", plural("volume", "volumes", bad.len()), bad.join(", "));
-    (!bad.is_empty()).then(|| found("hostPath volumes", detail))?
+    if bad.is_empty() { None } else { found("hostPath volumes", detail) }
+}
+
+/// What containers use of the node, as their own words say it.
+fn uses(
+    pod: &Pod<'_>,
+    reason: &str,
+    [one, many]: [&'static str; 2],
+    of: impl Fn(&Value) -> Vec<String>,
+) -> Option<Finding> {
+    let bad = pod.those(|c| !of(c).is_empty())?;
+    let all = sorted(pod.containers().flat_map(of));
+    let (use_, what) = (plural("uses", "use", bad.len()), plural(one, many, all.len()));
+    found(reason, format!("{} {use_} {what} {}", named(&bad), all.join(", ")))
 }
 
 pub(super) fn host_ports(pod: &Pod<'_>) -> Option<Finding> {
-    let ports = |c: &Value| -> Vec<i64> {
+    uses(pod, "hostPort", ["hostPort", "hostPorts"], |c| {
         let all = c.get("ports").and_then(Value::as_array).into_iter().flatten();
-        all.filter_map(|port| port.get("hostPort")?.as_i64()).filter(|port| *port != 0).collect()
-    };
-    let bad = pod.those(|c| !ports(c).is_empty());
-    let all = sorted(pod.containers().flat_map(ports).map(|port| port.to_string()));
-    let detail = format!(
-        "{} {} {} {}",
-        named(&bad),
-        plural("uses", "use", bad.len()),
-        plural("hostPort", "hostPorts", all.len()),
-        all.join(", ")
-    );
-    (!bad.is_empty()).then(|| found("hostPort", detail))?
+        let ports = all.filter_map(|port| port.get("hostPort")?.as_i64());
+        ports.filter(|port| *port != 0).map(|port| port.to_string()).collect()
+    })
 }
 
 pub(super) fn hosts(pod: &Pod<'_>) -> Option<Finding> {
@@ -114,32 +94,22 @@ pub(super) fn hosts(pod: &Pod<'_>) -> Option<Finding> {
         &["lifecycle", "postStart"],
         &["lifecycle", "preStop"],
     ];
-    let hosts = |c: &Value| -> Vec<String> {
+    let words = ["probe or lifecycle host", "probe or lifecycle hosts"];
+    uses(pod, "probe or lifecycle host", words, |c| {
         let handlers = HANDLERS.iter().filter_map(|path| at(c, path));
         let hosts =
             handlers.flat_map(|h| [text(h, &["httpGet", "host"]), text(h, &["tcpSocket", "host"])]);
         hosts.filter(|host| !host.is_empty()).map(quoted).collect()
-    };
-    let bad = pod.those(|c| !hosts(c).is_empty());
-    let all = sorted(pod.containers().flat_map(hosts));
-    let detail = format!(
-        "{} {} probe or lifecycle {} {}",
-        named(&bad),
-        plural("uses", "use", bad.len()),
-        plural("host", "hosts", all.len()),
-        all.join(", ")
-    );
-    (!bad.is_empty()).then(|| found("probe or lifecycle host", detail))?
+    })
 }
 
 pub(super) fn privileged(pod: &Pod<'_>) -> Option<Finding> {
-    let bad = pod.those(|c| is_on(c, &["securityContext", "privileged"]));
-    let detail = format!("{} must not set securityContext.privileged=true", named(&bad));
-    (!bad.is_empty()).then(|| found("privileged", detail))?
+    let bad = named(&pod.those(|c| is_on(c, &["securityContext", "privileged"]))?);
+    found("privileged", format!("{bad} must not set securityContext.privileged=true"))
 }
 
 pub(super) fn proc_mount_of_host(pod: &Pod<'_>) -> Option<Finding> {
-    if has_own_users(pod) { None } else { proc_mount(pod) }
+    if pod.has_own_users() { None } else { proc_mount(pod) }
 }
 
 pub(super) fn se_linux(pod: &Pod<'_>) -> Option<Finding> {
@@ -154,17 +124,7 @@ pub(super) fn se_linux(pod: &Pod<'_>) -> Option<Finding> {
                 || !text(&options, &["role"]).is_empty()
         })
     };
-    let mut setters = Vec::new();
-    if wrong(pod.spec) {
-        setters.push("pod".to_owned());
-    }
-    let bad = pod.those(wrong);
-    if !bad.is_empty() {
-        setters.push(named(&bad));
-    }
-    if setters.is_empty() {
-        return None;
-    }
+    let who = pod.setters(wrong)?.join(" and ");
     let all: Vec<Value> =
         std::iter::once(pod.spec).chain(pod.containers()).filter_map(options).collect();
     let types = all.iter().map(|options| text(options, &["type"]));
@@ -178,20 +138,14 @@ pub(super) fn se_linux(pod: &Pod<'_>) -> Option<Finding> {
             said.push(format!("{field} may not be set"));
         }
     }
-    let detail = format!(
-        "{} set forbidden securityContext.seLinuxOptions: {}",
-        setters.join(" and "),
-        said.join("; ")
-    );
-    found("seLinuxOptions", detail)
+    let said = said.join("; ");
+    found("seLinuxOptions", format!("{who} set forbidden securityContext.seLinuxOptions: {said}"))
 }
 
 /// Before profiles had a field, they were annotations.
-pub(super) fn old_seccomp(pod: &Pod<'_>) -> Option<Finding> {
-    const POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
-    const CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
-    let names = pod.containers().map(|c| format!("{CONTAINER}{}", text(c, &["name"])));
-    let said = std::iter::once(POD.to_owned()).chain(names).filter_map(|key| {
+fn old_seccomp(pod: &Pod<'_>) -> Option<Finding> {
+    let names = pod.containers().map(|c| format!("{SECCOMP_CONTAINER}{}", text(c, &["name"])));
+    let said = std::iter::once(SECCOMP_POD.to_owned()).chain(names).filter_map(|key| {
         let value = at(pod.meta, &["annotations", &key])?.as_str()?.to_owned();
         let fits = matches!(value.as_str(), "" | "runtime/default" | "docker/default")
             || value.starts_with("localhost/");
@@ -200,30 +154,11 @@ pub(super) fn old_seccomp(pod: &Pod<'_>) -> Option<Finding> {
     let bad = sorted(said);
     let detail =
         format!("forbidden {} {}", plural("annotation", "annotations", bad.len()), bad.join(", "));
-    (!bad.is_empty()).then(|| found("seccompProfile", detail))?
+    if bad.is_empty() { None } else { found("seccompProfile", detail) }
 }
 
 pub(super) fn seccomp(pod: &Pod<'_>) -> Option<Finding> {
-    if pod.minor < 19 {
-        return old_seccomp(pod);
-    }
-    let wrong = |of: &Value| !matches!(text(of, &SECCOMP), "" | "RuntimeDefault" | "Localhost");
-    let mut setters = Vec::new();
-    if wrong(pod.spec) {
-        setters.push("pod".to_owned());
-    }
-    let bad = pod.those(wrong);
-    if !bad.is_empty() {
-        setters.push(named(&bad));
-    }
-    let all = std::iter::once(pod.spec).chain(pod.containers()).filter(|of| wrong(of));
-    let values = sorted(all.map(|of| quoted(text(of, &SECCOMP))));
-    let detail = format!(
-        "{} must not set securityContext.seccompProfile.type to {}",
-        setters.join(" and "),
-        values.join(", ")
-    );
-    (!setters.is_empty()).then(|| found("seccompProfile", detail))?
+    if pod.minor < 19 { old_seccomp(pod) } else { unconfined(pod) }
 }
 
 pub(super) fn sysctls(pod: &Pod<'_>) -> Option<Finding> {
@@ -247,22 +182,12 @@ pub(super) fn sysctls(pod: &Pod<'_>) -> Option<Finding> {
     let list = at(pod.spec, &["securityContext", "sysctls"]).and_then(Value::as_array);
     let names = list.into_iter().flatten().map(|one| text(one, &["name"]));
     let bad: Vec<String> = names.filter(|name| !is_safe(name)).map(str::to_owned).collect();
-    (!bad.is_empty()).then(|| found("forbidden sysctls", bad.join(", ")))?
+    if bad.is_empty() { None } else { found("forbidden sysctls", bad.join(", ")) }
 }
 
 pub(super) fn host_process(pod: &Pod<'_>) -> Option<Finding> {
     let path = ["securityContext", "windowsOptions", "hostProcess"];
-    let mut setters = Vec::new();
-    if is_on(pod.spec, &path) {
-        setters.push("pod".to_owned());
-    }
-    let bad = pod.those(|c| is_on(c, &path));
-    if !bad.is_empty() {
-        setters.push(named(&bad));
-    }
-    let detail = format!(
-        "{} must not set securityContext.windowsOptions.hostProcess=true",
-        setters.join(" and ")
-    );
-    (!setters.is_empty()).then(|| found("hostProcess", detail))?
+    let who = pod.setters(|of| is_on(of, &path))?.join(" and ");
+    let field = "securityContext.windowsOptions.hostProcess";
+    found("hostProcess", format!("{who} must not set {field}=true"))
 }
