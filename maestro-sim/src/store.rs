@@ -155,6 +155,16 @@ impl Store {
         self.find(resource)?.objects.get(key)
     }
 
+    /// The object of a name in a namespace (empty for cluster scope).
+    pub fn named(
+        &self,
+        resource: &GroupResource,
+        namespace: &str,
+        name: &str,
+    ) -> Option<&Arc<Object>> {
+        self.find(resource)?.objects.named(namespace, name)
+    }
+
     /// Every collection.
     pub fn tables(&self) -> &[Table] {
         &self.tables

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::api::{Request, Status, Verb};
 use crate::json::{Value, json};
+use crate::object::GroupResource;
 
 /// What a trace keeps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -55,17 +56,16 @@ impl Trace {
     pub fn request(&mut self, now: Duration, client: &str, request: &Request, verdict: &str) {
         let mut text = std::mem::take(&mut self.scratch);
         text.clear();
-        let _ = write!(
-            text,
-            "{}|{client}|{}|{}|{}|{}/{}|{}|{verdict}",
-            now.as_nanos(),
-            request.verb.as_str(),
-            request.resource,
-            request.version,
-            request.namespace,
-            request.name,
-            request.subresource,
-        );
+        let GroupResource { group, resource, .. } = &request.resource;
+        let dot = if group.is_empty() { "" } else { "." };
+        let _ = write!(text, "{}", now.as_nanos());
+        for piece in ["|", client, "|", request.verb.as_str(), "|", resource, dot, group, "|"] {
+            text.push_str(piece);
+        }
+        let Request { version, namespace, name, subresource, .. } = request;
+        for piece in [version, "|", namespace, "/", name, "|", subresource, "|", verdict] {
+            text.push_str(piece);
+        }
         self.absorb(text.as_bytes());
         self.scratch = text;
         if self.is_full() {

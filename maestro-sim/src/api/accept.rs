@@ -9,7 +9,10 @@ use crate::protobuf;
 const ENCODINGS: [&str; 2] = ["application/yaml", protobuf::MEDIA_TYPE];
 
 /// The form of the first media type in Accept that this server answers with.
-pub(super) fn form(parts: &Parts, include: Option<&str>) -> Result<Form, Box<Status>> {
+pub(super) fn form(
+    parts: &Parts,
+    include: impl FnOnce() -> Option<String>,
+) -> Result<Form, Box<Status>> {
     let header = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
     let header = header.unwrap_or("");
     let mut odd = false;
@@ -37,7 +40,7 @@ pub(super) fn form(parts: &Parts, include: Option<&str>) -> Result<Form, Box<Sta
             Some("PartialObjectMetadataList") if text || kind == protobuf::MEDIA_TYPE => {
                 return Ok(Form::MetadataList);
             }
-            Some("Table") if text => return included(include).map(Form::Table),
+            Some("Table") if text => return included(include().as_deref()).map(Form::Table),
             None if ENCODINGS.contains(&kind) => return Ok(Form::Whole),
             _ => odd |= text || ENCODINGS.contains(&kind),
         }

@@ -9,7 +9,7 @@ use crate::api::server::Server;
 use crate::builtin::MIRROR;
 use crate::builtin::text as form;
 use crate::json::{Value, json};
-use crate::object::{GroupResource, Key, Object, at, map_at};
+use crate::object::{GroupResource, Object, at, map_at};
 
 const ACCOUNTS: GroupResource = GroupResource::new("", "serviceaccounts");
 const PODS: GroupResource = GroupResource::new("", "pods");
@@ -26,7 +26,7 @@ impl Server {
         let name = if given.is_empty() { "default" } else { given }.to_owned();
         spec.insert("serviceAccountName", name.as_str().into());
         spec.insert("serviceAccount", name.as_str().into());
-        let found = self.store.get(&ACCOUNTS, &Key::new(&namespace, &name)).map(Arc::clone);
+        let found = self.store.named(&ACCOUNTS, &namespace, &name).map(Arc::clone);
         let Some(account) = found else {
             let pod = text(body, &["metadata", "name"]);
             let found = match form::segment(&name)[..] {

@@ -22,7 +22,7 @@ pub fn answer(
     parts: &Parts,
 ) -> Option<http::Response<Body>> {
     let accept = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
-    let aggregated = accept.is_some_and(|a| a.contains("as=APIGroupDiscoveryList"));
+    let aggregated = || accept.is_some_and(|a| a.contains("as=APIGroupDiscoveryList"));
     let value = match segments {
         ["version"] if !media::reads_json(&parts.headers) => {
             let message = "406: Not Acceptable\n\nAvailable representations: application/json";
@@ -32,8 +32,8 @@ pub fn answer(
         }
         ["version"] => version(registry.version()),
         ["healthz" | "livez" | "readyz", ..] => return Some(text("ok")),
-        ["api"] if aggregated => return Some(aggregated_answer(&groups(registry, true))),
-        ["apis"] if aggregated => return Some(aggregated_answer(&groups(registry, false))),
+        ["api"] if aggregated() => return Some(aggregated_answer(&groups(registry, true))),
+        ["apis"] if aggregated() => return Some(aggregated_answer(&groups(registry, false))),
         ["api"] => json!({"kind": "APIVersions", "versions": ["v1"]}),
         ["apis"] => group_list(registry),
         ["api", version] => return Some(resource_list(registry, "", version)),

@@ -35,13 +35,39 @@ pub fn route(registry: &Registry, parts: &Parts, body: &Bytes) -> Routed {
 }
 
 fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box<Status>> {
+    segmented(parts, |segments| read(registry, parts, body, segments))
+}
+
+/// The most segments that a path of the API has, and one more by which a longer one is known.
+const MOST_SEGMENTS: usize = 10;
+
+/// Calls with the segments of a request's path, decoded, and at most [`MOST_SEGMENTS`] of them.
+fn segmented<T>(parts: &Parts, act: impl FnOnce(&[&str]) -> T) -> T {
     let path = parts.uri.path().trim_matches('/');
-    let segments: Vec<Cow<'_, str>> = path.split('/').map(|s| percent_decode(s, false)).collect();
-    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
-    if let Some(value) = discovery::answer(registry, &segments, parts) {
+    if path.contains('%') {
+        let decoded: Vec<_> = path.split('/').map(|s| percent_decode(s, false)).collect();
+        let segments: Vec<&str> = decoded.iter().take(MOST_SEGMENTS).map(AsRef::as_ref).collect();
+        return act(&segments);
+    }
+    let mut segments = [""; MOST_SEGMENTS];
+    let mut count = 0;
+    for (place, segment) in segments.iter_mut().zip(path.split('/')) {
+        *place = segment;
+        count += 1;
+    }
+    act(&segments[..count])
+}
+
+fn read(
+    registry: &Registry,
+    parts: &Parts,
+    body: &Bytes,
+    segments: &[&str],
+) -> Result<Routed, Box<Status>> {
+    if let Some(value) = discovery::answer(registry, segments, parts) {
         return Ok(Routed::Answer(value));
     }
-    let known = match segments.as_slice() {
+    let known = match segments {
         ["api", ..] => true,
         ["apis", group, ..] => registry.has_group(group),
         _ => false,
@@ -49,7 +75,7 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     if !known {
         return Ok(Routed::Answer(discovery::page_not_found()));
     }
-    let place = Place::find(&segments).ok_or_else(|| Box::new(Status::no_such_path()))?;
+    let place = Place::find(segments).ok_or_else(|| Box::new(Status::no_such_path()))?;
     let query = parts.uri.query().unwrap_or("");
     let (options, watch) = query::options(&parts.method, query)?;
     let resource = registry.collection(place.group, place.resource);
@@ -72,8 +98,7 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) && body.is_null() {
         body = delete_options(query)?;
     }
-    let include = query::value(query, "includeObject");
-    let form = accept::form(parts, include.as_deref())?;
+    let form = accept::form(parts, || query::value(query, "includeObject"))?;
     protobuf::request::check_accept(&parts.headers, form, verb, served)?;
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
     Ok(Routed::Request(Box::new(Request {
@@ -122,10 +147,11 @@ fn merged(mut options: Options, verb: Verb, body: &Value) -> Options {
 /// What a request asks, as its path, query and headers say it, whatever the server serves; without
 /// its body. `None` for what is no request about a collection: discovery, health, the version.
 pub fn asked(parts: &Parts) -> Option<Request> {
-    let path = parts.uri.path().trim_matches('/');
-    let segments: Vec<Cow<'_, str>> = path.split('/').map(|s| percent_decode(s, false)).collect();
-    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
-    let place = Place::find(&segments)?;
+    segmented(parts, |segments| asked_of(parts, segments))
+}
+
+fn asked_of(parts: &Parts, segments: &[&str]) -> Option<Request> {
+    let place = Place::find(segments)?;
     let (options, watch) = query::options(&parts.method, parts.uri.query().unwrap_or("")).ok()?;
     let (verb, patch) = verb(parts, &place, watch).ok()?;
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
@@ -284,7 +310,7 @@ pub(super) fn summary(body: &[u8]) -> String {
 }
 
 pub(crate) fn percent_decode(text: &str, plus: bool) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+    if !text.bytes().any(|byte| byte == b'%' || (plus && byte == b'+')) {
         return Cow::Borrowed(text);
     }
     let mut out = Vec::with_capacity(text.len());

@@ -15,7 +15,7 @@ use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::body::Body;
 use crate::json::{Map, Value, json};
-use crate::object::{GroupResource, Key};
+use crate::object::GroupResource;
 use crate::protobuf::media;
 
 pub mod gnostic;
@@ -109,7 +109,7 @@ fn split(prefix: &str) -> (&str, &str) {
 
 fn definition<'a>(server: &'a Server, served: &Served) -> Option<&'a crate::object::Object> {
     let name = format!("{}.{}", served.resource.resource, served.resource.group);
-    let stored = || server.store.get(&DEFINITIONS, &Key::new("", &name)).map(AsRef::as_ref);
+    let stored = || server.store.named(&DEFINITIONS, "", &name).map(AsRef::as_ref);
     served.is_custom().then(stored)?
 }
 

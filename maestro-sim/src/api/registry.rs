@@ -188,6 +188,25 @@ fn built_in(version: Version) -> &'static Built {
     })
 }
 
+#[expect(clippy::disallowed_types, reason = "it is asked for names, and never walked")]
+type Names = std::collections::HashMap<
+    (&'static str, &'static str),
+    &'static GroupResource,
+    ahash::RandomState,
+>;
+
+/// The built-in collections of a version by group and resource.
+fn names(version: Version) -> &'static Names {
+    static NAMES: [OnceLock<Names>; Version::ALL.len()] =
+        [const { OnceLock::new() }; Version::ALL.len()];
+    NAMES[version as usize].get_or_init(|| {
+        let hasher = ahash::RandomState::with_seeds(1, 2, 3, 4);
+        let mut names = Names::with_hasher(hasher);
+        names.extend(built_in(version).keys().map(|id| ((&*id.group, &*id.resource), id)));
+        names
+    })
+}
+
 impl Registry {
     /// The kinds of a new cluster of a version.
     pub fn of(version: Version) -> Self {
@@ -208,10 +227,9 @@ impl Registry {
 
     /// The name of a collection, that of a built-in one without a copy.
     pub(crate) fn collection(&self, group: &str, resource: &str) -> GroupResource {
-        let asked = GroupResource::owned(group, resource);
-        match built_in(self.version).get_key_value(&asked) {
-            Some((known, _)) => known.clone(),
-            None => asked,
+        match names(self.version).get(&(group, resource)) {
+            Some(known) => (*known).clone(),
+            None => GroupResource::owned(group, resource),
         }
     }
 

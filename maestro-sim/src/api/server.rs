@@ -15,7 +15,7 @@ use crate::api::watch::WatchStart;
 use crate::api::webhook::Webhooks;
 use crate::api::{Form, Request, Status, Verb, authorization};
 use crate::json::Value;
-use crate::object::{GroupResource, Key, Object};
+use crate::object::{GroupResource, Object};
 use crate::rng::Stream;
 use crate::store::Store;
 use crate::time::{rfc3339, unix};
@@ -203,8 +203,7 @@ impl Server {
         served: &Served,
         request: &Request,
     ) -> Result<Arc<Object>, Box<Status>> {
-        let key = Key::new(&request.namespace, &request.name);
-        self.found(served, &key)
+        self.found(served, &request.namespace, &request.name)
             .ok_or_else(|| Box::new(Status::not_found(&served.resource, &request.name)))
     }
 
@@ -219,6 +218,6 @@ impl Server {
 
     /// Looks an object up without a request (for the cluster's own bookkeeping).
     pub fn peek(&self, resource: &GroupResource, namespace: &str, name: &str) -> Option<&Object> {
-        self.store.get(resource, &Key::new(namespace, name)).map(Arc::as_ref)
+        self.store.named(resource, namespace, name).map(Arc::as_ref)
     }
 }

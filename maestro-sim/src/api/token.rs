@@ -15,7 +15,7 @@ use crate::api::server::{Handled, Response, Server};
 use crate::api::{Cause, Request, Status};
 use crate::builtin::field;
 use crate::json::{Map, Value, json};
-use crate::object::{GroupResource, Key, Object, at, map_at};
+use crate::object::{GroupResource, Object, at, map_at};
 use crate::time::{rfc3339, unix};
 
 pub use jwt::Secret;
@@ -142,7 +142,7 @@ impl Server {
         let (version, kind) = (text(wanted, &["apiVersion"]), text(wanted, &["kind"]));
         let name = text(wanted, &["name"]);
         let find = |resource: &GroupResource, namespace: &str| {
-            let found = self.store.get(resource, &Key::new(namespace, name)).cloned();
+            let found = self.store.named(resource, namespace, name).cloned();
             found.ok_or_else(|| Box::new(Status::not_found(resource, name)))
         };
         let core = !version.contains('/');

@@ -18,7 +18,7 @@ use crate::api::registry::{Registry, Served};
 use crate::api::server::{Response, Server};
 use crate::json::{Map, Value};
 use crate::managed::{self, View};
-use crate::object::{GroupResource, Key, Object};
+use crate::object::{GroupResource, Object};
 use crate::schema::Schema;
 use crate::selector::{FieldSelector, field};
 use crate::{structural, typed};
@@ -200,8 +200,13 @@ fn rename(
 
 impl Server {
     /// The object of a key, in the version that is served.
-    pub(super) fn found(&self, served: &Served, key: &Key) -> Option<Arc<Object>> {
-        let object = self.store.get(served.stored(), key)?;
+    pub(super) fn found(
+        &self,
+        served: &Served,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Arc<Object>> {
+        let object = self.store.named(served.stored(), namespace, name)?;
         Some(served.shown(object).into_owned())
     }
 

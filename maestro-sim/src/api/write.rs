@@ -19,7 +19,7 @@ use crate::api::writer::{manager_of, write_of};
 use crate::api::{PatchType, Request, Status, Verb};
 use crate::json::Value;
 use crate::managed::{self, Write};
-use crate::object::{Key, Object, at, map_at};
+use crate::object::{Object, at, map_at};
 use crate::patch;
 use crate::structural::Step;
 use crate::typed;
@@ -172,8 +172,8 @@ impl Server {
         body: &Value,
     ) -> Result<(), Box<Status>> {
         let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
-        let key = Key::new(&request.namespace, name);
-        let Some(existing) = self.store.get(served.stored(), &key) else { return Ok(()) };
+        let existing = self.store.named(served.stored(), &request.namespace, name);
+        let Some(existing) = existing else { return Ok(()) };
         let mut status = Status::already_exists(&served.resource, name);
         if existing.is_deleting() {
             status.message = format!("object is being deleted: {}", status.message);
@@ -183,8 +183,7 @@ impl Server {
 
     pub(super) fn update(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
         let mut body = std::mem::take(&mut request.body);
-        let key = Key::new(&request.namespace, &request.name);
-        let live = self.found(served, &key);
+        let live = self.found(served, &request.namespace, &request.name);
         self.decode(served, &request, &mut body, live.as_ref().map(|live| live.value()))?;
         check_place(served, &request, map_at(&mut body, &["metadata"]))?;
         let Some(live) = live else {
@@ -268,8 +267,7 @@ impl Server {
             // Nobody applies the namespace of the URL.
             meta.remove("namespace");
         }
-        let key = Key::new(&request.namespace, &request.name);
-        let live = self.found(served, &key);
+        let live = self.found(served, &request.namespace, &request.name);
         if live.is_none() && !request.subresource.is_empty() {
             return Err(Box::new(Status::not_found(&served.resource, &request.name)));
         }

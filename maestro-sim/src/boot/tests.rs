@@ -3,7 +3,6 @@
 use super::*;
 use crate::api::PatchType;
 use crate::json::{Value, json};
-use crate::object::Key;
 use crate::sim::{self, Cluster};
 use crate::trace::TraceLevel;
 use crate::workload::Selector;
@@ -26,7 +25,7 @@ fn ready(cluster: &Cluster) -> Vec<String> {
     cluster.with(|world| {
         let names = (0..3).map(|ordinal| format!("a-{ordinal}"));
         let found = names.filter(|name| {
-            let pod = world.server.store.get(&pods, &Key::new("default", name));
+            let pod = world.server.store.named(&pods, "default", name);
             pod.is_some_and(|pod| is_ready(pod.value()))
         });
         found.collect()

@@ -3,7 +3,7 @@
 use crate::api::{Request, Verb};
 use crate::boot::{self, ClusterSpec};
 use crate::json::{Value, json};
-use crate::object::{GroupResource, Key};
+use crate::object::GroupResource;
 use crate::quota::QUOTAS;
 use crate::sim::{self, Cluster};
 use crate::trace::TraceLevel;
@@ -17,7 +17,7 @@ fn ask(cluster: &Cluster, verb: Verb, plural: &'static str, name: &str, body: Va
 async fn used(cluster: &Cluster) -> Value {
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     cluster.with(|world| {
-        let quota = world.server.store.get(&QUOTAS, &Key::new("default", "q"));
+        let quota = world.server.store.named(&QUOTAS, "default", "q");
         quota.and_then(|quota| quota.at(&["status", "used"]).cloned()).unwrap_or_default()
     })
 }

@@ -1,5 +1,7 @@
 //! Server-side apply: merging a manager's configuration into an object.
 
+use std::sync::OnceLock;
+
 use super::entry::{self, Entry, Operation};
 use super::foreign::Foreign;
 use super::{Write, managed_fields, set_managed_fields, take};
@@ -101,7 +103,7 @@ pub fn apply(
     }
     take(&mut entries, write, Operation::Apply, &foreign, &changed, &removed);
     if let Some(own) = own_entry(write, &mut entries) {
-        own.fields.subtract(&unowned());
+        own.fields.subtract(unowned());
     }
     entries.retain(|entry| !entry.fields.is_empty());
     // A set that changes while no value does leaves the time alone, and a new one without any.
@@ -187,19 +189,26 @@ fn applied_fields(write: &Write<'_>, applied: &Value) -> FieldSet {
 }
 
 /// What no manager owns.
-fn unowned() -> FieldSet {
-    let mut out = FieldSet::new();
-    for name in ["apiVersion", "kind", "metadata"] {
-        out.insert(&[&format!("f:{name}")]);
-    }
-    for name in UNOWNED_METADATA {
-        out.insert(&["f:metadata", &format!("f:{name}")]);
-    }
-    out
+fn unowned() -> &'static FieldSet {
+    static UNOWNED: OnceLock<FieldSet> = OnceLock::new();
+    UNOWNED.get_or_init(|| {
+        let mut out = FieldSet::new();
+        for name in ["apiVersion", "kind", "metadata"] {
+            out.insert(&[&format!("f:{name}")]);
+        }
+        for name in UNOWNED_METADATA {
+            out.insert(&["f:metadata", &format!("f:{name}")]);
+        }
+        out
+    })
 }
 
 /// Removes what this manager applied last time, no longer applies, and nobody else owns.
 fn prune(write: &Write<'_>, merged: Value, last: &FieldSet, entries: &[Entry]) -> Value {
+    // Most applies drop nothing, and then nothing can be pruned.
+    if entries.iter().any(|entry| last.is_subset(&entry.fields)) {
+        return merged;
+    }
     let ty = write.ty();
     let mut managed = FieldSet::new();
     for entry in entries {
@@ -207,7 +216,7 @@ fn prune(write: &Write<'_>, merged: Value, last: &FieldSet, entries: &[Entry]) -
     }
     let managed = managed.with_named_parents(ty);
     let last = last.with_named_parents(ty);
-    // Most applies drop nothing, and then nothing can be pruned.
+    // Or others own what was dropped.
     if last.is_subset(&managed) {
         return merged;
     }

@@ -53,7 +53,8 @@ pub fn wanted_of_errors(headers: &HeaderMap) -> Wire {
 
 fn negotiated(headers: &HeaderMap, counts: impl Fn(&Clause) -> bool) -> Wire {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-    if !accept.contains(MEDIA_TYPE) && !accept.contains("yaml") {
+    let plain = matches!(accept, "application/json" | "*/*" | "");
+    if plain || !accept.contains(MEDIA_TYPE) && !accept.contains("yaml") {
         return Wire::Json;
     }
     let mut clauses: Vec<Clause> =

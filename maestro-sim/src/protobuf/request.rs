@@ -27,7 +27,8 @@ pub fn check_accept(
     verb: Verb,
     served: impl FnOnce() -> Option<Arc<Served>>,
 ) -> Result<(), Box<Status>> {
-    if wanted(headers) == Wire::Yaml && verb == Verb::Watch {
+    let wire = wanted(headers);
+    if wire == Wire::Yaml && verb == Verb::Watch {
         // Nothing says in YAML where an event ends.
         let custom = served().is_some_and(|served| served.is_custom());
         let all = if custom { &STREAMED[..1] } else { &STREAMED };
@@ -35,7 +36,7 @@ pub fn check_accept(
         let message = format!("only the following media types are accepted: {all}");
         return Err(Box::new(Status::new(406, "NotAcceptable", message)));
     }
-    if wanted(headers) != (Wire::Protobuf { only: true })
+    if wire != (Wire::Protobuf { only: true })
         || form != Form::Whole
         || !served().is_some_and(|served| served.is_custom())
     {

@@ -4,7 +4,9 @@
 //! them somewhere else in memory; so a hash table stands beside it, which nobody ever walks. Both
 //! say in which slot an object is: whoever changes one touches neither.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, btree_map};
+use std::hash::{Hash, Hasher};
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
@@ -14,6 +16,46 @@ use crate::object::{Key, Object};
 
 #[expect(clippy::disallowed_types, reason = "it is asked for keys, and never walked")]
 type Places = std::collections::HashMap<Key, usize, RandomState>;
+
+/// Namespace and name, wherever these are: who looks up need make no [`Key`].
+trait Place {
+    fn place(&self) -> (&str, &str);
+}
+
+impl Place for Key {
+    fn place(&self) -> (&str, &str) {
+        (&self.namespace, &self.name)
+    }
+}
+
+impl Place for (&str, &str) {
+    fn place(&self) -> (&str, &str) {
+        *self
+    }
+}
+
+impl<'a> Borrow<dyn Place + 'a> for Key {
+    fn borrow(&self) -> &(dyn Place + 'a) {
+        self
+    }
+}
+
+/// As the one of [`Key`] does it, which the table is filled by.
+impl Hash for dyn Place + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (namespace, name) = self.place();
+        namespace.hash(state);
+        name.hash(state);
+    }
+}
+
+impl PartialEq for dyn Place + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for dyn Place + '_ {}
 
 /// Objects by key.
 #[derive(Clone, Debug)]
@@ -51,6 +93,13 @@ impl Objects {
     #[inline]
     pub fn get(&self, key: &Key) -> Option<&Arc<Object>> {
         self.at(*self.places.get(key)?)
+    }
+
+    /// The object of a name in a namespace (empty for cluster scope).
+    #[inline]
+    pub fn named(&self, namespace: &str, name: &str) -> Option<&Arc<Object>> {
+        let place: &dyn Place = &(namespace, name);
+        self.at(*self.places.get(place)?)
     }
 
     /// Whether there is an object with this key.
@@ -138,10 +187,11 @@ mod tests {
                 let old = objects.insert(object(&name, step)).map(|old| old.resource_version());
                 assert_eq!(old, expected.insert(key.clone(), step as u64));
             }
-            assert_eq!(
-                objects.get(&key).map(|o| o.resource_version()),
-                expected.get(&key).copied()
-            );
+            let found = objects.get(&key).map(|object| object.resource_version());
+            assert_eq!(found, expected.get(&key).copied());
+            let named = objects.named("", &name).map(|object| object.resource_version());
+            assert_eq!(named, found, "by its name as by its key");
+            assert!(objects.named("other", &name).is_none());
         }
         let all: Vec<(Key, u64)> =
             objects.iter().map(|(key, object)| (key.clone(), object.resource_version())).collect();

@@ -17,7 +17,7 @@ use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
 use crate::fields;
 use crate::json::Value;
-use crate::object::{GroupResource, Key, Object};
+use crate::object::{GroupResource, Object};
 use crate::patch;
 
 const GROUP: &str = "admissionregistration.k8s.io";
@@ -161,7 +161,7 @@ impl Server {
                 continue;
             }
             let name = binding.text(&["spec", "policyName"]);
-            let found = self.store.get(&POLICIES, &Key::new("", name)).map(Arc::clone);
+            let found = self.store.named(&POLICIES, "", name).map(Arc::clone);
             let Some(policy) = found else { continue };
             self.roles_for(asks_authorizer(policy.value()));
             let sent = body.clone();

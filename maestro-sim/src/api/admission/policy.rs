@@ -125,7 +125,7 @@ impl Server {
         let null = Value::Null;
         for binding in &bindings {
             let name = binding.text(&["spec", "policyName"]);
-            let found = self.store.get(&POLICIES, &Key::new("", name)).map(Arc::clone);
+            let found = self.store.named(&POLICIES, "", name).map(Arc::clone);
             let Some(policy) = found else { continue };
             let constraints = policy.at(&["spec", "matchConstraints"]).unwrap_or(&null);
             let Some(version) = self.version_for(constraints, "resourceRules", call) else {

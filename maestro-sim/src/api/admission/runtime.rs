@@ -11,7 +11,7 @@ use crate::api::server::Server;
 use crate::builtin::field::text;
 use crate::builtin::text as form;
 use crate::json::{Array, Map, Value};
-use crate::object::{GroupResource, Key, Object, at, map_at};
+use crate::object::{GroupResource, Object, at, map_at};
 use crate::scheduler::pod::amounts;
 
 const MISMATCH: &str = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead";
@@ -82,7 +82,7 @@ impl Server {
         let Some(name) = at(pod, &["spec", "runtimeClassName"]).and_then(Value::as_str) else {
             return Ok(None);
         };
-        if let Some(class) = self.store.get(&RUNTIME_CLASSES, &Key::new("", name)) {
+        if let Some(class) = self.store.named(&RUNTIME_CLASSES, "", name) {
             return Ok(Some(Arc::clone(class)));
         }
         // The real server's own client asks for it, and that needs a name.

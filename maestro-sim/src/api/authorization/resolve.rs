@@ -92,7 +92,7 @@ pub(super) fn role_of(
         "ClusterRole" => (CLUSTER_ROLES, "", "clusterrole"),
         kind => return Err(format!("unsupported role reference kind: {kind:?}")),
     };
-    let found = store.get(&roles, &Key::new(namespace, text("name")));
+    let found = store.named(&roles, namespace, text("name"));
     found.cloned().ok_or_else(|| format!("{singular}.{GROUP} {:?} not found", text("name")))
 }
 

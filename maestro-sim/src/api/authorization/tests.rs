@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::*;
 use crate::boot::{self, ClusterSpec};
 use crate::json::{Value, json};
-use crate::object::Key;
 use crate::sim::{self, Cluster};
 use crate::trace::TraceLevel;
 
@@ -83,7 +82,7 @@ fn roles_of(managed: bool, name: &'static str, before: Vec<Value>) -> Arc<crate:
         cluster.with(|world| {
             world.server.hold_roles();
             let roles = GroupResource::new(GROUP, "clusterroles");
-            world.server.store.get(&roles, &Key::new("", name)).cloned().expect("a role")
+            world.server.store.named(&roles, "", name).cloned().expect("a role")
         })
     })
     .expect("the run ends")
