@@ -7,12 +7,12 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::json::{Array, Map, Value, head, order, rest, tail};
+use crate::json::{Array, Map, Text, Value, head, order, rest, tail};
 
 /// A served collection: API group (empty for core) and plural resource name.
 ///
@@ -101,9 +101,9 @@ impl fmt::Debug for GroupResource {
 #[derive(Clone, Debug)]
 pub struct Key {
     /// Namespace, empty for cluster-scoped objects.
-    pub namespace: Arc<str>,
+    pub namespace: Text,
     /// `metadata.name`.
-    pub name: Arc<str>,
+    pub name: Text,
 }
 
 impl PartialEq for Key {
@@ -209,10 +209,12 @@ impl Object {
     pub fn new(value: Value) -> Self {
         let metadata = value.get("metadata").and_then(Value::as_object).cloned();
         let metadata = metadata.unwrap_or_default();
-        let text = |field: &str| metadata.get(field).and_then(Value::as_str);
-        let key = Key::new(text("namespace").unwrap_or(""), text("name").unwrap_or(""));
-        let resource_version =
-            text("resourceVersion").and_then(|rv| rv.parse().ok()).unwrap_or_default();
+        let text = |field: &str| match metadata.get(field) {
+            Some(Value::String(text)) => text.clone(),
+            _ => Text::new(),
+        };
+        let key = Key { namespace: text("namespace"), name: text("name") };
+        let resource_version = text("resourceVersion").parse().unwrap_or_default();
         Self { value, metadata, key, resource_version, encoded: OnceLock::new() }
     }
 

@@ -1,11 +1,15 @@
 //! Over TCP and TLS with one client, the same requests to `maestro-sim serve` and to kube-apiserver
 //! with etcd (which does not wait for its disk): how many of each a second, and memory held.
 //!
-//! One run asks both, one kind of request after the other, and prints the ratios. It needs the
-//! programs of `ci/control-plane/build`.
+//! One run asks both, one kind of request after the other, and prints the ratios. Each side is
+//! processes of its own. It needs the programs of `ci/control-plane/build`.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use maestro_sim::facts::Version;
@@ -112,21 +116,18 @@ async fn measure(endpoint: &Endpoint) -> Vec<(&'static str, f64)> {
     rates
 }
 
-fn main() {
-    let programs = match Programs::find() {
-        Ok(programs) => programs,
-        Err(why) => return println!("SKIPPED served: {why}"),
-    };
-    let client = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let client = client.expect("a runtime");
-    let before = resident("self");
-    let server = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let server = server.expect("a runtime");
+/// Set for the process that serves.
+const SERVES: &str = "MAESTRO_BENCH_SERVES";
+const TOKEN: &str = "bench";
+
+/// Serves an API server alone until the input ends, and says where.
+fn serve() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
     let mut users = Users::default();
-    users.add_token(
-        "bench",
-        User { name: "bench".into(), uid: String::new(), groups: vec!["system:masters".into()] },
-    );
+    let groups = vec!["system:masters".into()];
+    users.add_token(TOKEN, User { name: "bench".into(), uid: String::new(), groups });
     let options = Options {
         listen: "127.0.0.1:0".parse().expect("an address"),
         parts: Parts::ApiServer,
@@ -136,12 +137,55 @@ fn main() {
         users,
         limits: Limits::default(),
     };
-    let served = server.block_on(Server::bind(options)).expect("a free port");
-    let port = served.address().port();
-    let endpoint = Endpoint::new(port, "bench", &served.authority()).expect("a certificate");
-    server.spawn(served.run(std::future::pending()));
-    let simulated = client.block_on(measure(&endpoint));
-    let held = resident("self").saturating_sub(before);
+    let server = runtime.block_on(Server::bind(options)).expect("a free port");
+    println!("{} {}", server.address().port(), BASE64.encode(server.authority()));
+    std::io::stdout().flush().expect("it can be said");
+    runtime.spawn(server.run(std::future::pending()));
+    let mut rest = Vec::new();
+    std::io::stdin().read_to_end(&mut rest).expect("it ends");
+}
+
+/// The process that serves, until this is dropped, and where it does.
+struct Served(Child, Endpoint);
+
+impl Served {
+    fn start() -> Self {
+        let program = std::env::current_exe().expect("this program");
+        let mut command = Command::new(program);
+        let command = command.env(SERVES, "1").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let mut line = String::new();
+        let output = child.stdout.take().expect("it is piped");
+        BufReader::new(output).read_line(&mut line).expect("it says where it serves");
+        let (port, certificate) = line.trim().split_once(' ').expect("both are said");
+        let certificate = BASE64.decode(certificate).expect("a certificate");
+        let port = port.parse().expect("a port");
+        Self(child, Endpoint::new(port, TOKEN, &certificate).expect("a certificate"))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        // An error means that it is gone already.
+        let _ = self.0.wait();
+    }
+}
+
+fn main() {
+    if std::env::var_os(SERVES).is_some() {
+        return serve();
+    }
+    let programs = match Programs::find() {
+        Ok(programs) => programs,
+        Err(why) => return println!("SKIPPED served: {why}"),
+    };
+    let client = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let client = client.expect("a runtime");
+    let served = Served::start();
+    let simulated = client.block_on(measure(&served.1));
+    let held = resident(&served.0.id().to_string());
+    drop(served);
     let plane = client.block_on(ControlPlane::start(&programs)).expect("it starts");
     // A server that has just started has more to do than to answer.
     client.block_on(async { tokio::time::sleep(Duration::from_secs(5)).await });

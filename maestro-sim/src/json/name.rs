@@ -1,12 +1,53 @@
 //! Names of fields.
 
 use std::borrow::{Borrow, Cow};
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
+use ahash::RandomState;
 use ecow::EcoString;
+
+/// The most bytes of a text that needs no memory of its own.
+const INLINE: usize = EcoString::INLINE_LIMIT;
+/// The most bytes of a name that is shared: longer ones are hardly ever fields of a type.
+const LONGEST_SHARED: usize = 64;
+/// The most names that a thread shares. The types of all built-in kinds have fewer long ones.
+const MOST_SHARED: usize = 8_192;
+
+#[expect(clippy::disallowed_types, reason = "it is asked for texts, and never walked")]
+type Shared = std::collections::HashSet<EcoString, RandomState>;
+
+thread_local! {
+    /// The long names that this thread has met. Objects are full of the same ones: each is in
+    /// memory once, is at hand whenever a map is copied, and is known again by where it is.
+    static SHARED: RefCell<Shared> =
+        RefCell::new(Shared::with_hasher(RandomState::with_seeds(1, 2, 3, 4)));
+}
+
+/// A text for a name, the same one in memory for most equal names.
+#[inline]
+fn shared(text: &str) -> EcoString {
+    if text.len() <= INLINE || text.len() > LONGEST_SHARED {
+        return EcoString::from(text);
+    }
+    // A thread that ends has none any more.
+    SHARED.try_with(|shared| remembered(shared, text)).unwrap_or_else(|_| EcoString::from(text))
+}
+
+fn remembered(shared: &RefCell<Shared>, text: &str) -> EcoString {
+    let mut shared = shared.borrow_mut();
+    if let Some(known) = shared.get(text) {
+        return known.clone();
+    }
+    let text = EcoString::from(text);
+    if shared.len() < MOST_SHARED {
+        shared.insert(text.clone());
+    }
+    text
+}
 
 /// The name of a field, which dereferences to its text.
 ///
@@ -193,7 +234,7 @@ impl From<EcoString> for Name {
 impl From<&str> for Name {
     #[inline]
     fn from(text: &str) -> Self {
-        EcoString::from(text).into()
+        shared(text).into()
     }
 }
 

@@ -147,3 +147,16 @@ fn trees_are_written_as_they_look() {
     assert_eq!(format!("{:#}", json!({"a": [1]})), "{\n  \"a\": [\n    1\n  ]\n}");
     assert_eq!(tree["list"].as_array().map(|list| list.len()), Some(1));
 }
+
+#[test]
+fn long_names_are_in_memory_once() {
+    for (name, once) in [("terminationMessagePath", true), (&*"x".repeat(65), false)] {
+        let read: Value = serde_json::from_str(&format!("{{\"{name}\": 1}}")).unwrap();
+        let made = json!({name: 2});
+        let [one, other] = [&read, &made].map(|tree| {
+            let first = tree.as_object().and_then(|map| map.keys().next());
+            first.map(|name| name.as_str().as_ptr())
+        });
+        assert_eq!(one == other, once, "{name}");
+    }
+}

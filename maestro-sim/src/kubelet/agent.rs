@@ -206,7 +206,7 @@ impl Kubelet {
         if !waits || held.state.stopping.is_some() {
             return;
         }
-        let namespace = Arc::clone(&key.namespace);
+        let namespace = key.namespace.clone();
         let found = missing(held.latest.value(), |resource, name| {
             cx.get(resource, &Key::new(&namespace, name)).ok()
         });

@@ -4,76 +4,41 @@
 //! them somewhere else in memory; so a hash table stands beside it, which nobody ever walks. Both
 //! say in which slot an object is: whoever changes one touches neither.
 
-use std::borrow::Borrow;
 use std::collections::{BTreeMap, btree_map};
-use std::hash::{Hash, Hasher};
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use ahash::RandomState;
+use hashbrown::HashTable;
 
 use crate::object::{Key, Object};
-
-#[expect(clippy::disallowed_types, reason = "it is asked for keys, and never walked")]
-type Places = std::collections::HashMap<Key, usize, RandomState>;
-
-/// Namespace and name, wherever these are: who looks up need make no [`Key`].
-trait Place {
-    fn place(&self) -> (&str, &str);
-}
-
-impl Place for Key {
-    fn place(&self) -> (&str, &str) {
-        (&self.namespace, &self.name)
-    }
-}
-
-impl Place for (&str, &str) {
-    fn place(&self) -> (&str, &str) {
-        *self
-    }
-}
-
-impl<'a> Borrow<dyn Place + 'a> for Key {
-    fn borrow(&self) -> &(dyn Place + 'a) {
-        self
-    }
-}
-
-/// As the one of [`Key`] does it, which the table is filled by.
-impl Hash for dyn Place + '_ {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let (namespace, name) = self.place();
-        namespace.hash(state);
-        name.hash(state);
-    }
-}
-
-impl PartialEq for dyn Place + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
-    }
-}
-
-impl Eq for dyn Place + '_ {}
 
 /// Objects by key.
 #[derive(Clone, Debug)]
 pub struct Objects {
     ordered: BTreeMap<Key, usize>,
-    places: Places,
-    slots: Vec<Option<Arc<Object>>>,
+    places: HashTable<usize>,
+    slots: Vec<Option<Slot>>,
     free: Vec<usize>,
+    hasher: RandomState,
+}
+
+/// Where an object is, and the hash of its key: what is looked up is compared with that first, so
+/// that no object is touched but the one that is meant.
+#[derive(Clone, Debug)]
+struct Slot {
+    hash: u64,
+    object: Arc<Object>,
 }
 
 impl Default for Objects {
     fn default() -> Self {
-        let hasher = RandomState::with_seeds(1, 2, 3, 4);
         Self {
             ordered: BTreeMap::new(),
-            places: Places::with_hasher(hasher),
+            places: HashTable::new(),
             slots: Vec::new(),
             free: Vec::new(),
+            hasher: RandomState::with_seeds(1, 2, 3, 4),
         }
     }
 }
@@ -92,19 +57,19 @@ impl Objects {
     /// The object with this key.
     #[inline]
     pub fn get(&self, key: &Key) -> Option<&Arc<Object>> {
-        self.at(*self.places.get(key)?)
+        self.named(&key.namespace, &key.name)
     }
 
     /// The object of a name in a namespace (empty for cluster scope).
     #[inline]
     pub fn named(&self, namespace: &str, name: &str) -> Option<&Arc<Object>> {
-        let place: &dyn Place = &(namespace, name);
-        self.at(*self.places.get(place)?)
+        let hash = self.hash(namespace, name);
+        self.at(*self.places.find(hash, self.is(hash, namespace, name))?)
     }
 
     /// Whether there is an object with this key.
     pub fn contains_key(&self, key: &Key) -> bool {
-        self.places.contains_key(key)
+        self.get(key).is_some()
     }
 
     /// Keys and objects in key order.
@@ -132,36 +97,64 @@ impl Objects {
 
     #[inline]
     fn at(&self, slot: usize) -> Option<&Arc<Object>> {
-        self.slots.get(slot)?.as_ref()
+        Some(&self.slots.get(slot)?.as_ref()?.object)
+    }
+
+    #[inline]
+    fn hash(&self, namespace: &str, name: &str) -> u64 {
+        self.hasher.hash_one((namespace, name))
+    }
+
+    /// Whether a slot holds the object of a name.
+    #[inline]
+    fn is(&self, hash: u64, namespace: &str, name: &str) -> impl Fn(&usize) -> bool {
+        move |slot| {
+            let slot = self.slots.get(*slot).and_then(Option::as_ref);
+            slot.is_some_and(|slot| {
+                slot.hash == hash
+                    && slot.object.name() == name
+                    && slot.object.namespace() == namespace
+            })
+        }
     }
 
     /// Puts an object in under its own key; the one that was there.
     pub(super) fn insert(&mut self, object: Arc<Object>) -> Option<Arc<Object>> {
-        if let Some(slot) = self.places.get(object.key()) {
-            return self.slots.get_mut(*slot)?.replace(object);
+        let (namespace, name) = (object.namespace(), object.name());
+        let hash = self.hash(namespace, name);
+        let known = self.places.find(hash, self.is(hash, namespace, name)).copied();
+        if let Some(slot) = known {
+            let slot = self.slots.get_mut(slot)?.as_mut()?;
+            return Some(std::mem::replace(&mut slot.object, object));
         }
         let key = object.key().clone();
+        let held = Some(Slot { hash, object });
         let slot = match self.free.pop() {
             Some(slot) => {
-                self.slots[slot] = Some(object);
+                self.slots[slot] = held;
                 slot
             }
             None => {
-                self.slots.push(Some(object));
+                self.slots.push(held);
                 self.slots.len() - 1
             }
         };
-        self.places.insert(key.clone(), slot);
+        let slots = &self.slots;
+        let rehash = |slot: &usize| slots[*slot].as_ref().map_or(0, |slot| slot.hash);
+        self.places.insert_unique(hash, slot, rehash);
         self.ordered.insert(key, slot);
         None
     }
 
     /// Takes an object out.
     pub(super) fn remove(&mut self, key: &Key) -> Option<Arc<Object>> {
-        let slot = self.places.remove(key)?;
-        self.ordered.remove(key);
+        let slot = self.ordered.remove(key)?;
+        let hash = self.hash(&key.namespace, &key.name);
+        if let Ok(found) = self.places.find_entry(hash, |at| *at == slot) {
+            found.remove();
+        }
         self.free.push(slot);
-        self.slots.get_mut(slot)?.take()
+        Some(self.slots.get_mut(slot)?.take()?.object)
     }
 }
 
