@@ -73,7 +73,9 @@ pub fn apply(resource: &GroupResource, object: &mut Value) {
 pub fn apply_beside_spec(resource: &GroupResource, object: &mut Value) {
     match (&*resource.group, &*resource.resource) {
         ("", "pods") => pod::status(object),
+        ("", "persistentvolumeclaims") => volume::status(object),
         ("apps", "deployments" | "replicasets" | "statefulsets") => {}
+        ("batch", "jobs") => batch::label_job(object),
         _ => apply(resource, object),
     }
 }

@@ -325,15 +325,18 @@ fn taint_new(body: &mut Value) {
 }
 
 fn tolerate(body: &mut Value, taint: &str) {
-    let spec = map_at(body, &["spec"]);
-    let list = spec.entry("tolerations").or_insert_with(|| json!([]));
-    let Some(list) = list.as_array_mut() else { return };
-    let covered = list.iter().any(|t| {
-        let text = |field: &str| t.get(field).and_then(Value::as_str).unwrap_or("");
+    let covers = |toleration: &Value| {
+        let text = |field: &str| toleration.get(field).and_then(Value::as_str).unwrap_or("");
         let key = text("key");
         (key == taint || key.is_empty()) && matches!(text("effect"), "NoExecute" | "")
-    });
-    if !covered {
+    };
+    let list = at(body, &["spec", "tolerations"]).and_then(Value::as_array);
+    // A spec that needs nothing stays the one that is stored.
+    if list.is_some_and(|list| list.iter().any(covers)) {
+        return;
+    }
+    let list = map_at(body, &["spec"]).entry("tolerations").or_insert_with(|| json!([]));
+    if let Some(list) = list.as_array_mut() {
         list.push(json!({"key": taint, "operator": "Exists", "effect": "NoExecute",
                          "tolerationSeconds": 300}));
     }

@@ -129,8 +129,11 @@ pub(super) fn forget_defaults(served: &Served, before: &Value, object: &mut Valu
     }
 }
 
-/// Removes a field that was not there before.
+/// Removes a field that was not there before. A tree that has none of it stays shared.
 fn restore(before: Option<&Value>, value: &mut Value, path: &[&str]) {
+    if !stands(value, path) {
+        return;
+    }
     match path {
         [] => {}
         [name] => {
@@ -195,6 +198,13 @@ pub(super) fn drop_fields(served: &Served, object: &mut Value, old: Option<&Valu
 /// No version takes signals yet by which containers want to be stopped.
 fn drop_signals(served: &Served, object: &mut Value) {
     let Some(place) = pod_spec(served) else { return };
+    let spec = place.iter().try_fold(&*object, |value, step| value.get(*step));
+    let signals = |list: &&str| {
+        spec.is_some_and(|spec| stands(spec, &[list, "*", "lifecycle", "stopSignal"]))
+    };
+    if !CONTAINERS.iter().any(signals) {
+        return;
+    }
     let spec = place.iter().try_fold(object, |value, step| value.get_mut(*step));
     let Some(spec) = spec else { return };
     for container in containers(spec, &CONTAINERS) {
@@ -285,16 +295,29 @@ fn drop_field(
 
 /// Whether a field is set anywhere.
 fn uses(value: &Value, path: &[&str]) -> bool {
+    found(value, path, |field| !field.is_null())
+}
+
+/// Whether a field is there at all.
+fn stands(value: &Value, path: &[&str]) -> bool {
+    found(value, path, |_| true)
+}
+
+fn found(value: &Value, path: &[&str], counts: fn(&Value) -> bool) -> bool {
     match path {
-        [] => !value.is_null(),
+        [] => counts(value),
         ["*", rest @ ..] => {
-            value.as_array().is_some_and(|all| all.iter().any(|one| uses(one, rest)))
+            value.as_array().is_some_and(|all| all.iter().any(|one| found(one, rest, counts)))
         }
-        [name, rest @ ..] => value.get(*name).is_some_and(|inner| uses(inner, rest)),
+        [name, rest @ ..] => value.get(*name).is_some_and(|inner| found(inner, rest, counts)),
     }
 }
 
+/// Takes a field out. A tree that has none of it stays shared.
 fn remove(value: &mut Value, path: &[&str]) {
+    if !stands(value, path) {
+        return;
+    }
     match path {
         [] => {}
         [name] => {

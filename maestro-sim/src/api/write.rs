@@ -383,3 +383,6 @@ impl Server {
         managed::update(&write, marked.as_ref().or(old), new);
     }
 }
+
+#[cfg(test)]
+mod sharing_tests;

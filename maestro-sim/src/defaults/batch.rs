@@ -14,7 +14,7 @@ pub(super) fn job(object: &mut Value) {
 }
 
 /// A Job without labels has those of its pods.
-fn label_job(object: &mut Value) {
+pub(super) fn label_job(object: &mut Value) {
     let own = object.pointer("/metadata/labels").and_then(Value::as_object);
     if own.is_some_and(|own| !own.is_empty()) {
         return;

@@ -23,12 +23,23 @@ pub(super) fn pod(object: &mut Value) {
 
 /// The status of a Pod whose spec is complete.
 pub(super) fn status(object: &mut Value) {
+    if object.get("status").and_then(Value::as_object).is_some_and(is_whole) {
+        return;
+    }
     let class = object.get("spec").and_then(Value::as_object).map_or("BestEffort", quality);
     if let Some(status) = object.as_object_mut().and_then(|o| made(o, "status")) {
         text(status, "phase", "Pending");
         addresses(status, "podIP", "podIPs");
         text(status, "qosClass", class);
     }
+}
+
+/// Whether a status says already all that every status says.
+fn is_whole(status: &Map) -> bool {
+    let text = |field: &str| status.get(field).and_then(Value::as_str).unwrap_or("");
+    let first = status.get("podIPs").and_then(|list| list.pointer("/0/ip")?.as_str());
+    let addressed = first.unwrap_or("") == text("podIP");
+    addressed && !text("phase").is_empty() && !text("qosClass").is_empty()
 }
 
 /// What a pod as a whole asks for, where its limits are set: what its containers ask for, else its

@@ -9,7 +9,12 @@ pub(super) fn claim(object: &mut Value) {
     if let Some(spec) = inside(root, "spec") {
         claim_spec(spec);
     }
-    if let Some(status) = made(root, "status") {
+    status(object);
+}
+
+/// The status of a claim.
+pub(super) fn status(object: &mut Value) {
+    if let Some(status) = object.as_object_mut().and_then(|root| made(root, "status")) {
         text(status, "phase", "Pending");
     }
 }

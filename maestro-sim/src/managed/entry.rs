@@ -115,13 +115,13 @@ fn encode_one(entry: Entry) -> Value {
         Operation::Apply => "Apply",
         Operation::Update => "Update",
     };
-    let mut map = Map::new();
-    let mut put = |name: &str, value: Value| map.insert(name.to_owned(), value);
+    let mut map = Map::with_capacity(7);
+    let mut put = |name: &'static str, value: Value| map.insert(name, value);
     put("apiVersion", Value::from(entry.api_version));
-    put("fieldsType", Value::from("FieldsV1".to_owned()));
+    put("fieldsType", Value::from("FieldsV1"));
     put("fieldsV1", entry.fields.into_value());
     put("manager", Value::from(entry.manager));
-    put("operation", Value::from(operation.to_owned()));
+    put("operation", Value::from(operation));
     if !entry.subresource.is_empty() {
         put("subresource", Value::from(entry.subresource));
     }

@@ -1,0 +1,112 @@
+//! What a write leaves alone stays the very tree in memory that it was: it is neither copied nor
+//! defaulted nor validated again.
+
+use crate::api::server::{Response, Server};
+use crate::api::{PatchType, Request, Verb};
+use crate::json::{Value, json};
+use crate::object::{GroupResource, at};
+
+fn server() -> Server {
+    let mut server = Server::new(1);
+    for (resource, namespace, name) in
+        [("namespaces", "", "default"), ("serviceaccounts", "default", "default")]
+    {
+        let id = GroupResource::new("", resource);
+        let body = json!({"metadata": {"name": name}});
+        let create = Request { body, ..Request::new("test", Verb::Create, id, namespace, "") };
+        server.handle(create).expect("it is created");
+    }
+    server
+}
+
+fn stored(server: &mut Server, request: Request) -> Value {
+    let what = format!("{:?} {}", request.verb, request.resource);
+    match server.handle(request) {
+        Ok(Response::Object { object, .. }) => object.value().clone(),
+        other => panic!("{what}: {other:?}"),
+    }
+}
+
+/// Creates an object, changes it, and looks at which of its fields are the same tree still. A
+/// change is a body as the client has read and sent it, or a patch.
+fn check(path: &str, spec: &Value, change: (&str, Value), shared: &[&str]) {
+    let mut server = server();
+    let (group, resource) = path.rsplit_once('/').unwrap_or(("", path));
+    let id = GroupResource::owned(group, resource);
+    let ask = |verb, name| Request::new("test", verb, id.clone(), "default", name);
+    let body = json!({"metadata": {"name": "one", "labels": {"app": "a"}}, "spec": spec.clone()});
+    let before = stored(&mut server, Request { body, ..ask(Verb::Create, "") });
+
+    let (how, change) = change;
+    let (how, subresource) = how.split_once('/').unwrap_or((how, ""));
+    let (verb, patch) = match how {
+        "merge" => (Verb::Patch, Some(PatchType::Merge)),
+        "strategic" => (Verb::Patch, Some(PatchType::Strategic)),
+        "apply" => (Verb::Patch, Some(PatchType::Apply)),
+        "update" => (Verb::Update, None),
+        other => panic!("{other}"),
+    };
+    let mut body = change;
+    match how {
+        "update" => {
+            // What comes over the wire is in memory anew.
+            let mut sent: Value = serde_json::from_str(&before.to_string()).expect("JSON");
+            crate::json::merge(&mut sent, &body);
+            body = sent;
+        }
+        "apply" => {
+            body["apiVersion"] = before["apiVersion"].clone();
+            body["kind"] = before["kind"].clone();
+            body["metadata"]["name"] = "one".into();
+        }
+        _ => {}
+    }
+    let mut request = Request { body, patch, ..ask(verb, "one") };
+    request.subresource = subresource.to_owned().into();
+    request.options.field_manager = Some("test".into());
+    let after = stored(&mut server, request);
+    assert_ne!(before, after, "{path}: {how} changes something");
+    for field in shared {
+        let steps: Vec<&str> = field.split('.').collect();
+        let [old, new] = [&before, &after].map(|tree| at(tree, &steps).expect(field));
+        assert!(new.is_same(old), "{path}: {how}/{subresource} leaves {field} in memory");
+    }
+}
+
+#[test]
+fn a_write_leaves_in_memory_what_it_does_not_change() {
+    let template = json!({"metadata": {"labels": {"app": "a"}},
+                          "spec": {"containers": [{"name": "main", "image": "a:1"}]}});
+    let pod = template["spec"].clone();
+    let claim = json!({"accessModes": ["ReadWriteOnce"],
+                       "resources": {"requests": {"storage": "1Gi"}}});
+    let selector = json!({"matchLabels": {"app": "a"}});
+    let set = json!({"serviceName": "a", "selector": selector.clone(), "template": template.clone(),
+                     "volumeClaimTemplates": [{"metadata": {"name": "data"},
+                                               "spec": claim.clone()}]});
+    let deployment = json!({"selector": selector, "template": template.clone()});
+    let job = json!({"template": {"spec": {
+        "restartPolicy": "Never", "containers": template["spec"]["containers"].clone()}}});
+    let lease = json!({"holderIdentity": "a", "leaseDurationSeconds": 15});
+    let note = || json!({"metadata": {"annotations": {"note": "x"}}});
+    let status = |status: Value| json!({"status": status});
+
+    for how in ["merge", "strategic", "apply", "update"] {
+        check("pods", &pod, (how, note()), &["spec", "status"]);
+        check("apps/statefulsets", &set, (how, note()), &["spec", "status"]);
+        check("apps/deployments", &deployment, (how, note()), &["spec", "status"]);
+        check("batch/jobs", &job, (how, note()), &["spec", "status"]);
+        check("coordination.k8s.io/leases", &lease, (how, note()), &["spec"]);
+        check("persistentvolumeclaims", &claim, (how, note()), &["spec"]);
+    }
+    for how in ["merge/status", "strategic/status", "update/status"] {
+        let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
+        check("pods", &pod, (how, status(ready)), &["spec"]);
+        let counts = || status(json!({"replicas": 1}));
+        check("apps/statefulsets", &set, (how, counts()), &["spec"]);
+        check("apps/deployments", &deployment, (how, counts()), &["spec"]);
+        check("batch/jobs", &job, (how, status(json!({"active": 1}))), &["spec"]);
+        let bound = status(json!({"phase": "Bound"}));
+        check("persistentvolumeclaims", &claim, (how, bound), &["spec"]);
+    }
+}
