@@ -24,7 +24,7 @@ thread_local! {
     /// The long names that this thread has met. Objects are full of the same ones: each is in
     /// memory once, is at hand whenever a map is copied, and is known again by where it is.
     static SHARED: RefCell<Shared> =
-        RefCell::new(Shared::with_hasher(RandomState::with_seeds(1, 2, 3, 4)));
+        const { RefCell::new(Shared::with_hasher(RandomState::with_seeds(1, 2, 3, 4))) };
 }
 
 /// A text for a name, the same one in memory for most equal names.

@@ -81,10 +81,10 @@ fn a_write_leaves_in_memory_what_it_does_not_change() {
     let claim = json!({"accessModes": ["ReadWriteOnce"],
                        "resources": {"requests": {"storage": "1Gi"}}});
     let selector = json!({"matchLabels": {"app": "a"}});
-    let set = json!({"serviceName": "a", "selector": selector.clone(), "template": template.clone(),
+    let set = json!({"serviceName": "a", "selector": selector, "template": template,
                      "volumeClaimTemplates": [{"metadata": {"name": "data"},
-                                               "spec": claim.clone()}]});
-    let deployment = json!({"selector": selector, "template": template.clone()});
+                                               "spec": claim}]});
+    let deployment = json!({"selector": selector, "template": template});
     let job = json!({"template": {"spec": {
         "restartPolicy": "Never", "containers": template["spec"]["containers"].clone()}}});
     let lease = json!({"holderIdentity": "a", "leaseDurationSeconds": 15});
