@@ -297,6 +297,7 @@ impl Server {
     pub(super) fn after_delete(&mut self, served: &Served, object: &Object) {
         if served.resource == CRDS {
             self.registry.unserve(object);
+            self.forget_converted(object);
         }
         self.let_go(served, object, None);
     }

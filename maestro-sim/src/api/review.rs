@@ -88,7 +88,7 @@ impl Server {
                     true => self.token_status(&body),
                     false => body["status"].take(),
                 };
-                self.own(served, &request, None, &mut body);
+                self.own(served, &request, None, &mut body)?;
                 body["status"] = status;
                 return answer(body);
             }
@@ -102,7 +102,7 @@ impl Server {
             status.details.remove("kind");
             return Err(Box::new(status));
         }
-        self.own(served, &request, None, &mut body);
+        self.own(served, &request, None, &mut body)?;
         let user = match &*served.resource.resource {
             "selfsubjectaccessreviews" => user.as_ref().clone(),
             _ => subject(&body),

@@ -84,7 +84,7 @@ impl Server {
         if spec.get("expirationSeconds").is_none_or(Value::is_null) {
             spec.insert("expirationSeconds", 3600.into());
         }
-        self.own(kind(), &request, None, &mut body);
+        self.own(kind(), &request, None, &mut body)?;
         let name = request.name.clone();
         let place = text(&body, &["metadata", "namespace"]);
         if !place.is_empty() && place != request.namespace {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::api::conversion::Unconverted;
 use crate::api::form::Shape;
 use crate::api::read::Filter;
 use crate::api::registry::Served;
@@ -60,9 +61,17 @@ impl Server {
         };
         let mut initial = Vec::new();
         if from_start {
+            // What a webhook converts is selected by what it is then.
+            let converts = served.converter().is_some() && !filter.is_plain();
+            let every = converts.then(|| filter.of_any());
+            let first = every.as_ref().unwrap_or(&filter);
             let objects = self.store.table(table).objects.values();
-            initial.extend(objects.filter(|o| filter.matches(o)).cloned());
+            initial.extend(objects.filter(|o| first.matches(o)).cloned());
+            if converts {
+                initial = self.shown_all(served, initial, Some(&filter))?;
+            }
         }
+        self.can_follow(served, table, position, &filter)?;
         let random = 1800 + self.names.below(1800);
         Ok(Response::Watch(WatchStart {
             initial,
@@ -107,6 +116,48 @@ pub fn seen(event: &Event, filter: &Filter) -> Option<(EventType, Arc<Object>)> 
         }
         (true, false) => event.old.as_ref().map(|old| (EventType::Deleted, restamped(old, event))),
         (false, false) => None,
+    }
+}
+
+impl Server {
+    /// Refuses a watch that would end at once, as its webhook cannot convert what happened since.
+    fn can_follow(
+        &mut self,
+        served: &Served,
+        table: TableId,
+        mut position: u64,
+        filter: &Filter,
+    ) -> Result<(), Unconverted> {
+        if served.converter().is_none() {
+            return Ok(());
+        }
+        while let Some(event) = self.store.table(table).event(position).cloned() {
+            self.seen_in(Some(served), &event, filter)?;
+            position += 1;
+        }
+        Ok(())
+    }
+
+    /// What [`seen`] finds, in a version to which what is stored may have to be converted.
+    pub(crate) fn seen_in(
+        &mut self,
+        served: Option<&Served>,
+        event: &Event,
+        filter: &Filter,
+    ) -> Result<Option<(EventType, Arc<Object>)>, Unconverted> {
+        let Some(served) = served else { return Ok(seen(event, filter)) };
+        if served.converter().is_none() || filter.is_plain() {
+            let found = seen(event, filter);
+            let shown = found.map(|(kind, object)| Ok((kind, self.shown(served, &object)?)));
+            return shown.transpose();
+        }
+        let place = filter.of_any();
+        if !place.matches(&event.object) {
+            return Ok(None);
+        }
+        let object = self.shown(served, &event.object)?;
+        let old = event.old.as_ref().map(|old| self.shown(served, old)).transpose()?;
+        Ok(seen(&Event { object, old, ..*event }, filter))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who answers for admission webhooks.
+//! Who answers for webhooks, those of admission and those that convert custom objects.
 //!
 //! Inside a simulation a webhook is a closure, registered for the URL or the service that its
 //! configuration names, or, where that is asked for, one that allows everything. Nothing else can
@@ -16,12 +16,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::json::{Value, json};
 
-/// From an `AdmissionReview` (admission.k8s.io/v1) with a request to one with a response, or what a
-/// connection says that failed.
+/// From an `AdmissionReview` (admission.k8s.io/v1) or a `ConversionReview` (apiextensions.k8s.io)
+/// with a request to one with a response, or what a connection says that failed.
 pub type Handler = Box<dyn FnMut(&Value) -> Result<Value, String> + Send>;
 
 /// A review that somebody else has to answer.
@@ -33,8 +34,13 @@ pub struct Asked {
     pub authorities: Vec<u8>,
     /// Seconds that the answer may take.
     pub timeout_secs: u64,
-    /// The `AdmissionReview`.
+    /// The `AdmissionReview` or `ConversionReview`.
     pub review: Value,
+    /// Whether uids, times and names in what is reviewed are drawn for this request, and will be
+    /// drawn anew when it is handled once more.
+    drawn: bool,
+    /// What of it is the same then.
+    likeness: OnceLock<String>,
 }
 
 /// An answer, or what a connection says that failed.
@@ -67,7 +73,7 @@ pub struct Webhooks {
     pub outside: bool,
     /// What the shell of the request being handled has learnt; none where it has none.
     handed: Option<Vec<(Asked, Answer)>>,
-    asked: Option<Asked>,
+    asked: Vec<Asked>,
     waiting: Vec<Asked>,
     kept: Vec<(Asked, Answer, Duration)>,
 }
@@ -93,7 +99,7 @@ pub(super) enum Outcome {
 /// One webhook as it is to be reached.
 #[derive(Clone, Copy)]
 pub(super) struct Way<'a> {
-    /// The name of the configuration that holds it.
+    /// The name of the configuration, or of the definition, that holds it.
     pub configuration: &'a str,
     /// What a connection says that finds nobody there.
     pub unreachable: &'a str,
@@ -105,8 +111,18 @@ pub(super) struct Way<'a> {
     pub in_turn: bool,
 }
 
-/// The answer of a webhook that allows everything.
+/// The answer of a webhook that allows everything, and changes nothing but the version.
 fn allowed(review: &Value) -> Value {
+    if review["kind"] == "ConversionReview" {
+        let request = &review["request"];
+        let mut objects = request["objects"].clone();
+        for object in objects.as_array_mut().into_iter().flatten() {
+            object["apiVersion"] = request["desiredAPIVersion"].clone();
+        }
+        return json!({"apiVersion": review["apiVersion"], "kind": "ConversionReview",
+                      "response": {"uid": request["uid"], "result": {"status": "Success"},
+                                   "convertedObjects": objects}});
+    }
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
            "response": {"uid": review["request"]["uid"], "allowed": true}})
 }
@@ -158,13 +174,13 @@ impl Webhooks {
     /// Says that the request handled next has a shell, and what it has learnt so far.
     pub fn hand_in(&mut self, answers: Vec<(Asked, Answer)>) {
         self.handed = Some(answers);
-        self.asked = None;
+        self.asked.clear();
     }
 
-    /// Takes the review for which the request just handled was left; its shell is gone then.
-    pub fn asked(&mut self) -> Option<Asked> {
+    /// Takes the reviews for which the request just handled was left; its shell is gone then.
+    pub fn asked(&mut self) -> Vec<Asked> {
         self.handed = None;
-        self.asked.take()
+        std::mem::take(&mut self.asked)
     }
 
     /// Takes what clients without a shell wait for.
@@ -220,16 +236,17 @@ impl Webhooks {
         if let Some(handed) = &self.handed {
             let known = handed.iter().find(|(known, _)| known.is_alike(&asked));
             return match known {
-                Some((_, answer)) => told(asked.answered(answer)),
+                Some((known, answer)) => told(asked.answered(known, answer)),
                 None => {
-                    self.asked = Some(asked);
+                    self.asked.push(asked);
                     Outcome::Later
                 }
             };
         }
         self.kept.retain(|(_, _, until)| *until > now);
-        if let Some((_, answer, _)) = self.kept.iter().find(|(known, ..)| known.is_alike(&asked)) {
-            return told(asked.answered(answer));
+        let kept = self.kept.iter().find(|(known, ..)| known.is_alike(&asked));
+        if let Some((known, answer, _)) = kept {
+            return told(asked.answered(known, answer));
         }
         if !self.waiting.iter().any(|known| known.is_alike(&asked)) {
             self.waiting.push(asked);
@@ -239,25 +256,35 @@ impl Webhooks {
 }
 
 impl Asked {
+    /// A review to be sent; `drawn` says whether what it shows is drawn for its request.
+    pub(super) fn new(
+        url: String,
+        authorities: Vec<u8>,
+        timeout_secs: u64,
+        review: Value,
+        drawn: bool,
+    ) -> Self {
+        Self { url, authorities, timeout_secs, review, drawn, likeness: OnceLock::new() }
+    }
+
     /// Whether two reviews ask the same of the same webhook, but for what is drawn anew when a
     /// request is handled once more.
     fn is_alike(&self, other: &Self) -> bool {
-        let bare = |review: &Value| {
-            let mut review = review.clone();
+        self.url == other.url && self.likeness() == other.likeness()
+    }
+
+    fn likeness(&self) -> &str {
+        self.likeness.get_or_init(|| {
+            let mut review = self.review.clone();
             let request = &mut review["request"];
             request["uid"] = Value::Null;
-            if request["operation"] == "CREATE" {
-                let drawn = request["object"]["metadata"].get("generateName").is_some();
-                if let Some(meta) = request["object"]["metadata"].as_object_mut() {
-                    meta.remove("uid");
-                    meta.remove("creationTimestamp");
-                    if drawn {
-                        meta.remove("name");
-                    }
-                }
-                if drawn {
+            if let Some(objects) = request.get_mut("objects").and_then(Value::as_array_mut) {
+                objects.iter_mut().for_each(|object| forget(object, self.drawn));
+            } else if self.drawn {
+                if request["object"]["metadata"].get("generateName").is_some() {
                     request["name"] = Value::Null;
                 }
+                forget(&mut request["object"], true);
             }
             if request["kind"]["kind"] == "Service"
                 && let Some(spec) = request["object"]["spec"].as_object_mut()
@@ -267,17 +294,45 @@ impl Asked {
                 }
             }
             without_suffixes(&review.to_string())
-        };
-        self.url == other.url && bare(&self.review) == bare(&other.review)
+        })
     }
 
     /// An answer to a review that was alike, as one to this.
-    fn answered(&self, answer: &Answer) -> Answer {
+    fn answered(&self, known: &Self, answer: &Answer) -> Answer {
         let mut answer = answer.clone()?;
-        if answer["response"]["uid"].is_string() {
-            answer["response"]["uid"] = self.review["request"]["uid"].clone();
+        let response = &mut answer["response"];
+        if response["uid"].is_string() && response["uid"] == known.review["request"]["uid"] {
+            response["uid"] = self.review["request"]["uid"].clone();
+        }
+        let objects = |asked: &Self| asked.review["request"]["objects"].clone();
+        let (before, now) = (objects(known), objects(self));
+        let converted = response.get_mut("convertedObjects").and_then(Value::as_array_mut);
+        for (index, object) in converted.into_iter().flatten().enumerate() {
+            for field in ["uid", "name"] {
+                let of = |all: &Value| all[index]["metadata"][field].clone();
+                let meta = object.get_mut("metadata").and_then(Value::as_object_mut);
+                if let Some(told) = meta.and_then(|meta| meta.get_mut(field))
+                    && *told == of(&before)
+                {
+                    *told = of(&now);
+                }
+            }
         }
         Ok(answer)
+    }
+}
+
+/// Takes out of an object what is another when its request is handled once more: when its fields
+/// were written, and, if it is a new one, what was drawn for it.
+fn forget(object: &mut Value, drawn: bool) {
+    let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    meta.remove("managedFields");
+    if drawn {
+        meta.remove("uid");
+        meta.remove("creationTimestamp");
+        if meta.contains_key("generateName") {
+            meta.remove("name");
+        }
     }
 }
 
@@ -301,12 +356,8 @@ mod tests {
 
     fn asked(uid: &str, object: Value) -> Asked {
         let request = json!({"uid": uid, "operation": "CREATE", "object": object});
-        Asked {
-            url: "https://hooks.example/a?timeout=10s".into(),
-            authorities: Vec::new(),
-            timeout_secs: 10,
-            review: json!({"request": request}),
-        }
+        let url = "https://hooks.example/a?timeout=10s".into();
+        Asked::new(url, Vec::new(), 10, json!({"request": request}), true)
     }
 
     fn told(webhooks: &mut Webhooks, asked: Asked, now: u64) -> Option<Answer> {
@@ -369,11 +420,11 @@ mod tests {
         // A request with a shell.
         webhooks.hand_in(Vec::new());
         assert_eq!(told(&mut webhooks, asked("1", drawn("a-b")), 0), None);
-        let first = webhooks.asked().expect("it is to be asked");
+        let first = webhooks.asked().pop().expect("it is to be asked");
         webhooks.hand_in(vec![(first, answer.clone())]);
         let again = told(&mut webhooks, asked("2", drawn("a-c")), 0);
         assert_eq!(again, Some(Ok(json!({"response": {"uid": "2"}}))));
-        assert_eq!(webhooks.asked(), None);
+        assert_eq!(webhooks.asked(), []);
         // One without.
         assert_eq!(told(&mut webhooks, asked("3", drawn("a-d")), 0), None);
         assert_eq!(told(&mut webhooks, asked("4", drawn("a-e")), 0), None);

@@ -31,7 +31,7 @@ static GO_VALUE: LazyLock<Regex> =
 static GO_DIFF: LazyLock<Regex> = LazyLock::new(|| regex(r"\n@@ (.*\n)+"));
 static VERSION_IN_WORDS: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"((?:resource ?[vV]ersion|current|object meta): ?|ResourceVersion in record \()\d+( \(\d+\))?",
+        r"((?:resource ?[vV]ersion|current|object meta): ?|object not decodable revision=|ResourceVersion in record \()\d+( \(\d+\))?",
     )
 });
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::call::Call;
+use super::call::{Call, Operation};
 use super::expression::{Scope, asks_authorizer, conditions, shown};
 use crate::api::registry::Served;
 use crate::api::server::Server;
@@ -122,7 +122,7 @@ impl Server {
     }
 
     /// Where a webhook is, and what a connection says that finds nobody there.
-    fn address(&self, hook: &Value, seconds: u64) -> (String, String) {
+    pub(in crate::api) fn address(&self, hook: &Value, seconds: u64) -> (String, String) {
         let config = hook.get("clientConfig").unwrap_or(&Value::Null);
         let query = format!("?timeout={seconds}s");
         let url = text(config, &["url"]);
@@ -148,7 +148,7 @@ impl Server {
 
     /// Whether somebody is where a webhook is said to be: a ready pod behind its Service. Of what
     /// a URL leads to, a cluster knows nothing.
-    fn is_there(&self, hook: &Value) -> bool {
+    pub(in crate::api) fn is_there(&self, hook: &Value) -> bool {
         let config = hook.get("clientConfig").unwrap_or(&Value::Null);
         let of = |field: &str| text(config, &["service", field]);
         !text(config, &["url"]).is_empty()
@@ -185,7 +185,8 @@ impl Server {
                             "request": request});
         let bundle = text(hook, &["clientConfig", "caBundle"]);
         let authorities = STANDARD.decode(bundle).unwrap_or_default();
-        let asked = Asked { url, authorities, timeout_secs: seconds, review };
+        let drawn = call.operation == Operation::Create;
+        let asked = Asked::new(url, authorities, seconds, review, drawn);
         let is_service = text(hook, &["clientConfig", "url"]).is_empty();
         let review = asked.review.clone();
         let way = Way {

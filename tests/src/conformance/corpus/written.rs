@@ -18,6 +18,7 @@ const FILES: &[(&str, &str)] = &[
     ("pods", include_str!("../../../conformance/pods.yaml")),
     ("fields", include_str!("../../../conformance/fields.yaml")),
     ("conversion", include_str!("../../../conformance/conversion.yaml")),
+    ("hooked", include_str!("../../../conformance/hooked.yaml")),
     ("custom", include_str!("../../../conformance/custom.yaml")),
     ("proto", include_str!("../../../conformance/proto.yaml")),
     ("tables", include_str!("../../../conformance/tables.yaml")),
