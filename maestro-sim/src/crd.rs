@@ -29,9 +29,9 @@ pub fn complete(crd: &mut Value) {
     }
     let spec = map_at(crd, &["spec"]);
     let conversion = spec.entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
-    let service = conversion.get_mut("webhook").and_then(|webhook| {
-        webhook.get_mut("clientConfig")?.get_mut("service")?.as_object_mut()
-    });
+    let service = conversion
+        .get_mut("webhook")
+        .and_then(|webhook| webhook.get_mut("clientConfig")?.get_mut("service")?.as_object_mut());
     if let Some(service) = service.filter(|service| service.get("port").is_none_or(Value::is_null))
     {
         service.insert("port", 443.into());

@@ -135,6 +135,7 @@ fn main() {
         speed: 1.0,
         users,
         limits: Limits::default(),
+        services: Vec::new(),
     };
     let served = server.block_on(Server::bind(options)).expect("a free port");
     let port = served.address().port();

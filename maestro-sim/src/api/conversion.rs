@@ -22,7 +22,7 @@ use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::version::Storage;
 use crate::api::webhook::{Asked, Outcome, Way};
-use crate::api::{Cause, Request, Status};
+use crate::api::{Status, failure};
 use crate::json::{Map, Value, json};
 use crate::object::{GroupResource, Key, Object, at, map_at};
 use crate::structural;
@@ -66,33 +66,6 @@ impl From<Unconverted> for Box<Status> {
 
 fn failed(message: String) -> Unconverted {
     Unconverted::Failed(Box::new(Status::new(500, "", message)))
-}
-
-/// What is said of an object in the store that cannot be converted.
-fn undecodable(object: &Object, mut status: Box<Status>) -> Box<Status> {
-    let revision = object.resource_version();
-    status.message = format!("object not decodable revision={revision}: {}", status.message);
-    status
-}
-
-impl Unconverted {
-    /// What is said to whoever reads or deletes one object that cannot be converted.
-    pub(super) fn corrupt(self, served: &Served, request: &Request) -> Box<Status> {
-        let Self::Failed(status) = self else { return self.into() };
-        let (group, plural) = (&served.resource.group, &served.resource.resource);
-        let place = match request.namespace.as_str() {
-            "" => String::new(),
-            namespace => format!("/{namespace}"),
-        };
-        let why = format!(
-            "StorageError: corrupt object, Code: 7, Key: /{group}/{plural}{place}/{}, \
-             ResourceVersion: 0, AdditionalErrorMsg: {}",
-            request.name, status.message
-        );
-        let message = format!("Internal error occurred: {why}");
-        let status = Status::new(500, "InternalError", message);
-        Box::new(status.with_causes(&[Cause::new("", "", why)]))
-    }
 }
 
 impl Converter {
@@ -195,14 +168,13 @@ impl Server {
         let head = format!("conversion webhook for {from}, Kind={}", text("kind"));
         let uid = self.review_uids.uuid();
         let review = converter.review(&uid, object, to);
-        let (url, unreachable) = self.address(&converter.webhook, PATIENCE_SECS);
+        let place = self.whereabouts(&converter.webhook, PATIENCE_SECS);
         let bundle = at(&converter.webhook, &["clientConfig", "caBundle"]).and_then(Value::as_str);
         let authorities = STANDARD.decode(bundle.unwrap_or("")).unwrap_or_default();
-        let asked = Asked::new(url, authorities, PATIENCE_SECS, review, drawn);
+        let asked = Asked::new(&place, authorities, PATIENCE_SECS, review, drawn);
         let way = Way {
             configuration: &converter.definition,
-            unreachable: &unreachable,
-            is_service: at(&converter.webhook, &["clientConfig", "url"]).is_none(),
+            place: &place,
             is_there: self.webhooks.obliging && self.is_there(&converter.webhook),
             in_turn: true,
         };
@@ -243,10 +215,7 @@ impl Server {
         }
         let converter = Arc::clone(converter);
         let shown = self.to_shown(&converter, served, object.value().clone(), false);
-        let shown = shown.map_err(|why| match why {
-            Unconverted::Failed(status) => Unconverted::Failed(undecodable(object, status)),
-            later => later,
-        })?;
+        let shown = shown.map_err(|why| self.undecodable(object, why))?;
         let shown = Arc::new(Object::new(shown));
         self.converted.keep(served, object, Ok(Arc::clone(&shown)));
         Ok(shown)
@@ -294,7 +263,10 @@ impl Server {
         let shown = match self.to_shown(&converter, served, value.clone(), drawn) {
             Err(Unconverted::Later) => return Err(Unconverted::Later),
             Err(Unconverted::Failed(status)) => Err(status),
-            Ok(shown) => Ok(shown),
+            Ok(mut shown) => {
+                put_back(&mut shown, version.clone());
+                Ok(shown)
+            }
         };
         put_back(&mut value, version);
         Ok(Kept { value, shown: Some(shown) })
@@ -310,7 +282,7 @@ impl Server {
                     put_back(&mut shown, Some(object.resource_version().to_string().into()));
                     Ok(Arc::new(Object::new(shown)))
                 }
-                Err(status) => Err(undecodable(&object, status)),
+                Err(status) => Err(self.undecodable(&object, Unconverted::Failed(status)).into()),
             };
             self.converted.keep(served, &object, shown);
         }
@@ -335,16 +307,49 @@ impl Server {
         filter: Option<&Filter>,
     ) -> Result<Vec<Arc<Object>>, Unconverted> {
         let mut out = Vec::with_capacity(objects.len());
-        let mut later = false;
+        let (mut later, mut corrupt) = (false, Vec::new());
         for object in objects {
             match self.shown(served, &object) {
                 Ok(shown) if filter.is_some_and(|filter| !filter.matches(&shown)) => {}
                 Ok(shown) => out.push(shown),
                 Err(Unconverted::Later) => later = true,
-                Err(failed) => return Err(failed),
+                Err(failed) if !self.tells_corruption() => return Err(failed),
+                Err(Unconverted::Failed(status)) => corrupt.push((object, status.message)),
             }
         }
-        if later { Err(Unconverted::Later) } else { Ok(out) }
+        match corrupt.as_slice() {
+            _ if later => Err(Unconverted::Later),
+            [] => Ok(out),
+            all => Err(Unconverted::Failed(failure::unreadable_list(served, all))),
+        }
+    }
+
+    /// Whether the server says which object in its store cannot be read (KEP-3926).
+    fn tells_corruption(&self) -> bool {
+        self.registry.version().has("AllowUnsafeMalformedObjectDeletion")
+    }
+
+    /// What is said of an object in the store that cannot be converted.
+    fn undecodable(&self, object: &Object, why: Unconverted) -> Unconverted {
+        match why {
+            Unconverted::Failed(mut status) if self.tells_corruption() => {
+                let revision = object.resource_version();
+                let why = &status.message;
+                status.message = format!("object not decodable revision={revision}: {why}");
+                Unconverted::Failed(status)
+            }
+            other => other,
+        }
+    }
+
+    /// What is said to whoever reads or deletes one object that cannot be converted.
+    pub(super) fn corrupt(&self, served: &Served, key: &Key, why: Unconverted) -> Box<Status> {
+        match why {
+            Unconverted::Failed(status) if self.tells_corruption() => {
+                failure::corrupt(served, key, &status.message)
+            }
+            other => other.into(),
+        }
     }
 
     /// A tree of the served version in another one, for those who wrote in that.
@@ -384,3 +389,6 @@ fn put_back(object: &mut Value, version: Option<Value>) {
         map_at(object, &["metadata"]).insert("resourceVersion", version);
     }
 }
+
+#[cfg(test)]
+mod tests;

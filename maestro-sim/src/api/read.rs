@@ -260,12 +260,15 @@ impl Server {
         if asked <= current {
             return Ok(asked);
         }
-        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
-        let cause =
-            crate::api::Cause::new("ResourceVersionTooLarge", "", "Too large resource version");
-        let status = Status::new(504, "Timeout", message).retry_after(1).with_causes(&[cause]);
-        Err(Box::new(status))
+        Err(Box::new(too_large(asked, current)))
     }
+}
+
+/// 504 for a version that the server's cache has not reached.
+pub(super) fn too_large(asked: u64, current: u64) -> Status {
+    let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
+    let cause = crate::api::Cause::new("ResourceVersionTooLarge", "", "Too large resource version");
+    Status::new(504, "Timeout", message).retry_after(1).with_causes(&[cause])
 }
 
 /// A kind that says itself which fields select has words of its own; all others have name and

@@ -215,7 +215,9 @@ impl Server {
         let reads = request.verb == Verb::Get && version.is_empty();
         let freshness = if reads { Freshness::Anew } else { Freshness::Known };
         let found = match (self.found(served, &key, freshness), request.verb) {
-            (Err(why), Verb::Get | Verb::Delete) => return Err(why.corrupt(served, request)),
+            (Err(why), Verb::Get | Verb::Delete) => {
+                return Err(self.corrupt(served, &key, why));
+            }
             (found, _) => found?,
         };
         found.ok_or_else(|| Box::new(Status::not_found(&served.resource, &request.name)))

@@ -89,11 +89,7 @@ impl Server {
     }
 
     /// The pod says why it goes (KEP 3329).
-    fn mark_evicted(
-        &mut self,
-        served: &Arc<Served>,
-        live: &Object,
-    ) -> Result<(), Box<Status>> {
+    fn mark_evicted(&mut self, served: &Arc<Served>, live: &Object) -> Result<(), Box<Status>> {
         let mut value = live.value().clone();
         let now = self.timestamp();
         let condition = set_condition(&mut value, "DisruptionTarget", &now);

@@ -221,11 +221,7 @@ impl Server {
     }
 
     /// Stores a tree of the served version; the object as it is stored.
-    pub(super) fn put(
-        &mut self,
-        served: &Served,
-        body: Value,
-    ) -> Result<Arc<Object>, Unconverted> {
+    pub(super) fn put(&mut self, served: &Served, body: Value) -> Result<Arc<Object>, Unconverted> {
         let kept = self.kept(served, body, false)?;
         Ok(self.put_kept(served, kept))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::api::conversion::Unconverted;
 use crate::api::form::Shape;
-use crate::api::read::Filter;
+use crate::api::read::{Filter, too_large};
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Request, Status, query};
@@ -51,7 +51,7 @@ impl Server {
         let table = self.store.table_id(served.stored());
         let from_start = initial_events.unwrap_or(version.is_empty() || version == "0");
         let resource_version = self.store.version();
-        let (position, expired) = if from_start || version.is_empty() || version == "0" {
+        let (position, mut expired) = if from_start || version.is_empty() || version == "0" {
             (self.store.table(table).end(), None)
         } else {
             match self.store.table(table).position_after(asked) {
@@ -67,11 +67,22 @@ impl Server {
             let first = every.as_ref().unwrap_or(&filter);
             let objects = self.store.table(table).objects.values();
             initial.extend(objects.filter(|o| first.matches(o)).cloned());
-            if converts {
-                initial = self.shown_all(served, initial, Some(&filter))?;
+            if served.converter().is_some() {
+                match self.shown_all(served, initial, Some(&filter)) {
+                    Ok(shown) => initial = shown,
+                    Err(Unconverted::Later) => return Err(Unconverted::Later.into()),
+                    Err(Unconverted::Failed(_)) => {
+                        initial = Vec::new();
+                        expired = Some(Box::new(self.stuck()));
+                    }
+                }
             }
         }
-        self.can_follow(served, table, position, &filter)?;
+        let expired = match self.can_follow(served, table, position, &filter) {
+            Ok(()) => expired,
+            Err(Unconverted::Later) => return Err(Unconverted::Later.into()),
+            Err(Unconverted::Failed(_)) => Some(Box::new(self.stuck())),
+        };
         let random = 1800 + self.names.below(1800);
         Ok(Response::Watch(WatchStart {
             initial,
@@ -120,6 +131,13 @@ pub fn seen(event: &Event, filter: &Filter) -> Option<(EventType, Arc<Object>)> 
 }
 
 impl Server {
+    /// What a watch is told whose objects cannot be converted: in vain it waited for the server's
+    /// cache of them.
+    fn stuck(&self) -> Status {
+        let version = self.store.version();
+        too_large(version, version.saturating_sub(1))
+    }
+
     /// Refuses a watch that would end at once, as its webhook cannot convert what happened since.
     fn can_follow(
         &mut self,

@@ -14,12 +14,15 @@
 //!
 //! [`Server::handle`]: crate::api::server::Server::handle
 
+mod place;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::json::{Value, json};
+use place::Place;
 
 /// From an `AdmissionReview` (admission.k8s.io/v1) or a `ConversionReview` (apiextensions.k8s.io)
 /// with a request to one with a response, or what a connection says that failed.
@@ -30,6 +33,9 @@ pub type Handler = Box<dyn FnMut(&Value) -> Result<Value, String> + Send>;
 pub struct Asked {
     /// Where it is to be sent, with its timeout.
     pub url: String,
+    /// Where a connection is made, `HOST:PORT`, if not where the URL says. The certificate is to
+    /// be that of the URL's host all the same.
+    pub dial: Option<String>,
     /// The certificates (PEM) that are trusted, empty for those of the system.
     pub authorities: Vec<u8>,
     /// Seconds that the answer may take.
@@ -61,6 +67,8 @@ pub enum Trouble {
 #[derive(Default)]
 pub struct Webhooks {
     handlers: BTreeMap<String, Handler>,
+    /// Where Services are answered, by namespace, name and port; without one, on every port.
+    routes: BTreeMap<(String, String, Option<u64>), String>,
     /// The troubles by their numbers, each with the configuration that it strikes; none for all.
     troubles: BTreeMap<u64, (Option<String>, Trouble)>,
     next_trouble: u64,
@@ -101,10 +109,8 @@ pub(super) enum Outcome {
 pub(super) struct Way<'a> {
     /// The name of the configuration, or of the definition, that holds it.
     pub configuration: &'a str,
-    /// What a connection says that finds nobody there.
-    pub unreachable: &'a str,
-    /// Whether it is behind a Service, whose pods are out of every shell's reach.
-    pub is_service: bool,
+    /// Where it is.
+    pub place: &'a Place,
     /// Whether somebody is there, as far as a simulation knows: behind a Service, a ready pod.
     pub is_there: bool,
     /// Whether it is asked after those before it; otherwise at once with its like.
@@ -137,6 +143,18 @@ impl Webhooks {
     /// a service as `https://NAME.NAMESPACE.svc:PORT/PATH`.
     pub fn answer(&mut self, url: &str, handler: Handler) {
         self.handlers.insert(url.to_owned(), handler);
+    }
+
+    /// Says where a Service of the cluster is answered, `HOST:PORT`; on one of its ports or on all.
+    pub fn route(&mut self, namespace: &str, name: &str, port: Option<u16>, to: &str) {
+        let service = (namespace.to_owned(), name.to_owned(), port.map(u64::from));
+        self.routes.insert(service, to.to_owned());
+    }
+
+    /// Where a Service is answered, as far as somebody said so.
+    fn routed(&self, namespace: &str, name: &str, port: u64) -> Option<&str> {
+        let of = |port| self.routes.get(&(namespace.to_owned(), name.to_owned(), port));
+        of(Some(port)).or_else(|| of(None)).map(String::as_str)
     }
 
     /// Something goes wrong with the webhooks of a configuration (validating or mutating) of this
@@ -208,7 +226,13 @@ impl Webhooks {
                     true => self.waited.0 += time,
                     false => self.waited.1 = self.waited.1.max(time),
                 }
-                return failed("context deadline exceeded");
+                // Converters are clients whose own patience ends.
+                return failed(match asked.review["kind"] == "ConversionReview" {
+                    true => {
+                        "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+                    }
+                    false => "context deadline exceeded",
+                });
             }
             // `NewGenericServerResponse` of k8s.io/apimachinery/pkg/api/errors.
             Some(Trouble::Erring) => {
@@ -227,8 +251,8 @@ impl Webhooks {
         if self.obliging && way.is_there {
             return Outcome::Told(Ok(allowed(&asked.review)));
         }
-        if !self.outside || way.is_service {
-            return failed(way.unreachable);
+        if !self.outside || !way.place.is_reachable {
+            return failed(&way.place.unreachable);
         }
         let told = |answer: Answer| {
             Outcome::Told(answer.map_err(|why| format!("Post {:?}: {why}", asked.url)))
@@ -258,13 +282,14 @@ impl Webhooks {
 impl Asked {
     /// A review to be sent; `drawn` says whether what it shows is drawn for its request.
     pub(super) fn new(
-        url: String,
+        place: &Place,
         authorities: Vec<u8>,
         timeout_secs: u64,
         review: Value,
         drawn: bool,
     ) -> Self {
-        Self { url, authorities, timeout_secs, review, drawn, likeness: OnceLock::new() }
+        let (url, dial) = (place.url.clone(), place.dial.clone());
+        Self { url, dial, authorities, timeout_secs, review, drawn, likeness: OnceLock::new() }
     }
 
     /// Whether two reviews ask the same of the same webhook, but for what is drawn anew when a
@@ -354,21 +379,23 @@ mod tests {
 
     use super::*;
 
+    fn place() -> Place {
+        Place {
+            url: "https://hooks.example/a?timeout=10s".into(),
+            unreachable: "nobody is there".into(),
+            dial: None,
+            is_reachable: true,
+        }
+    }
+
     fn asked(uid: &str, object: Value) -> Asked {
         let request = json!({"uid": uid, "operation": "CREATE", "object": object});
-        let url = "https://hooks.example/a?timeout=10s".into();
-        Asked::new(url, Vec::new(), 10, json!({"request": request}), true)
+        Asked::new(&place(), Vec::new(), 10, json!({"request": request}), true)
     }
 
     fn told(webhooks: &mut Webhooks, asked: Asked, now: u64) -> Option<Answer> {
         let now = Duration::from_secs(now);
-        let way = Way {
-            configuration: "hooks",
-            unreachable: "nobody is there",
-            is_service: false,
-            is_there: true,
-            in_turn: true,
-        };
+        let way = Way { configuration: "hooks", place: &place(), is_there: true, in_turn: true };
         let post = format!("Post {:?}: ", asked.url);
         match webhooks.send(asked, way, now) {
             Outcome::Told(answer) => {

@@ -22,8 +22,6 @@ use crate::patch;
 const GROUP: &str = "admissionregistration.k8s.io";
 const MUTATING: GroupResource = GroupResource::new(GROUP, "mutatingwebhookconfigurations");
 const VALIDATING: GroupResource = GroupResource::new(GROUP, "validatingwebhookconfigurations");
-const SERVICES: GroupResource = GroupResource::new("", "services");
-const ENDPOINTS: GroupResource = GroupResource::new("", "endpoints");
 
 /// One webhook of a configuration.
 #[derive(Clone, Copy)]
@@ -121,43 +119,6 @@ impl Server {
         table.map(|table| table.objects.values().map(Arc::clone).collect()).unwrap_or_default()
     }
 
-    /// Where a webhook is, and what a connection says that finds nobody there.
-    pub(in crate::api) fn address(&self, hook: &Value, seconds: u64) -> (String, String) {
-        let config = hook.get("clientConfig").unwrap_or(&Value::Null);
-        let query = format!("?timeout={seconds}s");
-        let url = text(config, &["url"]);
-        if !url.is_empty() {
-            let host = url.split("//").nth(1).unwrap_or("").split('/').next().unwrap_or("");
-            let port = if host.contains(':') { "" } else { ":443" };
-            // A URL of a host alone is given a path.
-            let slash = if url.splitn(4, '/').nth(3).is_none() { "/" } else { "" };
-            let why = format!("dial tcp {host}{port}: connect: connection refused");
-            return (format!("{url}{slash}{query}"), why);
-        }
-        let of = |field: &str| text(config, &["service", field]);
-        let (name, namespace) = (of("name"), of("namespace"));
-        let port = at(config, &["service", "port"]).and_then(Value::as_u64).unwrap_or(443);
-        let path = of("path");
-        let slash = if path.starts_with('/') { "" } else { "/" };
-        let why = match self.peek(&SERVICES, namespace, name) {
-            None => format!("service {name:?} not found"),
-            Some(_) => format!("no endpoints available for service {name:?}"),
-        };
-        (format!("https://{name}.{namespace}.svc:{port}{slash}{path}{query}"), why)
-    }
-
-    /// Whether somebody is where a webhook is said to be: a ready pod behind its Service. Of what
-    /// a URL leads to, a cluster knows nothing.
-    pub(in crate::api) fn is_there(&self, hook: &Value) -> bool {
-        let config = hook.get("clientConfig").unwrap_or(&Value::Null);
-        let of = |field: &str| text(config, &["service", field]);
-        !text(config, &["url"]).is_empty()
-            || self.peek(&ENDPOINTS, of("namespace"), of("name")).is_some_and(|endpoints| {
-                let ready = |subset: &Value| at(subset, &["addresses"]).is_some();
-                endpoints.items(&["subsets"]).iter().any(ready)
-            })
-    }
-
     /// Asks one webhook; its response, or none where its failure is to be ignored.
     fn ask(
         &mut self,
@@ -173,7 +134,7 @@ impl Server {
             return Err(Box::new(Status::bad_request(message)));
         }
         let seconds = hook.get("timeoutSeconds").and_then(Value::as_u64).unwrap_or(10);
-        let (url, unreachable) = self.address(hook, seconds);
+        let place = self.whereabouts(hook, seconds);
         let object = |value: Option<&Value>| value.map(|value| shown(call, value, version));
         let mut request = json!({"uid": self.review_uids.uuid()});
         if let Some(fields) = request.as_object_mut() {
@@ -186,13 +147,11 @@ impl Server {
         let bundle = text(hook, &["clientConfig", "caBundle"]);
         let authorities = STANDARD.decode(bundle).unwrap_or_default();
         let drawn = call.operation == Operation::Create;
-        let asked = Asked::new(url, authorities, seconds, review, drawn);
-        let is_service = text(hook, &["clientConfig", "url"]).is_empty();
+        let asked = Asked::new(&place, authorities, seconds, review, drawn);
         let review = asked.review.clone();
         let way = Way {
             configuration,
-            unreachable: &unreachable,
-            is_service,
+            place: &place,
             is_there: self.webhooks.obliging && self.is_there(hook),
             in_turn: mutating,
         };

@@ -67,16 +67,13 @@ pub(super) fn read(
             return Err(Wrong::Returned(format!("invalid object: {why}")));
         }
     }
-    restored(original, object)
-        .map_err(|why| Wrong::Returned(format!("invalid metadata: {why}")))
+    restored(original, object).map_err(|why| Wrong::Returned(format!("invalid metadata: {why}")))
 }
 
 /// The objects of an answer that says that it succeeded.
 fn objects<'a>(answer: &'a Value, uid: Option<&str>) -> Result<&'a [Value], String> {
     let (version, kind) = (text(answer, &["apiVersion"]), text(answer, &["kind"]));
-    if uid.is_some()
-        && (version, kind) == ("apiextensions.k8s.io/v1beta1", "ConversionReview")
-    {
+    if uid.is_some() && (version, kind) == ("apiextensions.k8s.io/v1beta1", "ConversionReview") {
         let why = "converting (v1beta1.ConversionReview) to (v1.ConversionReview): unknown \
                    conversion";
         return Err(why.into());
