@@ -276,6 +276,10 @@ pub(super) fn too_large(asked: u64, current: u64) -> Status {
 fn unsupported(served: &Served, fields: &FieldSelector, message: String) -> String {
     let field = fields.unsupported(|path| served.selects_field(path)).unwrap_or_default();
     match (&*served.resource.group, &*served.resource.resource) {
+        ("resource.k8s.io", "resourceslices") => {
+            let version = served.api_version();
+            format!("field label not supported for {version}, Kind=ResourceSlice: {field}")
+        }
         ("batch", "jobs") => format!("field label \"{field}\" not supported for Job"),
         ("certificates.k8s.io" | "events.k8s.io", _)
         | (

@@ -68,6 +68,7 @@ impl Server {
     }
 
     fn evict(&mut self, served: &Arc<Served>, request: Request) -> Handled {
+        self.restrict_node(served, &request, None, Some(&request.body))?;
         let live = self.existing(served, &request)?;
         if at(&request.body, &["metadata", "name"]).is_none_or(|name| *name != request.name) {
             return Err(wrong_name("Eviction"));

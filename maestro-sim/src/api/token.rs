@@ -98,6 +98,7 @@ impl Server {
             let cause = field::invalid(&"metadata.name", &given.into(), detail);
             return Err(invalid(&name, &[cause]));
         }
+        self.restrict_node(served, &request, None, Some(&body))?;
         let account = self.existing(served, &request)?;
         let given = text(&body, &["metadata", "uid"]);
         if !given.is_empty() && given != account.uid() {

@@ -124,6 +124,7 @@ impl Server {
         let name = at(&body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
         self.check_namespace(served, request, name)?;
         self.admit_create(served, request, &mut body)?;
+        self.restrict_node(served, request, None, Some(&body))?;
         self.mutate(served, request, None, &mut body, |server, body| {
             server.admit_create(served, request, body)
         })?;
@@ -327,6 +328,7 @@ impl Server {
             self.own(served, request, Some(live.value()), &mut body)?;
         }
         self.admit_update(served, request, live, &mut body)?;
+        self.restrict_node(served, request, Some(live.value()), Some(&body))?;
         self.mutate(served, request, Some(live.value()), &mut body, |server, body| {
             server.admit_update(served, request, live, body)
         })?;

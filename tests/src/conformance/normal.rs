@@ -205,6 +205,15 @@ impl Drawn {
                 (_, field) => self.value(field),
             }
         }
+        // *UIDs* are keys of lists, too, as field owners name them.
+        let keyed = |name: &str| name.starts_with("k:{\"uid\":");
+        let keys: Vec<String> =
+            map.keys().map(|name| name.as_str()).filter(|n| keyed(n)).map(str::to_owned).collect();
+        for key in keys {
+            if let Some(field) = map.remove(&key) {
+                map.insert(self.text(&key), field);
+            }
+        }
         sort_schema_errors(map);
         for (name, field) in map.iter_mut() {
             // *Rules* of a user come from bindings in the order of a Go map.

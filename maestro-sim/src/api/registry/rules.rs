@@ -73,6 +73,9 @@ fn generation(id: &GroupResource, release: Version) -> Generation {
         ("discovery.k8s.io", _) => Generation::Any,
         ("scheduling.k8s.io", _) => Generation::Fixed,
         ("storage.k8s.io", "csidrivers") => Generation::SpecOnceChanged,
+        ("resource.k8s.io", "deviceclasses" | "devicetaintrules" | "resourceslices") => {
+            Generation::Spec
+        }
         ("apps" | "batch" | "policy" | "autoscaling", _)
         | ("networking.k8s.io", "ingresses" | "networkpolicies" | "ingressclasses")
         | ("apiextensions.k8s.io" | "flowcontrol.apiserver.k8s.io", _) => Generation::Spec,
@@ -130,6 +133,12 @@ fn selectable(id: &GroupResource) -> &'static [&'static str] {
             "source",
             "type",
         ],
+        ("resource.k8s.io", "resourceslices") => {
+            &["spec.nodeName", "spec.driver", "spec.pool.name"]
+        }
+        ("certificates.k8s.io", "podcertificaterequests") => {
+            &["spec.signerName", "spec.podName", "spec.nodeName"]
+        }
         ("events.k8s.io", _) => &[
             "regarding.kind",
             "regarding.namespace",

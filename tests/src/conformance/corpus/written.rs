@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = &[
     ("proto", include_str!("../../../conformance/proto.yaml")),
     ("tables", include_str!("../../../conformance/tables.yaml")),
     ("rbac", include_str!("../../../conformance/rbac.yaml")),
+    ("nodes", include_str!("../../../conformance/nodes.yaml")),
     ("quota", include_str!("../../../conformance/quota.yaml")),
     ("limits", include_str!("../../../conformance/limits.yaml")),
     ("tokens", include_str!("../../../conformance/tokens.yaml")),
