@@ -214,7 +214,7 @@ impl Server {
             return shown.clone().map_err(Unconverted::Failed);
         }
         let converter = Arc::clone(converter);
-        let shown = self.to_shown(&converter, served, object.value().clone(), false);
+        let shown = self.reshown(&converter, served, object.value().clone(), false);
         let shown = shown.map_err(|why| self.undecodable(object, why))?;
         let shown = Arc::new(Object::new(shown));
         self.converted.keep(served, object, Ok(Arc::clone(&shown)));
@@ -222,7 +222,7 @@ impl Server {
     }
 
     /// A tree as it is stored, as a version shows it.
-    fn to_shown(
+    fn reshown(
         &mut self,
         converter: &Converter,
         served: &Served,
@@ -260,7 +260,7 @@ impl Server {
         structural::prune(schema, &mut value);
         // Whoever reads it finds the defaults of the version in which it is stored.
         structural::default(schema, &mut value);
-        let shown = match self.to_shown(&converter, served, value.clone(), drawn) {
+        let shown = match self.reshown(&converter, served, value.clone(), drawn) {
             Err(Unconverted::Later) => return Err(Unconverted::Later),
             Err(Unconverted::Failed(status)) => Err(status),
             Ok(mut shown) => {

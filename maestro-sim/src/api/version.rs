@@ -1,8 +1,8 @@
 //! Versions of one kind: its objects are stored in one of them and are read and written in any.
 //!
 //! A custom kind's versions differ in nothing but their name, as the conversion strategy `None`
-//! has it, or a webhook converts between them ([`conversion`]); an object that was stored before the
-//! storage version changed is read like any other.
+//! has it, or a webhook converts between them ([`conversion`]); an object that was stored before
+//! the storage version changed is read like any other.
 //! Events are the core's, whichever group serves them, and a HorizontalPodAutoscaler is one of
 //! `autoscaling/v2`.
 //!

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::api::conversion::{Freshness, Kept};
+use crate::api::conversion::Freshness;
 use crate::api::decode;
 use crate::api::disabled;
 use crate::api::failure;
@@ -14,15 +14,13 @@ use crate::api::proposal::{
 };
 use crate::api::registry::{Generation, Served};
 use crate::api::server::{Handled, Response, Server};
-use crate::api::uneven;
 use crate::api::version::Views;
-use crate::api::writer::{manager_of, write_of};
+use crate::api::writer::write_of;
 use crate::api::{PatchType, Request, Status, Verb};
 use crate::json::Value;
 use crate::managed::{self, Write};
 use crate::object::{Key, Object, at, map_at};
 use crate::patch;
-use crate::structural::Step;
 use crate::typed;
 
 /// How a proposed tree came about, which decides who owns its fields.
@@ -384,39 +382,5 @@ impl Server {
         self.let_go(served, live, Some(object.value()));
         self.after_write(served, &object);
         Ok(Response::Object { code: 200, object })
-    }
-
-    pub(super) fn own(
-        &mut self,
-        served: &Served,
-        request: &Request,
-        old: Option<&Value>,
-        new: &mut Value,
-    ) -> Result<(), Box<Status>> {
-        let now = self.timestamp();
-        let manager = manager_of(request);
-        // An empty list says that nobody owns anything.
-        let fields = [Step::Name("metadata".into()), Step::Name("managedFields".into())];
-        if self.noticed.dropped.iter().any(|steps| *steps == fields) {
-            map_at(new, &["metadata"]).insert("managedFields", crate::json!([{}]));
-        }
-        let marked = old.and_then(|old| uneven::marked(served, old, new, &self.noticed.uneven));
-        let views = Views::new(self, served);
-        let write = Write { views: views.as_dyn(), ..write_of(served, request, &manager, &now) };
-        managed::update(&write, marked.as_ref().or(old), new);
-        views.complete()
-    }
-
-    /// What a webhook makes of a tree that is to be stored, if one converts its kind.
-    fn converted_to_keep(
-        &mut self,
-        served: &Served,
-        body: &Value,
-        drawn: bool,
-    ) -> Result<Option<Kept>, Box<Status>> {
-        match served.converter() {
-            Some(_) => Ok(Some(self.kept(served, body.clone(), drawn)?)),
-            None => Ok(None),
-        }
     }
 }
