@@ -50,10 +50,8 @@ fn constraints() {
         SPEC,
         "",
         "{spec: {nodes: x}}",
-        &[
-            "spec.nodes: Invalid value: \"string\": spec.nodes in body must be of type integer: \
-             \"string\"",
-        ],
+        &["spec.nodes: Invalid value: \"string\": spec.nodes in body must be of type integer: \
+             \"string\""],
     );
     check(SPEC, "", "{spec: {}}", &["spec.nodes: Required value"]);
     check(
@@ -95,10 +93,7 @@ fn rules_are_left_out_where_sizes_and_types_are_wrong() {
              \"string\"",
         ),
         ("{spec: {}}", "spec.nodes: Required value"),
-        (
-            "{spec: {nodes: 1, name: abcdefg}}",
-            "spec.name: Too long: may not be more than 5 bytes",
-        ),
+        ("{spec: {nodes: 1, name: abcdefg}}", "spec.name: Too long: may not be more than 5 bytes"),
     ] {
         check(&ruled, "", object, &[told, skipped]);
         check(SPEC, "", object, &[told]);

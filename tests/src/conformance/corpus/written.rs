@@ -23,6 +23,8 @@ const FILES: &[(&str, &str)] = &[
     ("proto", include_str!("../../../conformance/proto.yaml")),
     ("tables", include_str!("../../../conformance/tables.yaml")),
     ("rbac", include_str!("../../../conformance/rbac.yaml")),
+    ("changes", include_str!("../../../conformance/changes.yaml")),
+    ("volumes", include_str!("../../../conformance/volumes.yaml")),
     ("nodes", include_str!("../../../conformance/nodes.yaml")),
     ("quota", include_str!("../../../conformance/quota.yaml")),
     ("limits", include_str!("../../../conformance/limits.yaml")),
