@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::call::{Call, Operation};
 use super::expression::{Scope, asks_authorizer, conditions, shown};
+use crate::api::conversion::Unconverted;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::webhook::{Asked, Outcome, Way};
@@ -18,6 +19,7 @@ use crate::api::{Cause, Request, Status};
 use crate::json::{Value, json};
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::patch;
+use crate::structural;
 
 const GROUP: &str = "admissionregistration.k8s.io";
 const MUTATING: GroupResource = GroupResource::new(GROUP, "mutatingwebhookconfigurations");
@@ -113,7 +115,39 @@ fn invalid(review: &Value, answer: &Value, mutating: bool) -> Option<String> {
     Some(told.into())
 }
 
+/// Whether a call about an object of one version is told in another, to which a webhook converts.
+fn is_converted(call: &Call<'_>, version: &str) -> bool {
+    call.scale().is_none() && call.served.converter().is_some() && version != call.served.version
+}
+
+/// An object that cannot be converted is the server's own trouble, and where objects are changed it
+/// says so twice.
+fn on_the_way(why: Unconverted, mutating: bool) -> Box<Status> {
+    match why {
+        Unconverted::Later => why.into(),
+        Unconverted::Failed(status) if mutating => {
+            internal(&format!("Internal error occurred: {}", status.message))
+        }
+        Unconverted::Failed(status) => internal(&status.message),
+    }
+}
+
 impl Server {
+    /// An object as a webhook of admission wants to see it.
+    fn shown_to(
+        &mut self,
+        call: &Call<'_>,
+        value: &Value,
+        version: &str,
+        mutating: bool,
+    ) -> Result<Value, Box<Status>> {
+        if !is_converted(call, version) {
+            return Ok(shown(call, value, version));
+        }
+        let to = format!("{}/{version}", call.served.resource.group);
+        self.viewed(call.served, value, &to).map_err(|why| on_the_way(why, mutating))
+    }
+
     fn hooks(&self, resource: &GroupResource) -> Vec<Arc<Object>> {
         let table = self.store.find(resource).filter(|table| !table.objects.is_empty());
         table.map(|table| table.objects.values().map(Arc::clone).collect()).unwrap_or_default()
@@ -135,12 +169,13 @@ impl Server {
         }
         let seconds = hook.get("timeoutSeconds").and_then(Value::as_u64).unwrap_or(10);
         let place = self.whereabouts(hook, seconds);
-        let object = |value: Option<&Value>| value.map(|value| shown(call, value, version));
+        let new = call.new.map(|new| self.shown_to(call, new, version, mutating)).transpose()?;
+        let old = call.old.map(|old| self.shown_to(call, old, version, mutating)).transpose()?;
         let mut request = json!({"uid": self.review_uids.uuid()});
         if let Some(fields) = request.as_object_mut() {
             fields.extend(call.describe(version));
-            fields.insert("object", object(call.new).unwrap_or_default());
-            fields.insert("oldObject", object(call.old).unwrap_or_default());
+            fields.insert("object", new.unwrap_or_default());
+            fields.insert("oldObject", old.unwrap_or_default());
         }
         let review = json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
                             "request": request});
@@ -319,8 +354,15 @@ impl Server {
         if kind != "JSONPatch" {
             return failed(format!("unsupported patch type {kind:?}"));
         }
-        let seen = shown(&call, &sent, &version);
+        let seen = self.shown_to(&call, &sent, &version, true)?;
         let mut patched = patch::json(&seen, &patch).map_err(|e| internal(&e.to_string()))?;
+        if is_converted(&call, &version) {
+            if let Some(other) = self.registry.find(&served.resource, &version) {
+                structural::default(other.schema(), &mut patched);
+            }
+            let own = served.api_version();
+            patched = self.viewed(served, &patched, own).map_err(|why| on_the_way(why, true))?;
+        }
         if let Some(paths) = call.scale() {
             let replicas = at(&patched, &["spec", "replicas"]).cloned().unwrap_or(0.into());
             let path: Vec<&str> = paths.spec.iter().map(String::as_str).collect();
