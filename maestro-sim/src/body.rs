@@ -12,9 +12,10 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
+use crate::api::conversion::Unconverted;
 use crate::api::form::Shape;
 use crate::api::read::List;
-use crate::api::watch::{WatchStart, seen};
+use crate::api::watch::WatchStart;
 use crate::json::{Value, json};
 use crate::link::LinkId;
 use crate::object::Object;
@@ -90,6 +91,8 @@ impl http_body::Body for Body {
 
 /// Silence after which kube's default client gives a connection up (its read timeout).
 const READ_TIMEOUT: Duration = Duration::from_secs(295);
+/// When a watch looks again whether a webhook outside of the simulation has answered.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 
 /// A watch as a stream of newline-delimited JSON events.
@@ -225,27 +228,36 @@ impl WatchBody {
 
     fn next_event(&mut self, cx: &Context<'_>, now: Instant) -> Found {
         let (id, filter) = (self.start.table, &self.start.filter);
+        let version = self.start.version.as_deref();
         let (mut position, mut sent, lag) = (self.start.position, self.sent, self.lag);
         let write = self.write;
         let found = self.cluster.with(|world| {
             let elapsed = world.now;
-            let table = world.server.store.table_mut(id);
+            let table = world.server.store.table(id);
             if table.is_lost(position) {
                 let status = crate::api::watch::too_old(sent, table.compacted());
-                return Err(write("ERROR", &Written::Value(&status.to_value())));
+                return Err(Some(write("ERROR", &Written::Value(&status.to_value()))));
             }
-            while let Some(event) = table.event(position) {
+            while let Some(event) = world.server.store.table(id).event(position) {
                 if event.at + lag > elapsed {
                     let wait = self.cluster.wait(event.at + lag - elapsed);
                     return Ok(Some(Err(now + wait)));
                 }
+                let event = event.clone();
+                world.server.now = elapsed;
+                let found = match world.server.seen_in(version, &event, filter) {
+                    Ok(found) => found,
+                    Err(Unconverted::Later) => return Ok(Some(Err(now + LOOK_AGAIN))),
+                    // Who watches finds out why when it begins anew.
+                    Err(Unconverted::Failed(_)) => return Err(None),
+                };
                 position += 1;
                 sent = event.object.resource_version();
-                if let Some((kind, object)) = seen(event, filter) {
+                if let Some((kind, object)) = found {
                     return Ok(Some(Ok((kind, object))));
                 }
             }
-            table.wake_on_event(cx.waker());
+            world.server.store.table_mut(id).wake_on_event(cx.waker());
             Ok(None)
         });
         self.start.position = position;
@@ -253,13 +265,9 @@ impl WatchBody {
         match found {
             Err(error) => {
                 self.over = true;
-                Found::Chunk(error)
+                error.map_or(Found::End, Found::Chunk)
             }
-            Ok(Some(Ok((kind, object)))) => {
-                let shown =
-                    self.start.version.as_ref().map(|served| served.shown(&object).into_owned());
-                Found::Chunk(self.event(name(kind), &shown.unwrap_or(object)))
-            }
+            Ok(Some(Ok((kind, object)))) => Found::Chunk(self.event(name(kind), &object)),
             Ok(Some(Err(until))) => Found::Wait(until),
             Ok(None) if self.start.bookmarks && now >= self.bookmark => {
                 self.bookmark = now + BOOKMARK_EVERY;

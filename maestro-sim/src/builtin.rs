@@ -41,10 +41,11 @@ use crate::json::Value;
 use crate::object::GroupResource;
 
 pub(crate) use address::{odd_address, odd_network};
+pub(crate) use meta::marks;
 pub use meta::metadata;
 pub(crate) use pod::{MIRROR, SECCOMP_CONTAINER, SECCOMP_POD, warnings as pod_warnings};
 pub(crate) use service::addresses as cluster_addresses;
-pub(crate) use webhooks::review_versions;
+pub(crate) use webhooks::{service as webhook_service, url as webhook_url};
 
 /// What is wrong with the status of a complete object.
 pub fn status(

@@ -27,7 +27,15 @@ pub fn complete(crd: &mut Value) {
     if absent(names.get("listKind")) && !kind.is_empty() {
         names.insert("listKind", format!("{kind}List").into());
     }
-    map_at(crd, &["spec"]).entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
+    let spec = map_at(crd, &["spec"]);
+    let conversion = spec.entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
+    let service = conversion
+        .get_mut("webhook")
+        .and_then(|webhook| webhook.get_mut("clientConfig")?.get_mut("service")?.as_object_mut());
+    if let Some(service) = service.filter(|service| service.get("port").is_none_or(Value::is_null))
+    {
+        service.insert("port", 443.into());
+    }
 }
 
 /// The definition with its names accepted and established.

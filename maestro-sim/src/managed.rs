@@ -50,6 +50,8 @@ pub enum View {
     /// The version is not served, or the tree cannot become one of it: who wrote in it owns
     /// nothing any more.
     Gone,
+    /// It cannot be converted, and why.
+    Failed(String),
     /// The tree, and its schema.
     Tree(Arc<Schema>, Value),
 }

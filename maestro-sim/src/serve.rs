@@ -15,6 +15,7 @@ mod identity;
 mod kubeconfig;
 mod outside;
 mod patience;
+mod route;
 mod tls;
 
 use std::future::Future;
@@ -35,6 +36,7 @@ use crate::trace::TraceLevel;
 use crate::workload::Rule;
 
 pub use identity::{User, Users, UsersError};
+pub use route::{Route, RouteError};
 
 /// What is served, where and to whom.
 #[derive(Clone, Debug)]
@@ -53,6 +55,8 @@ pub struct Options {
     pub users: Users,
     /// What one client may take.
     pub limits: Limits,
+    /// Where Services of the cluster are answered, for the webhooks behind them.
+    pub services: Vec<Route>,
 }
 
 /// What runs besides the API server.
@@ -156,6 +160,9 @@ impl Server {
         let link = cluster.with(|world| {
             world.server.tokens = secret;
             world.server.webhooks.outside = true;
+            for Route { namespace, name, port, to } in &options.services {
+                world.server.webhooks.route(namespace, name, *port, to);
+            }
             boot::be(world, options.version);
             match options.parts {
                 Parts::ApiServer => boot::bootstrap(world),

@@ -63,8 +63,8 @@ fn is_json_only(registry: &Registry, request: &Request) -> bool {
             .is_some_and(|served| served.is_custom())
 }
 
-/// The most reviews that one request may need.
-const MOST_ASKED: usize = 100;
+/// How often at most one request is handled for what webhooks answer.
+const MOST_ROUNDS: usize = 100;
 
 /// What became of a request.
 enum Sent {
@@ -114,21 +114,22 @@ impl Service {
         if !travel.is_zero() {
             tokio::time::sleep(self.cluster.wait(travel)).await;
         }
-        let mut answers = Vec::new();
+        let (mut answers, mut rounds) = (Vec::new(), 0);
         let (sent, late) = loop {
             // Whoever writes meanwhile may have it asked anew, but not for ever.
-            if answers.len() > MOST_ASKED {
+            rounds += 1;
+            if rounds > MOST_ROUNDS {
                 let message = "Timeout: request did not complete within the allotted timeout";
                 let refusal = http::refusal(&Status::new(504, "Timeout", message));
                 break (Sent::Plain(refusal), Duration::ZERO);
             }
             let (sent, asked, late) = self.send(&parts, &bytes, &mut wire, &answers);
-            match (asked, &self.outside) {
-                (Some(asked), Some(outside)) => {
-                    let answer = outside.ask(asked.clone()).await;
-                    answers.push((asked, answer));
-                }
-                _ => break (sent, late),
+            let Some(outside) = self.outside.as_ref().filter(|_| !asked.is_empty()) else {
+                break (sent, late);
+            };
+            for asked in asked {
+                let answer = outside.ask(asked.clone()).await;
+                answers.push((asked, answer));
             }
         };
         let reply = match sent {
@@ -152,7 +153,7 @@ impl Service {
         Ok(self.reply(wire, reply))
     }
 
-    /// Has a request handled, with what webhooks outside have answered so far; the review that it
+    /// Has a request handled, with what webhooks outside have answered so far; the reviews that it
     /// was left for, if it was; and how long its answer is on the way.
     fn send(
         &self,
@@ -160,15 +161,18 @@ impl Service {
         bytes: &Bytes,
         wire: &mut Wire,
         answers: &[(Asked, Answer)],
-    ) -> (Sent, Option<Asked>, Duration) {
+    ) -> (Sent, Vec<Asked>, Duration) {
         self.cluster.with(|world| {
             if self.outside.is_some() {
                 world.server.webhooks.hand_in(answers.to_vec());
             }
             let sent = self.handle(world, parts, bytes, wire);
-            let asked = self.outside.as_ref().and_then(|_| world.server.webhooks.asked());
-            let late = match (&sent, &asked) {
-                (Sent::Reply(Some(_)), None) => {
+            let asked = match &self.outside {
+                Some(_) => world.server.webhooks.asked(),
+                None => Vec::new(),
+            };
+            let late = match &sent {
+                Sent::Reply(Some(_)) if asked.is_empty() => {
                     world.server.webhooks.waited() + world.links.used(self.link).way_back()
                 }
                 _ => Duration::ZERO,

@@ -15,7 +15,7 @@ mod problem;
 mod prune;
 mod validate;
 
-pub use default::default;
+pub use default::{default, drop_nulls};
 pub use path::{Path, Step};
 pub use problem::Problem;
 pub use prune::{prune, unknown_fields};

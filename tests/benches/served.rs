@@ -136,6 +136,7 @@ fn serve() {
         speed: 1.0,
         users,
         limits: Limits::default(),
+        services: Vec::new(),
     };
     let server = runtime.block_on(Server::bind(options)).expect("a free port");
     println!("{} {}", server.address().port(), BASE64.encode(server.authority()));

@@ -71,6 +71,7 @@ impl Running {
             speed: 1.0,
             users: Users::default(),
             limits: Limits::default(),
+            services: Vec::new(),
         };
         let server = runtime.block_on(Server::bind(options)).expect("a free port");
         server.write_kubeconfig(&kubeconfig).expect("a folder of our own");

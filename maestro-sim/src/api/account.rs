@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::api::Status;
+use crate::api::authorization::node;
 use crate::api::server::Server;
 use crate::builtin::MIRROR;
 use crate::builtin::text as form;
@@ -15,10 +16,30 @@ const ACCOUNTS: GroupResource = GroupResource::new("", "serviceaccounts");
 const PODS: GroupResource = GroupResource::new("", "pods");
 /// Where every container finds the token.
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// A mirror pod stands for one that runs without an account, and so has nothing of one.
+fn mirror(body: &Value) -> Result<(), Box<Status>> {
+    let projects = |volume: &Value| {
+        let sources = at(volume, &["projected", "sources"]).and_then(Value::as_array);
+        sources.is_some_and(|all| all.iter().any(|s| s.get("serviceAccountToken").is_some()))
+    };
+    let volumes = at(body, &["spec", "volumes"]).and_then(Value::as_array);
+    let why = if !text(body, &["spec", "serviceAccountName"]).is_empty() {
+        "a mirror pod may not reference service accounts"
+    } else if !node::secrets(&Object::new(body.clone())).is_empty() {
+        "a mirror pod may not reference secrets"
+    } else if volumes.is_some_and(|all| all.iter().any(projects)) {
+        "a mirror pod may not use ServiceAccountToken volume projections"
+    } else {
+        return Ok(());
+    };
+    let pod = text(body, &["metadata", "name"]);
+    Err(Box::new(Status::forbidden(&PODS, pod, why)))
+}
+
 impl Server {
     pub(super) fn admit_account(&mut self, body: &mut Value) -> Result<(), Box<Status>> {
         if at(body, &["metadata", "annotations", MIRROR]).is_some() {
-            return Ok(());
+            return mirror(body);
         }
         let namespace = text(body, &["metadata", "namespace"]).to_owned();
         let spec = map_at(body, &["spec"]);

@@ -1,6 +1,6 @@
 //! What the built-in admission plugins and allocators add to objects on their way in.
 //!
-//! NamespaceLifecycle, ServiceAccount, Priority, PodSecurity, PodTopologyLabels,
+//! NamespaceLifecycle, ServiceAccount, NodeRestriction, Priority, PodSecurity, PodTopologyLabels,
 //! DefaultTolerationSeconds, DefaultStorageClass, DefaultIngressClass, RuntimeClass,
 //! StorageObjectInUseProtection, and the allocation of Service cluster IPs.
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>.
@@ -11,6 +11,7 @@ mod expression;
 mod limits;
 mod matching;
 mod mutation;
+mod nodes;
 mod pod_security;
 mod policy;
 mod quota;
@@ -150,6 +151,7 @@ impl Server {
         request: &Request,
         live: &Object,
     ) -> Result<(), Box<Status>> {
+        self.restrict_node(served, request, Some(live.value()), None)?;
         match Call::of(served, request, Some(live.value()), None) {
             Some(call) => {
                 self.ask_of_deletion(&call)?;
@@ -297,6 +299,7 @@ impl Server {
     pub(super) fn after_delete(&mut self, served: &Served, object: &Object) {
         if served.resource == CRDS {
             self.registry.unserve(object);
+            self.forget_converted(object);
         }
         self.let_go(served, object, None);
     }

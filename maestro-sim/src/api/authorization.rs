@@ -1,4 +1,5 @@
-//! Who may do what: role-based access control over the roles and bindings in the store.
+//! Who may do what: role-based access control over the roles and bindings in the store, and before
+//! it what nodes may do.
 //!
 //! A client without an identity, and every member of `system:masters`, may do everything and costs
 //! nothing here. Source: <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>,
@@ -8,6 +9,7 @@ pub mod bootstrap;
 pub mod enter;
 mod escalation;
 mod impersonate;
+pub(in crate::api) mod node;
 pub(crate) mod resolve;
 pub mod rules;
 
@@ -38,6 +40,8 @@ pub struct Attributes {
     pub name: String,
     /// The path, of what is no resource.
     pub path: Option<String>,
+    /// Which fields a collection is narrowed by, and to what.
+    pub fields: Vec<(String, String)>,
 }
 
 /// What an authorizer says.
@@ -69,6 +73,12 @@ impl Attributes {
             subresource: request.subresource.to_string(),
             name,
             path: None,
+            fields: match request.verb {
+                Verb::List | Verb::Watch | Verb::DeleteCollection => {
+                    exact_fields(request.options.field_selector.as_deref().unwrap_or(""))
+                }
+                _ => Vec::new(),
+            },
         }
     }
 
@@ -120,6 +130,16 @@ pub(super) fn exact_name(selector: &str) -> Option<&str> {
     is_segment.then_some(name)
 }
 
+/// What a field selector wants to be equal to something.
+fn exact_fields(selector: &str) -> Vec<(String, String)> {
+    let terms = selector.split(',').filter_map(|term| term.split_once('='));
+    let exact = terms.filter(|(field, _)| !field.ends_with('!'));
+    let pair = |(field, value): (&str, &str)| {
+        (field.trim().to_owned(), value.trim_start_matches('=').trim().to_owned())
+    };
+    exact.map(pair).collect()
+}
+
 /// Text as Go's `%q` writes it.
 pub(super) fn quoted(text: &str) -> String {
     format!("{text:?}")
@@ -132,7 +152,20 @@ impl Server {
             return Decision { allowed: true, reason: String::new() };
         }
         self.hold_roles();
-        resolve::decide(&self.store, user, asked)
+        let mut reasons = Vec::new();
+        if let Some(node) = node::node_of(user) {
+            match node::decide(&self.store, node, asked) {
+                Ok(()) => return Decision { allowed: true, reason: String::new() },
+                Err(why) if why.is_empty() => {}
+                Err(why) => reasons.push(format!("node: {why}")),
+            }
+        }
+        let mut decision = resolve::decide(&self.store, user, asked);
+        if !decision.allowed && !reasons.is_empty() {
+            reasons.extend((!decision.reason.is_empty()).then_some(decision.reason));
+            decision.reason = reasons.join("\n");
+        }
+        decision
     }
 
     /// Refuses what somebody may not do.

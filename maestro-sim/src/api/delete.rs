@@ -37,7 +37,15 @@ impl Server {
         else {
             return Err(Box::new(Status::method_not_allowed()));
         };
-        for object in &items {
+        let converted;
+        let shown = match served.converter() {
+            Some(_) => {
+                converted = self.shown_all(served, items.clone(), None)?;
+                &converted
+            }
+            None => &items,
+        };
+        for object in shown {
             // Another deletion in this loop may have taken it along.
             if self.store.get(served.stored(), object.key()).is_some() {
                 self.delete_object(served, object, request)?;
@@ -80,7 +88,7 @@ impl Server {
             if request.options.dry_run {
                 return Ok(Response::Value { code: 200, value });
             }
-            let object = self.put(served, value);
+            let object = self.put(served, value)?;
             self.after_write(served, &object);
             return Ok(Response::Object { code: 200, object });
         }
@@ -106,7 +114,7 @@ impl Server {
         if request.options.dry_run {
             return Ok(Response::Value { code: 200, value });
         }
-        let object = self.put(served, value);
+        let object = self.put(served, value)?;
         self.after_write(served, &object);
         Ok(Response::Object { code: 200, object })
     }
@@ -142,14 +150,13 @@ impl Server {
         if request.options.dry_run {
             return Ok(Response::Value { code: 200, value: answer });
         }
-        let now = self.now;
         if served.is_pod() && live.int(&["metadata", "deletionGracePeriodSeconds"]) != Some(0) {
             // Deletion without grace is written first, then carried out.
             let mut value = live.value().clone();
             self.mark(&mut value, live, 0);
-            self.put(served, value);
+            self.put(served, value)?;
         }
-        let removed = self.store.remove(served.stored(), live.key(), now);
+        let removed = self.take_out(served, live.key());
         self.after_delete(served, live);
         match removed {
             Some(object) if served.is_pod() => {
@@ -180,7 +187,7 @@ impl Server {
         if request.options.dry_run || value == *live.value() {
             return Ok(Response::Value { code: 200, value });
         }
-        let object = self.put(served, value);
+        let object = self.put(served, value)?;
         Ok(Response::Object { code: 200, object })
     }
 }

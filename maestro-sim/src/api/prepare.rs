@@ -94,6 +94,9 @@ impl Server {
         if id == ("", "serviceaccounts") {
             names_alone(body);
         }
+        if id == ("", "persistentvolumeclaims") {
+            sources(map_at(body, &["spec"]));
+        }
         if id == ("", "namespaces") {
             // Only its own endpoints change these.
             if let Some(finalizers) = live.at(&["spec", "finalizers"]) {

@@ -104,6 +104,11 @@ impl Filter {
         self.name.is_none() && self.labels.is_none() && self.fields.is_none()
     }
 
+    /// The same without what selects by the content of objects.
+    pub(super) fn of_any(&self) -> Self {
+        Self { labels: None, fields: None, ..self.clone() }
+    }
+
     fn single(&self) -> Option<Key> {
         let name = self.name.as_ref()?;
         Some(Key::new(&self.namespace, name))
@@ -111,7 +116,7 @@ impl Filter {
 }
 
 impl Server {
-    pub(super) fn read(&self, served: &Served, request: &Request) -> Handled {
+    pub(super) fn read(&mut self, served: &Served, request: &Request) -> Handled {
         let version = request.options.resource_version.as_deref();
         self.not_too_new(version).map_err(found_late)?;
         let object = self.existing(served, request)?;
@@ -131,13 +136,24 @@ impl Server {
         let exact = start.as_ref().map(|(version, _)| *version).or(exact(options, asked));
         let resource_version = exact.unwrap_or(self.store.version());
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
-        let (mut matched, rest) = match exact.filter(|version| *version < self.store.version()) {
-            Some(version) => {
-                let all = self.matched_at(served, &filter, from.as_ref(), version)?;
-                let rest = all.len().saturating_sub(limit);
-                (all, rest)
-            }
-            None => self.matched(served, &filter, from.as_ref(), limit),
+        let former = exact.filter(|version| *version < self.store.version());
+        // What a webhook converts is selected by what it is then.
+        let converts = served.converter().is_some() && !filter.is_plain();
+        let (mut matched, rest) = if converts {
+            let every = filter.of_any();
+            let all = match former {
+                Some(version) => self.matched_at(served, &every, from.as_ref(), version)?,
+                None => self.matched(served, &every, from.as_ref(), usize::MAX).0,
+            };
+            let all = self.shown_all(served, all, Some(&filter))?;
+            let rest = all.len().saturating_sub(limit);
+            (all, rest)
+        } else if let Some(version) = former {
+            let all = self.matched_at(served, &filter, from.as_ref(), version)?;
+            let rest = all.len().saturating_sub(limit);
+            (all, rest)
+        } else {
+            self.matched(served, &filter, from.as_ref(), limit)
         };
         let more = rest > 0;
         matched.truncate(limit);
@@ -244,12 +260,15 @@ impl Server {
         if asked <= current {
             return Ok(asked);
         }
-        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
-        let cause =
-            crate::api::Cause::new("ResourceVersionTooLarge", "", "Too large resource version");
-        let status = Status::new(504, "Timeout", message).retry_after(1).with_causes(&[cause]);
-        Err(Box::new(status))
+        Err(Box::new(too_large(asked, current)))
     }
+}
+
+/// 504 for a version that the server's cache has not reached.
+pub(super) fn too_large(asked: u64, current: u64) -> Status {
+    let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
+    let cause = crate::api::Cause::new("ResourceVersionTooLarge", "", "Too large resource version");
+    Status::new(504, "Timeout", message).retry_after(1).with_causes(&[cause])
 }
 
 /// A kind that says itself which fields select has words of its own; all others have name and
@@ -257,6 +276,10 @@ impl Server {
 fn unsupported(served: &Served, fields: &FieldSelector, message: String) -> String {
     let field = fields.unsupported(|path| served.selects_field(path)).unwrap_or_default();
     match (&*served.resource.group, &*served.resource.resource) {
+        ("resource.k8s.io", "resourceslices") => {
+            let version = served.api_version();
+            format!("field label not supported for {version}, Kind=ResourceSlice: {field}")
+        }
         ("batch", "jobs") => format!("field label \"{field}\" not supported for Job"),
         ("certificates.k8s.io" | "events.k8s.io", _)
         | (

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::api::Verb;
+use crate::api::conversion::Converter;
 use crate::api::version::Storage;
 use crate::facts::{Version, facts};
 use crate::json::{Array, Value};
@@ -83,6 +84,8 @@ pub struct Served {
     type_name: Option<String>,
     schema: OnceLock<Arc<Schema>>,
     pub(crate) storage: Storage,
+    /// Who converts its objects between versions, if it is a webhook.
+    converter: Option<Arc<Converter>>,
 }
 
 impl Served {
@@ -117,6 +120,11 @@ impl Served {
     /// Whether it comes from a CustomResourceDefinition.
     pub fn is_custom(&self) -> bool {
         self.type_name.is_none()
+    }
+
+    /// The webhook that converts its objects, if one does.
+    pub(crate) fn converter(&self) -> Option<&Arc<Converter>> {
+        self.converter.as_ref()
     }
 
     /// The name of a built-in kind's type.

@@ -88,7 +88,7 @@ impl Server {
                     true => self.token_status(&body),
                     false => body["status"].take(),
                 };
-                self.own(served, &request, None, &mut body);
+                self.own(served, &request, None, &mut body)?;
                 body["status"] = status;
                 return answer(body);
             }
@@ -102,7 +102,7 @@ impl Server {
             status.details.remove("kind");
             return Err(Box::new(status));
         }
-        self.own(served, &request, None, &mut body);
+        self.own(served, &request, None, &mut body)?;
         let user = match &*served.resource.resource {
             "selfsubjectaccessreviews" => user.as_ref().clone(),
             _ => subject(&body),
@@ -131,6 +131,22 @@ fn subject(body: &Value) -> Identity {
     }
 }
 
+/// What a review's field selector wants to be equal to something.
+fn exact_fields(body: &Value) -> Vec<(String, String)> {
+    let path = ["spec", "resourceAttributes", "fieldSelector", "requirements"];
+    let all = at(body, &path).and_then(Value::as_array).into_iter().flatten();
+    let exact = all.filter_map(|one| match texts_of(one, "values").as_slice() {
+        [value] if one["operator"] == "In" => Some((one["key"].as_str()?.into(), value.clone())),
+        _ => None,
+    });
+    exact.collect()
+}
+
+fn texts_of(value: &Value, field: &str) -> Vec<String> {
+    let all = value.get(field).and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 /// What a review of access is about.
 fn asked(body: &Value) -> Attributes {
     let of = |field: &str| text(body, &["spec", "resourceAttributes", field]).to_owned();
@@ -146,6 +162,7 @@ fn asked(body: &Value) -> Attributes {
         subresource: of("subresource"),
         name: of("name"),
         path: None,
+        fields: exact_fields(body),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::api::addresses::Addresses;
 use crate::api::authorization::bootstrap::Roles;
+use crate::api::conversion::{Converted, Freshness};
 use crate::api::form::shaped;
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
@@ -15,7 +16,7 @@ use crate::api::watch::WatchStart;
 use crate::api::webhook::Webhooks;
 use crate::api::{Form, Request, Status, Verb, authorization};
 use crate::json::Value;
-use crate::object::{GroupResource, Object};
+use crate::object::{GroupResource, Key, Object};
 use crate::rng::Stream;
 use crate::store::Store;
 use crate::time::{rfc3339, unix};
@@ -86,8 +87,9 @@ pub struct Server {
     pub(super) unsettled: BTreeSet<u64>,
     clock: (u64, String),
     pub(super) roles: Roles,
-    /// Who answers for admission webhooks.
+    /// Who answers for webhooks.
     pub webhooks: Webhooks,
+    pub(super) converted: Converted,
     pub(super) review_uids: Stream,
     /// What the tokens of service accounts are signed with.
     pub tokens: Secret,
@@ -109,6 +111,7 @@ impl Server {
             clock: (0, rfc3339(Duration::ZERO)),
             roles: Roles::default(),
             webhooks: Webhooks::default(),
+            converted: Converted::default(),
             review_uids: Stream::new(seed, "reviews"),
             tokens: Secret::new(&seed.to_le_bytes()),
         }
@@ -150,7 +153,7 @@ impl Server {
         }
         let served = self.served(&request)?;
         let response = self.perform(&served, request)?;
-        Ok(self.in_version(&served, response))
+        Ok(self.in_version(&served, response)?)
     }
 
     fn perform(&mut self, served: &Arc<Served>, request: Request) -> Handled {
@@ -186,7 +189,10 @@ impl Server {
             return Err(Box::new(Status::no_such_path()));
         }
         if !request.subresource.is_empty() && !served.has_subresource(&request.subresource) {
-            return Err(Box::new(Status::no_such_path()));
+            return Err(Box::new(match served.is_custom() {
+                true => Status::not_found(&served.resource, &request.name),
+                false => Status::no_such_path(),
+            }));
         }
         if !served.serves(request.verb, &request.subresource) {
             return Err(Box::new(Status::method_not_allowed()));
@@ -197,14 +203,25 @@ impl Server {
         Ok(served)
     }
 
-    /// The stored object a request names.
+    /// The stored object a request names, in the version that is served.
     pub(super) fn existing(
-        &self,
+        &mut self,
         served: &Served,
         request: &Request,
     ) -> Result<Arc<Object>, Box<Status>> {
-        self.found(served, &request.namespace, &request.name)
-            .ok_or_else(|| Box::new(Status::not_found(&served.resource, &request.name)))
+        // Whoever reads without a version reads what is there now.
+        let version = request.options.resource_version.as_deref().unwrap_or("");
+        let reads = request.verb == Verb::Get && version.is_empty();
+        let freshness = if reads { Freshness::Anew } else { Freshness::Known };
+        let found = self.found(served, &request.namespace, &request.name, freshness);
+        let found = match (found, request.verb) {
+            (Err(why), Verb::Get | Verb::Delete) => {
+                let key = Key::new(&request.namespace, &request.name);
+                return Err(self.corrupt(served, &key, why));
+            }
+            (found, _) => found?,
+        };
+        found.ok_or_else(|| Box::new(Status::not_found(&served.resource, &request.name)))
     }
 
     /// The present second as RFC 3339; the text is kept for the second.

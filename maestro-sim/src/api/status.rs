@@ -15,7 +15,7 @@ const REASONS: [&str; 21] = [
     "Gone",
     "Invalid",
     "ServerTimeout",
-    "StoreReadError",
+    "StorageReadError",
     "Timeout",
     "TooManyRequests",
     "BadRequest",
@@ -97,7 +97,7 @@ impl Status {
         Self { details, has_details, ..Self::new(code, reason, message) }
     }
 
-    fn about(mut self, resource: &GroupResource, name: &str) -> Self {
+    pub(super) fn about(mut self, resource: &GroupResource, name: &str) -> Self {
         if !name.is_empty() {
             self.details.insert("name", name.into());
         }

@@ -227,6 +227,7 @@ impl Server {
     /// Serves a definition at once and writes its conditions.
     pub(super) fn crd_written(&mut self, object: &Arc<Object>) {
         self.registry.serve(object);
+        self.forget_converted(object);
         let now = self.timestamp();
         let mut accepted = crd::accepted(object.value(), &now);
         if accepted != *object.value() {

@@ -59,7 +59,7 @@ impl Server {
         let now = self.timestamp();
         let _ = set_condition(&mut value, "PodScheduled", &now);
         if !request.options.dry_run {
-            let object = self.put(served, value);
+            let object = self.put(served, value)?;
             self.after_write(served, &object);
         }
         let answer = json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
@@ -68,6 +68,7 @@ impl Server {
     }
 
     fn evict(&mut self, served: &Arc<Served>, request: Request) -> Handled {
+        self.restrict_node(served, &request, None, Some(&request.body))?;
         let live = self.existing(served, &request)?;
         if at(&request.body, &["metadata", "name"]).is_none_or(|name| *name != request.name) {
             return Err(wrong_name("Eviction"));
@@ -78,7 +79,7 @@ impl Server {
             self.spend_budget(&live, request.options.dry_run)?;
         }
         if !request.options.dry_run {
-            self.mark_evicted(served, &live);
+            self.mark_evicted(served, &live)?;
         }
         let body = request.body.get("deleteOptions").cloned().unwrap_or(Value::Null);
         let delete = Request { verb: Verb::Delete, subresource: "".into(), body, ..request };
@@ -89,7 +90,7 @@ impl Server {
     }
 
     /// The pod says why it goes (KEP 3329).
-    fn mark_evicted(&mut self, served: &Arc<Served>, live: &Object) {
+    fn mark_evicted(&mut self, served: &Arc<Served>, live: &Object) -> Result<(), Box<Status>> {
         let mut value = live.value().clone();
         let now = self.timestamp();
         let condition = set_condition(&mut value, "DisruptionTarget", &now);
@@ -98,9 +99,10 @@ impl Server {
             condition.insert("message", "Eviction API: evicting".into());
         }
         if value != *live.value() {
-            let object = self.put(served, value);
+            let object = self.put(served, value)?;
             self.after_write(served, &object);
         }
+        Ok(())
     }
 
     /// Takes one disruption from the pod's budget, or refuses.

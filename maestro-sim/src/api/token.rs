@@ -84,7 +84,7 @@ impl Server {
         if spec.get("expirationSeconds").is_none_or(Value::is_null) {
             spec.insert("expirationSeconds", 3600.into());
         }
-        self.own(kind(), &request, None, &mut body);
+        self.own(kind(), &request, None, &mut body)?;
         let name = request.name.clone();
         let place = text(&body, &["metadata", "namespace"]);
         if !place.is_empty() && place != request.namespace {
@@ -98,6 +98,7 @@ impl Server {
             let cause = field::invalid(&"metadata.name", &given.into(), detail);
             return Err(invalid(&name, &[cause]));
         }
+        self.restrict_node(served, &request, None, Some(&body))?;
         let account = self.existing(served, &request)?;
         let given = text(&body, &["metadata", "uid"]);
         if !given.is_empty() && given != account.uid() {

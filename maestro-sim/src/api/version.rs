@@ -1,19 +1,24 @@
 //! Versions of one kind: its objects are stored in one of them and are read and written in any.
 //!
 //! A custom kind's versions differ in nothing but their name, as the conversion strategy `None`
-//! has it; an object that was stored before the storage version changed is read like any other.
+//! has it, or a webhook converts between them ([`conversion`]); an object that was stored before
+//! the storage version changed is read like any other.
 //! Events are the core's, whichever group serves them, and a HorizontalPodAutoscaler is one of
 //! `autoscaling/v2`.
 //!
 //! Sources: <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/>,
 //! `k8s.io/kubernetes/pkg/apis/events/v1/conversion.go`.
+//!
+//! [`conversion`]: crate::api::conversion
 
 mod autoscaler;
 
 use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use crate::api::read::List;
+use crate::api::Status;
+use crate::api::conversion::{Freshness, Unconverted};
 use crate::api::registry::{Registry, Served};
 use crate::api::server::{Response, Server};
 use crate::json::{Map, Value};
@@ -107,13 +112,15 @@ impl Served {
     }
 
     /// A tree of this version as it is stored.
-    fn kept(&self, registry: &Registry, mut value: Value) -> Value {
+    pub(super) fn kept(&self, registry: &Registry, mut value: Value) -> Value {
         match &self.storage {
             Storage::Same => return value,
             Storage::Named(stored, _) if stored == self.api_version() => {}
-            Storage::Named(stored, _) => {
+            Storage::Named(stored, schema) => {
                 self.fit(&mut value);
                 name(&mut value, stored);
+                // Whoever reads it finds the defaults of the version in which it is stored.
+                structural::default(schema, &mut value);
             }
             Storage::CoreEvents => {
                 rename(&mut value, |names| names);
@@ -146,6 +153,7 @@ impl Served {
     /// Takes out of a tree what cannot be stored.
     pub(super) fn fit(&self, value: &mut Value) {
         if let Storage::Named(stored, schema) = &self.storage
+            && self.converter().is_none()
             && stored != self.api_version()
         {
             structural::prune(schema, value);
@@ -201,69 +209,66 @@ fn rename(
 impl Server {
     /// The object of a key, in the version that is served.
     pub(super) fn found(
-        &self,
+        &mut self,
         served: &Served,
         namespace: &str,
         name: &str,
-    ) -> Option<Arc<Object>> {
-        let object = self.store.named(served.stored(), namespace, name)?;
-        Some(served.shown(object).into_owned())
+        freshness: Freshness,
+    ) -> Result<Option<Arc<Object>>, Unconverted> {
+        let found = self.store.named(served.stored(), namespace, name).map(Arc::clone);
+        let Some(object) = found else { return Ok(None) };
+        self.shown_as(served, &object, freshness).map(Some)
     }
 
     /// Stores a tree of the served version; the object as it is stored.
-    pub(super) fn put(&mut self, served: &Served, body: Value) -> Arc<Object> {
-        let body = served.kept(&self.registry, body);
-        let now = self.now;
-        self.store.put(served.stored(), body, now)
+    pub(super) fn put(&mut self, served: &Served, body: Value) -> Result<Arc<Object>, Unconverted> {
+        let kept = self.kept(served, body, false)?;
+        Ok(self.put_kept(served, kept))
     }
 
     /// An answer with its objects in the version that was asked for.
-    pub(super) fn in_version(&self, served: &Arc<Served>, response: Response) -> Response {
+    pub(super) fn in_version(
+        &mut self,
+        served: &Arc<Served>,
+        response: Response,
+    ) -> Result<Response, Unconverted> {
         if !served.converts() {
-            return response;
+            return Ok(response);
         }
-        match response {
+        Ok(match response {
             Response::Object { code, object } => {
-                Response::Object { code, object: served.shown(&object).into_owned() }
+                Response::Object { code, object: self.shown(served, &object)? }
             }
             Response::List(mut list) => {
-                show_all(served, &mut list);
+                list.items = self.shown_all(served, list.items, None)?;
                 Response::List(list)
             }
             Response::Watch(mut start) => {
-                for object in &mut start.initial {
-                    *object = served.shown(object).into_owned();
-                }
+                start.initial = self.shown_all(served, start.initial, None)?;
                 start.version = Some(Arc::clone(served));
                 Response::Watch(start)
             }
             Response::Warned { warnings, response } => {
-                let response = Box::new(self.in_version(served, *response));
+                let response = Box::new(self.in_version(served, *response)?);
                 Response::Warned { warnings, response }
             }
             value @ Response::Value { .. } => value,
-        }
-    }
-}
-
-fn show_all(served: &Served, list: &mut List) {
-    for object in &mut list.items {
-        if let Cow::Owned(shown) = served.shown(object) {
-            *object = shown;
-        }
+        })
     }
 }
 
 /// One kind's trees in its other versions, as the bookkeeping of fields compares them.
 #[derive(Debug)]
 pub(super) struct Views<'a> {
-    registry: &'a Registry,
+    server: RefCell<&'a mut Server>,
     served: &'a Served,
+    /// Whether a webhook is still to be asked for one of them.
+    later: Cell<bool>,
 }
 
 impl<'a> Views<'a> {
-    pub(super) fn new(registry: &'a Registry, served: &'a Served) -> Self {
-        Self { registry, served }
+    pub(super) fn new(server: &'a mut Server, served: &'a Served) -> Self {
+        Self { server: RefCell::new(server), served, later: Cell::new(false) }
     }
 
     /// None for a kind of one version.
@@ -273,19 +278,36 @@ impl<'a> Views<'a> {
             || &*self.served.resource.resource == "horizontalpodautoscalers";
         several.then_some(self)
     }
+
+    /// Whether all that was looked at could be converted, or cannot be.
+    ///
+    /// # Errors
+    /// When a webhook is still to be asked.
+    pub(super) fn complete(&self) -> Result<(), Box<Status>> {
+        if self.later.get() { Err(Unconverted::Later.into()) } else { Ok(()) }
+    }
 }
 
 impl managed::Views for Views<'_> {
     fn view(&self, api_version: &str, tree: &Value) -> View {
-        let versions = self.registry.served_versions(&self.served.resource);
+        let mut server = self.server.borrow_mut();
+        let versions = server.registry.served_versions(&self.served.resource);
         let Some(other) = versions.iter().find(|one| one.api_version() == api_version) else {
             return View::Gone;
         };
+        let other = Arc::clone(other);
+        let schema = Arc::clone(other.schema());
         if other.is_custom() {
-            return View::Tree(Arc::clone(other.schema()), tree.clone());
+            return match server.viewed(self.served, tree, api_version) {
+                Ok(tree) => View::Tree(schema, tree),
+                Err(why) => {
+                    self.later.set(self.later.get() || matches!(why, Unconverted::Later));
+                    View::Failed(Box::<Status>::from(why).message)
+                }
+            };
         }
-        let stored = Arc::new(Object::new(self.served.kept(self.registry, tree.clone())));
-        View::Tree(Arc::clone(other.schema()), other.shown(&stored).value().clone())
+        let stored = Arc::new(Object::new(self.served.kept(&server.registry, tree.clone())));
+        View::Tree(schema, other.shown(&stored).value().clone())
     }
 }
 

@@ -56,7 +56,10 @@ impl Server {
             {
                 out.extend(tokens_told(body));
             }
-            ("", "persistentvolumes") => out.extend(recycled(body)),
+            ("", "persistentvolumes") => {
+                out.extend(recycled(body));
+                out.extend(old_volume(body));
+            }
             ("", "podtemplates") => {
                 if let Some(template) = body.get("template").filter(|_| changed) {
                     pod_warnings(template, &root.field("template"), out);
@@ -221,6 +224,25 @@ fn networks(policy: &Value, out: &mut Vec<String>) {
 }
 
 /// Volumes that are wiped and used again.
+/// Volumes of kinds that nobody provides any more, with the words for each.
+fn old_volume(volume: &Value) -> impl Iterator<Item = String> {
+    const OLD: [(&str, &str, &str); 6] = [
+        ("cephfs", "cephfs", "deprecated in v1.28, non-functional in v1.31+"),
+        (
+            "photonPersistentDisk",
+            "photonPersistentDisk",
+            "deprecated in v1.11, non-functional in v1.16+",
+        ),
+        ("scaleIO", "scaleIO", "deprecated in v1.16, non-functional in v1.22+"),
+        ("storageos", "storageOS", "deprecated in v1.22, non-functional in v1.25+"),
+        ("glusterfs", "glusterfs", "deprecated in v1.25, non-functional in v1.26+"),
+        ("rbd", "rbd", "deprecated in v1.28, non-functional in v1.31+"),
+    ];
+    let has = |kind: &str| at(volume, &["spec", kind]).is_some_and(|source| !source.is_null());
+    let found = OLD.into_iter().filter(|(kind, ..)| has(kind));
+    found.map(|(_, told, why)| format!("spec.{told}: {why}")).collect::<Vec<_>>().into_iter()
+}
+
 fn recycled(volume: &Value) -> Option<String> {
     let policy = at(volume, &["spec", "persistentVolumeReclaimPolicy"])?;
     (policy == "Recycle").then(|| {

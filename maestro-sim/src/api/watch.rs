@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::api::conversion::Unconverted;
 use crate::api::form::Shape;
-use crate::api::read::Filter;
+use crate::api::read::{Filter, too_large};
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Request, Status, query};
@@ -50,7 +51,7 @@ impl Server {
         let table = self.store.table_id(served.stored());
         let from_start = initial_events.unwrap_or(version.is_empty() || version == "0");
         let resource_version = self.store.version();
-        let (position, expired) = if from_start || version.is_empty() || version == "0" {
+        let (position, mut expired) = if from_start || version.is_empty() || version == "0" {
             (self.store.table(table).end(), None)
         } else {
             match self.store.table(table).position_after(asked) {
@@ -60,9 +61,28 @@ impl Server {
         };
         let mut initial = Vec::new();
         if from_start {
+            // What a webhook converts is selected by what it is then.
+            let converts = served.converter().is_some() && !filter.is_plain();
+            let every = converts.then(|| filter.of_any());
+            let first = every.as_ref().unwrap_or(&filter);
             let objects = self.store.table(table).objects.values();
-            initial.extend(objects.filter(|o| filter.matches(o)).cloned());
+            initial.extend(objects.filter(|o| first.matches(o)).cloned());
+            if served.converter().is_some() {
+                match self.shown_all(served, initial, Some(&filter)) {
+                    Ok(shown) => initial = shown,
+                    Err(Unconverted::Later) => return Err(Unconverted::Later.into()),
+                    Err(Unconverted::Failed(_)) => {
+                        initial = Vec::new();
+                        expired = Some(Box::new(self.stuck()));
+                    }
+                }
+            }
         }
+        let expired = match self.can_follow(served, table, position, &filter) {
+            Ok(()) => expired,
+            Err(Unconverted::Later) => return Err(Unconverted::Later.into()),
+            Err(Unconverted::Failed(_)) => Some(Box::new(self.stuck())),
+        };
         let random = 1800 + self.names.below(1800);
         Ok(Response::Watch(WatchStart {
             initial,
@@ -107,6 +127,55 @@ pub fn seen(event: &Event, filter: &Filter) -> Option<(EventType, Arc<Object>)> 
         }
         (true, false) => event.old.as_ref().map(|old| (EventType::Deleted, restamped(old, event))),
         (false, false) => None,
+    }
+}
+
+impl Server {
+    /// What a watch is told whose objects cannot be converted: in vain it waited for the server's
+    /// cache of them.
+    fn stuck(&self) -> Status {
+        let version = self.store.version();
+        too_large(version, version.saturating_sub(1))
+    }
+
+    /// Refuses a watch that would end at once, as its webhook cannot convert what happened since.
+    fn can_follow(
+        &mut self,
+        served: &Served,
+        table: TableId,
+        mut position: u64,
+        filter: &Filter,
+    ) -> Result<(), Unconverted> {
+        if served.converter().is_none() {
+            return Ok(());
+        }
+        while let Some(event) = self.store.table(table).event(position).cloned() {
+            self.seen_in(Some(served), &event, filter)?;
+            position += 1;
+        }
+        Ok(())
+    }
+
+    /// What [`seen`] finds, in a version to which what is stored may have to be converted.
+    pub(crate) fn seen_in(
+        &mut self,
+        served: Option<&Served>,
+        event: &Event,
+        filter: &Filter,
+    ) -> Result<Option<(EventType, Arc<Object>)>, Unconverted> {
+        let Some(served) = served else { return Ok(seen(event, filter)) };
+        if served.converter().is_none() || filter.is_plain() {
+            let found = seen(event, filter);
+            let shown = found.map(|(kind, object)| Ok((kind, self.shown(served, &object)?)));
+            return shown.transpose();
+        }
+        let place = filter.of_any();
+        if !place.matches(&event.object) {
+            return Ok(None);
+        }
+        let object = self.shown(served, &event.object)?;
+        let old = event.old.as_ref().map(|old| self.shown(served, old)).transpose()?;
+        Ok(seen(&Event { object, old, ..*event }, filter))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who answers for admission webhooks.
+//! Who answers for webhooks, those of admission and those that convert custom objects.
 //!
 //! Inside a simulation a webhook is a closure, registered for the URL or the service that its
 //! configuration names, or, where that is asked for, one that allows everything. Nothing else can
@@ -14,14 +14,18 @@
 //!
 //! [`Server::handle`]: crate::api::server::Server::handle
 
+mod place;
+
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::json::{Value, json};
+use place::Place;
 
-/// From an `AdmissionReview` (admission.k8s.io/v1) with a request to one with a response, or what a
-/// connection says that failed.
+/// From an `AdmissionReview` (admission.k8s.io/v1) or a `ConversionReview` (apiextensions.k8s.io)
+/// with a request to one with a response, or what a connection says that failed.
 pub type Handler = Box<dyn FnMut(&Value) -> Result<Value, String> + Send>;
 
 /// A review that somebody else has to answer.
@@ -29,12 +33,20 @@ pub type Handler = Box<dyn FnMut(&Value) -> Result<Value, String> + Send>;
 pub struct Asked {
     /// Where it is to be sent, with its timeout.
     pub url: String,
+    /// Where a connection is made, `HOST:PORT`, if not where the URL says. The certificate is to
+    /// be that of the URL's host all the same.
+    pub dial: Option<String>,
     /// The certificates (PEM) that are trusted, empty for those of the system.
     pub authorities: Vec<u8>,
     /// Seconds that the answer may take.
     pub timeout_secs: u64,
-    /// The `AdmissionReview`.
+    /// The `AdmissionReview` or `ConversionReview`.
     pub review: Value,
+    /// Whether uids, times and names in what is reviewed are drawn for this request, and will be
+    /// drawn anew when it is handled once more.
+    drawn: bool,
+    /// What of it is the same then.
+    likeness: OnceLock<String>,
 }
 
 /// An answer, or what a connection says that failed.
@@ -55,6 +67,8 @@ pub enum Trouble {
 #[derive(Default)]
 pub struct Webhooks {
     handlers: BTreeMap<String, Handler>,
+    /// Where Services are answered, by namespace, name and port; without one, on every port.
+    routes: BTreeMap<(String, String, Option<u64>), String>,
     /// The troubles by their numbers, each with the configuration that it strikes; none for all.
     troubles: BTreeMap<u64, (Option<String>, Trouble)>,
     next_trouble: u64,
@@ -67,7 +81,7 @@ pub struct Webhooks {
     pub outside: bool,
     /// What the shell of the request being handled has learnt; none where it has none.
     handed: Option<Vec<(Asked, Answer)>>,
-    asked: Option<Asked>,
+    asked: Vec<Asked>,
     waiting: Vec<Asked>,
     kept: Vec<(Asked, Answer, Duration)>,
 }
@@ -93,20 +107,28 @@ pub(super) enum Outcome {
 /// One webhook as it is to be reached.
 #[derive(Clone, Copy)]
 pub(super) struct Way<'a> {
-    /// The name of the configuration that holds it.
+    /// The name of the configuration, or of the definition, that holds it.
     pub configuration: &'a str,
-    /// What a connection says that finds nobody there.
-    pub unreachable: &'a str,
-    /// Whether it is behind a Service, whose pods are out of every shell's reach.
-    pub is_service: bool,
+    /// Where it is.
+    pub place: &'a Place,
     /// Whether somebody is there, as far as a simulation knows: behind a Service, a ready pod.
     pub is_there: bool,
     /// Whether it is asked after those before it; otherwise at once with its like.
     pub in_turn: bool,
 }
 
-/// The answer of a webhook that allows everything.
+/// The answer of a webhook that allows everything, and changes nothing but the version.
 fn allowed(review: &Value) -> Value {
+    if review["kind"] == "ConversionReview" {
+        let request = &review["request"];
+        let mut objects = request["objects"].clone();
+        for object in objects.as_array_mut().into_iter().flatten() {
+            object["apiVersion"] = request["desiredAPIVersion"].clone();
+        }
+        return json!({"apiVersion": review["apiVersion"], "kind": "ConversionReview",
+                      "response": {"uid": request["uid"], "result": {"status": "Success"},
+                                   "convertedObjects": objects}});
+    }
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
            "response": {"uid": review["request"]["uid"], "allowed": true}})
 }
@@ -121,6 +143,18 @@ impl Webhooks {
     /// a service as `https://NAME.NAMESPACE.svc:PORT/PATH`.
     pub fn answer(&mut self, url: &str, handler: Handler) {
         self.handlers.insert(url.to_owned(), handler);
+    }
+
+    /// Says where a Service of the cluster is answered, `HOST:PORT`; on one of its ports or on all.
+    pub fn route(&mut self, namespace: &str, name: &str, port: Option<u16>, to: &str) {
+        let service = (namespace.to_owned(), name.to_owned(), port.map(u64::from));
+        self.routes.insert(service, to.to_owned());
+    }
+
+    /// Where a Service is answered, as far as somebody said so.
+    fn routed(&self, namespace: &str, name: &str, port: u64) -> Option<&str> {
+        let of = |port| self.routes.get(&(namespace.to_owned(), name.to_owned(), port));
+        of(Some(port)).or_else(|| of(None)).map(String::as_str)
     }
 
     /// Something goes wrong with the webhooks of a configuration (validating or mutating) of this
@@ -158,13 +192,13 @@ impl Webhooks {
     /// Says that the request handled next has a shell, and what it has learnt so far.
     pub fn hand_in(&mut self, answers: Vec<(Asked, Answer)>) {
         self.handed = Some(answers);
-        self.asked = None;
+        self.asked.clear();
     }
 
-    /// Takes the review for which the request just handled was left; its shell is gone then.
-    pub fn asked(&mut self) -> Option<Asked> {
+    /// Takes the reviews for which the request just handled was left; its shell is gone then.
+    pub fn asked(&mut self) -> Vec<Asked> {
         self.handed = None;
-        self.asked.take()
+        std::mem::take(&mut self.asked)
     }
 
     /// Takes what clients without a shell wait for.
@@ -192,7 +226,13 @@ impl Webhooks {
                     true => self.waited.0 += time,
                     false => self.waited.1 = self.waited.1.max(time),
                 }
-                return failed("context deadline exceeded");
+                // Converters are clients whose own patience ends.
+                return failed(match asked.review["kind"] == "ConversionReview" {
+                    true => {
+                        "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+                    }
+                    false => "context deadline exceeded",
+                });
             }
             // `NewGenericServerResponse` of k8s.io/apimachinery/pkg/api/errors.
             Some(Trouble::Erring) => {
@@ -211,8 +251,8 @@ impl Webhooks {
         if self.obliging && way.is_there {
             return Outcome::Told(Ok(allowed(&asked.review)));
         }
-        if !self.outside || way.is_service {
-            return failed(way.unreachable);
+        if !self.outside || !way.place.is_reachable {
+            return failed(&way.place.unreachable);
         }
         let told = |answer: Answer| {
             Outcome::Told(answer.map_err(|why| format!("Post {:?}: {why}", asked.url)))
@@ -220,16 +260,17 @@ impl Webhooks {
         if let Some(handed) = &self.handed {
             let known = handed.iter().find(|(known, _)| known.is_alike(&asked));
             return match known {
-                Some((_, answer)) => told(asked.answered(answer)),
+                Some((known, answer)) => told(asked.answered(known, answer)),
                 None => {
-                    self.asked = Some(asked);
+                    self.asked.push(asked);
                     Outcome::Later
                 }
             };
         }
         self.kept.retain(|(_, _, until)| *until > now);
-        if let Some((_, answer, _)) = self.kept.iter().find(|(known, ..)| known.is_alike(&asked)) {
-            return told(asked.answered(answer));
+        let kept = self.kept.iter().find(|(known, ..)| known.is_alike(&asked));
+        if let Some((known, answer, _)) = kept {
+            return told(asked.answered(known, answer));
         }
         if !self.waiting.iter().any(|known| known.is_alike(&asked)) {
             self.waiting.push(asked);
@@ -239,25 +280,36 @@ impl Webhooks {
 }
 
 impl Asked {
+    /// A review to be sent; `drawn` says whether what it shows is drawn for its request.
+    pub(super) fn new(
+        place: &Place,
+        authorities: Vec<u8>,
+        timeout_secs: u64,
+        review: Value,
+        drawn: bool,
+    ) -> Self {
+        let (url, dial) = (place.url.clone(), place.dial.clone());
+        Self { url, dial, authorities, timeout_secs, review, drawn, likeness: OnceLock::new() }
+    }
+
     /// Whether two reviews ask the same of the same webhook, but for what is drawn anew when a
     /// request is handled once more.
     fn is_alike(&self, other: &Self) -> bool {
-        let bare = |review: &Value| {
-            let mut review = review.clone();
+        self.url == other.url && self.likeness() == other.likeness()
+    }
+
+    fn likeness(&self) -> &str {
+        self.likeness.get_or_init(|| {
+            let mut review = self.review.clone();
             let request = &mut review["request"];
             request["uid"] = Value::Null;
-            if request["operation"] == "CREATE" {
-                let drawn = request["object"]["metadata"].get("generateName").is_some();
-                if let Some(meta) = request["object"]["metadata"].as_object_mut() {
-                    meta.remove("uid");
-                    meta.remove("creationTimestamp");
-                    if drawn {
-                        meta.remove("name");
-                    }
-                }
-                if drawn {
+            if let Some(objects) = request.get_mut("objects").and_then(Value::as_array_mut) {
+                objects.iter_mut().for_each(|object| forget(object, self.drawn));
+            } else if self.drawn {
+                if request["object"]["metadata"].get("generateName").is_some() {
                     request["name"] = Value::Null;
                 }
+                forget(&mut request["object"], true);
             }
             if request["kind"]["kind"] == "Service"
                 && let Some(spec) = request["object"]["spec"].as_object_mut()
@@ -267,17 +319,45 @@ impl Asked {
                 }
             }
             without_suffixes(&review.to_string())
-        };
-        self.url == other.url && bare(&self.review) == bare(&other.review)
+        })
     }
 
     /// An answer to a review that was alike, as one to this.
-    fn answered(&self, answer: &Answer) -> Answer {
+    fn answered(&self, known: &Self, answer: &Answer) -> Answer {
         let mut answer = answer.clone()?;
-        if answer["response"]["uid"].is_string() {
-            answer["response"]["uid"] = self.review["request"]["uid"].clone();
+        let response = &mut answer["response"];
+        if response["uid"].is_string() && response["uid"] == known.review["request"]["uid"] {
+            response["uid"] = self.review["request"]["uid"].clone();
+        }
+        let objects = |asked: &Self| asked.review["request"]["objects"].clone();
+        let (before, now) = (objects(known), objects(self));
+        let converted = response.get_mut("convertedObjects").and_then(Value::as_array_mut);
+        for (index, object) in converted.into_iter().flatten().enumerate() {
+            for field in ["uid", "name"] {
+                let of = |all: &Value| all[index]["metadata"][field].clone();
+                let meta = object.get_mut("metadata").and_then(Value::as_object_mut);
+                if let Some(told) = meta.and_then(|meta| meta.get_mut(field))
+                    && *told == of(&before)
+                {
+                    *told = of(&now);
+                }
+            }
         }
         Ok(answer)
+    }
+}
+
+/// Takes out of an object what is another when its request is handled once more: when its fields
+/// were written, and, if it is a new one, what was drawn for it.
+fn forget(object: &mut Value, drawn: bool) {
+    let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    meta.remove("managedFields");
+    if drawn {
+        meta.remove("uid");
+        meta.remove("creationTimestamp");
+        if meta.contains_key("generateName") {
+            meta.remove("name");
+        }
     }
 }
 
@@ -299,25 +379,23 @@ mod tests {
 
     use super::*;
 
+    fn place() -> Place {
+        Place {
+            url: "https://hooks.example/a?timeout=10s".into(),
+            unreachable: "nobody is there".into(),
+            dial: None,
+            is_reachable: true,
+        }
+    }
+
     fn asked(uid: &str, object: Value) -> Asked {
         let request = json!({"uid": uid, "operation": "CREATE", "object": object});
-        Asked {
-            url: "https://hooks.example/a?timeout=10s".into(),
-            authorities: Vec::new(),
-            timeout_secs: 10,
-            review: json!({"request": request}),
-        }
+        Asked::new(&place(), Vec::new(), 10, json!({"request": request}), true)
     }
 
     fn told(webhooks: &mut Webhooks, asked: Asked, now: u64) -> Option<Answer> {
         let now = Duration::from_secs(now);
-        let way = Way {
-            configuration: "hooks",
-            unreachable: "nobody is there",
-            is_service: false,
-            is_there: true,
-            in_turn: true,
-        };
+        let way = Way { configuration: "hooks", place: &place(), is_there: true, in_turn: true };
         let post = format!("Post {:?}: ", asked.url);
         match webhooks.send(asked, way, now) {
             Outcome::Told(answer) => {
@@ -369,11 +447,11 @@ mod tests {
         // A request with a shell.
         webhooks.hand_in(Vec::new());
         assert_eq!(told(&mut webhooks, asked("1", drawn("a-b")), 0), None);
-        let first = webhooks.asked().expect("it is to be asked");
+        let first = webhooks.asked().pop().expect("it is to be asked");
         webhooks.hand_in(vec![(first, answer.clone())]);
         let again = told(&mut webhooks, asked("2", drawn("a-c")), 0);
         assert_eq!(again, Some(Ok(json!({"response": {"uid": "2"}}))));
-        assert_eq!(webhooks.asked(), None);
+        assert_eq!(webhooks.asked(), []);
         // One without.
         assert_eq!(told(&mut webhooks, asked("3", drawn("a-d")), 0), None);
         assert_eq!(told(&mut webhooks, asked("4", drawn("a-e")), 0), None);

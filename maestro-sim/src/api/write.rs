@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::api::conversion::Freshness;
 use crate::api::decode;
 use crate::api::disabled;
 use crate::api::failure;
@@ -13,15 +14,13 @@ use crate::api::proposal::{
 };
 use crate::api::registry::{Generation, Served};
 use crate::api::server::{Handled, Response, Server};
-use crate::api::uneven;
 use crate::api::version::Views;
-use crate::api::writer::{manager_of, write_of};
+use crate::api::writer::write_of;
 use crate::api::{PatchType, Request, Status, Verb};
 use crate::json::Value;
 use crate::managed::{self, Write};
 use crate::object::{Object, at, map_at};
 use crate::patch;
-use crate::structural::Step;
 use crate::typed;
 
 /// How a proposed tree came about, which decides who owns its fields.
@@ -117,12 +116,13 @@ impl Server {
         served.complete(&mut body, None);
         // Ownership is recorded of what the client sent: nobody owns what admission adds.
         if matches!(origin, Origin::Update) {
-            self.own(served, request, None, &mut body);
+            self.own(served, request, None, &mut body)?;
         }
         self.admit_creation(request)?;
         let name = at(&body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
         self.check_namespace(served, request, name)?;
         self.admit_create(served, request, &mut body)?;
+        self.restrict_node(served, request, None, Some(&body))?;
         self.mutate(served, request, None, &mut body, |server, body| {
             server.admit_create(served, request, body)
         })?;
@@ -139,19 +139,25 @@ impl Server {
                 self.warn(served, request, &body, None);
                 self.judge(served, request, None, &body)
             })
-            .and_then(|()| self.must_be_new(served, request, &body));
+            // A webhook converts it before anybody looks whether there is such a name.
+            .and_then(|()| self.converted_to_keep(served, &body, true))
+            .and_then(|kept| self.must_be_new(served, request, &body).map(|()| kept));
         if checked.is_err() || request.options.dry_run {
             self.give_back(served, &body, None);
         }
-        checked?;
+        let kept = checked?;
         if unsettled {
             served.complete(&mut body, None);
         }
         self.forget_empty(served, &mut body);
         if request.options.dry_run {
-            return Ok(Response::Value { code: 201, value: body });
+            let value = kept.and_then(|kept| kept.shown).unwrap_or(Ok(body))?;
+            return Ok(Response::Value { code: 201, value });
         }
-        let object = self.put(served, body);
+        let object = match kept {
+            Some(kept) => self.put_kept(served, kept),
+            None => self.put(served, body)?,
+        };
         if unsettled {
             self.unsettled.insert(object.resource_version());
         }
@@ -183,7 +189,7 @@ impl Server {
 
     pub(super) fn update(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
         let mut body = std::mem::take(&mut request.body);
-        let live = self.found(served, &request.namespace, &request.name);
+        let live = self.found(served, &request.namespace, &request.name, Freshness::Known)?;
         self.decode(served, &request, &mut body, live.as_ref().map(|live| live.value()))?;
         check_place(served, &request, map_at(&mut body, &["metadata"]))?;
         let Some(live) = live else {
@@ -267,7 +273,7 @@ impl Server {
             // Nobody applies the namespace of the URL.
             meta.remove("namespace");
         }
-        let live = self.found(served, &request.namespace, &request.name);
+        let live = self.found(served, &request.namespace, &request.name, Freshness::Known)?;
         if live.is_none() && !request.subresource.is_empty() {
             return Err(Box::new(Status::not_found(&served.resource, &request.name)));
         }
@@ -282,10 +288,11 @@ impl Server {
         }
         let now = self.timestamp();
         let force = request.options.force.unwrap_or(false);
-        let views = Views::new(&self.registry, served);
+        let views = Views::new(self, served);
         let write = Write { views: views.as_dyn(), ..write_of(served, request, &manager, &now) };
-        let merged = managed::apply(&write, live.as_ref().map(|o| o.value()), &body, force)
-            .map_err(|e| failure::of_apply(&e))?;
+        let merged = managed::apply(&write, live.as_ref().map(|o| o.value()), &body, force);
+        views.complete()?;
+        let merged = merged.map_err(|e| failure::of_apply(&e))?;
         let merged = self.decode_merged(served, merged, live.as_ref().map(|live| live.value()))?;
         match live {
             Some(live) => self.replace(served, request, &live, merged, &Origin::Apply),
@@ -314,9 +321,10 @@ impl Server {
         let settled = !self.unsettled.contains(&live.resource_version());
         served.complete(&mut body, settled.then(|| live.value()));
         if matches!(origin, Origin::Update) {
-            self.own(served, request, Some(live.value()), &mut body);
+            self.own(served, request, Some(live.value()), &mut body)?;
         }
         self.admit_update(served, request, live, &mut body)?;
+        self.restrict_node(served, request, Some(live.value()), Some(&body))?;
         self.mutate(served, request, Some(live.value()), &mut body, |server, body| {
             server.admit_update(served, request, live, body)
         })?;
@@ -339,48 +347,39 @@ impl Server {
         served.fit(&mut body);
         map_at(&mut body, &["metadata"])
             .insert("resourceVersion", live.resource_version().to_string().into());
-        if settled && body == *live.value() {
+        let kept = self.converted_to_keep(served, &body, false)?;
+        let is_same = match &kept {
+            Some(kept) => self
+                .store
+                .get(served.stored(), live.key())
+                .is_some_and(|stored| *stored.value() == kept.value),
+            None => body == *live.value(),
+        };
+        if settled && is_same {
             return Ok(Response::Object { code: 200, object: Arc::clone(live) });
         }
         if request.options.dry_run {
-            return Ok(Response::Value { code: 200, value: body });
+            let value = kept.and_then(|kept| kept.shown).unwrap_or(Ok(body))?;
+            return Ok(Response::Value { code: 200, value });
         }
         self.unsettled.remove(&live.resource_version());
-        let now = self.now;
         let held = served.is_namespace()
             && at(&body, &["spec", "finalizers"])
                 .and_then(Value::as_array)
                 .is_some_and(|list| !list.is_empty());
         if is_finished(&body) && !held {
             // The last finalizer went: the object is gone, and the answer shows what was sent.
-            self.store.remove(served.stored(), live.key(), now);
+            self.take_out(served, live.key());
             self.after_delete(served, live);
             return Ok(Response::Value { code: 200, value: body });
         }
-        let object = self.put(served, body);
+        let object = match kept {
+            Some(kept) => self.put_kept(served, kept),
+            None => self.put(served, body)?,
+        };
         self.let_go(served, live, Some(object.value()));
         self.after_write(served, &object);
         Ok(Response::Object { code: 200, object })
-    }
-
-    pub(super) fn own(
-        &mut self,
-        served: &Served,
-        request: &Request,
-        old: Option<&Value>,
-        new: &mut Value,
-    ) {
-        let now = self.timestamp();
-        let manager = manager_of(request);
-        let views = Views::new(&self.registry, served);
-        let write = Write { views: views.as_dyn(), ..write_of(served, request, &manager, &now) };
-        // An empty list says that nobody owns anything.
-        let fields = [Step::Name("metadata".into()), Step::Name("managedFields".into())];
-        if self.noticed.dropped.iter().any(|steps| *steps == fields) {
-            map_at(new, &["metadata"]).insert("managedFields", crate::json!([{}]));
-        }
-        let marked = old.and_then(|old| uneven::marked(served, old, new, &self.noticed.uneven));
-        managed::update(&write, marked.as_ref().or(old), new);
     }
 }
 

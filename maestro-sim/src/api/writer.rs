@@ -1,8 +1,15 @@
 //! Who writes, as the bookkeeping of fields wants to know it.
 
-use crate::api::Request;
+use crate::api::conversion::Kept;
 use crate::api::registry::Served;
+use crate::api::server::Server;
+use crate::api::uneven;
+use crate::api::version::Views;
+use crate::api::{Request, Status};
+use crate::json::Value;
 use crate::managed::{self, Write};
+use crate::object::map_at;
+use crate::structural::Step;
 
 /// A write as the bookkeeping of fields sees it.
 pub(super) fn write_of<'a>(
@@ -26,9 +33,49 @@ pub(super) fn write_of<'a>(
 }
 
 /// The field manager: the option, else the user agent up to its first slash.
-pub(super) fn manager_of(request: &Request) -> String {
+fn manager_of(request: &Request) -> String {
     match request.options.field_manager.as_deref() {
         Some(manager) if !manager.is_empty() => manager.to_owned(),
         _ => request.user_agent.split('/').next().unwrap_or("unknown").to_owned(),
+    }
+}
+
+impl Server {
+    /// Charges a write with the fields that it changes.
+    ///
+    /// # Errors
+    /// When a webhook is still to be asked for the object in another version.
+    pub(super) fn own(
+        &mut self,
+        served: &Served,
+        request: &Request,
+        old: Option<&Value>,
+        new: &mut Value,
+    ) -> Result<(), Box<Status>> {
+        let now = self.timestamp();
+        let manager = manager_of(request);
+        // An empty list says that nobody owns anything.
+        let fields = [Step::Name("metadata".into()), Step::Name("managedFields".into())];
+        if self.noticed.dropped.iter().any(|steps| *steps == fields) {
+            map_at(new, &["metadata"]).insert("managedFields", crate::json!([{}]));
+        }
+        let marked = old.and_then(|old| uneven::marked(served, old, new, &self.noticed.uneven));
+        let views = Views::new(self, served);
+        let write = Write { views: views.as_dyn(), ..write_of(served, request, &manager, &now) };
+        managed::update(&write, marked.as_ref().or(old), new);
+        views.complete()
+    }
+
+    /// What a webhook makes of a tree that is to be stored, if one converts its kind.
+    pub(super) fn converted_to_keep(
+        &mut self,
+        served: &Served,
+        body: &Value,
+        drawn: bool,
+    ) -> Result<Option<Kept>, Box<Status>> {
+        match served.converter() {
+            Some(_) => Ok(Some(self.kept(served, body.clone(), drawn)?)),
+            None => Ok(None),
+        }
     }
 }

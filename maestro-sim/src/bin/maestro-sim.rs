@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use maestro_sim::facts::Version;
-use maestro_sim::serve::{Limits, Options, Parts, Server, Users};
+use maestro_sim::serve::{Limits, Options, Parts, Route, Server, Users};
 
 /// A whole Kubernetes cluster in memory.
 #[derive(Parser)]
@@ -50,6 +50,11 @@ struct Serve {
     /// Users with tokens, a line each: `token,user,uid,"group1,group2"`.
     #[arg(long, value_name = "FILE")]
     token_auth_file: Option<PathBuf>,
+    /// Where a Service of the cluster is answered, for the webhooks behind it; may be repeated.
+    /// Without a port it is meant on each of its own. The webhook's certificate has to be one for
+    /// `NAME.NAMESPACE.svc`, as in any cluster.
+    #[arg(long, value_name = "NAMESPACE/NAME[:PORT]=HOST:PORT")]
+    service: Vec<Route>,
 }
 
 /// A version by its name; the usage lists all.
@@ -101,6 +106,7 @@ async fn serve(asked: Serve) -> Result<(), Box<dyn std::error::Error>> {
         speed: asked.time,
         users,
         limits: Limits::default(),
+        services: asked.service,
     })
     .await?;
     let stop = stopped()?;

@@ -109,6 +109,18 @@ fn owners(object: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
+/// What is wrong with `labels` or `annotations` that a conversion webhook wrote; the server calls
+/// the place of the latter by another name.
+pub(crate) fn marks(name: &str, map: &Map) -> Vec<Cause> {
+    let (mut causes, root) = (Vec::new(), Path::Root);
+    let path = root.field("metadata");
+    match name {
+        "labels" => check_labels(map, &path.field("labels"), &mut causes),
+        _ => annotations(map, &path.field("annotation"), &mut causes),
+    }
+    causes
+}
+
 /// What is wrong with the labels at `path`.
 pub(super) fn check_labels(labels: &Map, path: &Path<'_>, causes: &mut Vec<Cause>) {
     for (key, value) in labels {

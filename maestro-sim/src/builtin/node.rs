@@ -39,6 +39,10 @@ pub(super) fn node(version: Version, object: &Value, old: Option<&Value>, causes
         let detail = "node updates may not change podCIDR except from \"\" to valid";
         causes.push(field::forbidden(&place, detail));
     }
+    let external = |node| at(node, &["spec", "externalID"]).and_then(Value::as_str).unwrap_or("");
+    if external(object) != external(old) {
+        causes.push(field::forbidden(&path.field("externalID"), "may not be updated"));
+    }
     let known = at(old, &["spec", "providerID"]).and_then(Value::as_str).unwrap_or("");
     if !known.is_empty() && known != text(spec, "providerID") {
         let place = path.field("providerID");

@@ -6,6 +6,7 @@ use super::field::{self, Path, list, part};
 use super::text as form;
 use crate::api::Cause;
 use crate::json::Value;
+use crate::quantity::Quantity;
 
 /// What a quota can limit besides what is written with a domain.
 pub(super) const KNOWN: &[&str] = &[
@@ -23,6 +24,19 @@ pub(super) const KNOWN: &[&str] = &[
     "requests.ephemeral-storage",
     "requests.memory",
     "requests.storage",
+    "resourcequotas",
+    "secrets",
+    "services",
+    "services.loadbalancers",
+    "services.nodeports",
+];
+
+/// What is counted in whole numbers.
+const COUNTED: &[&str] = &[
+    "configmaps",
+    "persistentvolumeclaims",
+    "pods",
+    "replicationcontrollers",
     "resourcequotas",
     "secrets",
     "services",
@@ -144,6 +158,12 @@ fn amounts(holder: &Value, name: &str, path: &Path<'_>, causes: &mut Vec<Cause>)
         }
         if amount.as_str().is_some_and(|amount| amount.starts_with('-')) {
             causes.push(field::invalid(&place, amount, "must be greater than or equal to 0"));
+        }
+        let parsed = amount.as_str().and_then(|text| text.parse::<Quantity>().ok());
+        if COUNTED.contains(&name.as_str())
+            && parsed.is_some_and(|amount| amount.milli_value() % 1000 != 0)
+        {
+            causes.push(field::invalid(&place, amount, "must be an integer"));
         }
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn service(
     let spec = part(object, "spec");
     if let Some(old) = old {
         same_addresses(object, old, causes);
+        same_class(object, old, causes);
     }
     let root = Path::Root;
     let path = root.field("spec");
@@ -204,6 +205,16 @@ fn same_addresses(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
             let shown = Value::from(new_list.to_vec());
             causes.push(field::invalid(&place, &shown, "may not change once set"));
         }
+    }
+}
+
+/// Who balances the load of a Service that has it balanced stays who it is.
+fn same_class(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
+    let balancer = |service| at(service, &["spec", "type"]).is_some_and(|t| t == "LoadBalancer");
+    let class = |service| at(service, &["spec", "loadBalancerClass"]).filter(|c| !c.is_null());
+    if balancer(object) && balancer(old) && class(object) != class(old) {
+        let shown = class(object).unwrap_or(&Value::Null);
+        causes.push(field::invalid(&"spec.loadBalancerClass", shown, "may not change once set"));
     }
 }
 

@@ -29,6 +29,11 @@ pub(super) fn claim(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
     // The binder may name the volume of a claim that has none.
     let unbound = |claim: &Value| at(claim, &["spec", "volumeName"]).is_none_or(|v| v == "");
     let Some(old) = old else { return };
+    if old_class(old) != old_class(object) {
+        let place = "metadata.annotations.volume.beta.kubernetes.io/storage-class";
+        let shown = old_class(object).cloned().unwrap_or_else(|| "".into());
+        causes.push(field::invalid(&place, &shown, "field is immutable"));
+    }
     let before_binding = old.clone();
     let mut before = fixed(old);
     // A class may come to a claim that has none.

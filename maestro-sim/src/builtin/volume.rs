@@ -143,7 +143,8 @@ fn source(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         causes.push(field::required(path, "must specify a volume type"));
         return;
     };
-    let here = path.field(kind);
+    // The real server has an old name for this one.
+    let here = path.field(if kind == "gcePersistentDisk" { "persistentDisk" } else { kind });
     match kind {
         "csi" => driven(first, &here, causes),
         "iscsi" => pod::iscsi(first, "must be valid format", &here, causes),
@@ -155,6 +156,14 @@ fn source(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
             if set(spec, "nodeAffinity").is_none() {
                 let detail = "Local volume requires node affinity";
                 causes.push(field::required(&path.field("nodeAffinity"), detail));
+            }
+        }
+        "cinder" | "storageos" => {
+            pod::volume_source(kind, first, &here, causes);
+            let reference = set(first, "secretRef");
+            if reference.is_some_and(|reference| text(reference, "namespace").is_empty()) {
+                let place = here.field("secretRef");
+                causes.push(field::required(&place.field("namespace"), ""));
             }
         }
         _ => pod::volume_source(kind, first, &here, causes),
@@ -205,19 +214,6 @@ pub(super) fn storage_class(
     causes: &mut Vec<Cause>,
 ) {
     let root = Path::Root;
-    if let Some(old) = old {
-        let declared = version.has("DeclarativeValidationBeta");
-        for name in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
-            let now = set(object, name).unwrap_or(&Value::Null);
-            if now == set(old, name).unwrap_or(&Value::Null) {
-                continue;
-            }
-            // What is declared says no value.
-            let shown = if declared { &Value::Null } else { now };
-            causes.push(field::invalid(&name, shown, "field is immutable"));
-        }
-        return;
-    }
     let (provisioner, place) = (text(object, "provisioner"), root.field("provisioner"));
     if provisioner.is_empty() {
         causes.push(field::required(&place, ""));
@@ -244,6 +240,17 @@ pub(super) fn storage_class(
     let allowed = ["Immediate", "WaitForFirstConsumer"];
     field::word(object, "volumeBindingMode", &allowed, &root, causes);
     topologies(list(object, "allowedTopologies"), &root.field("allowedTopologies"), causes);
+    let Some(old) = old else { return };
+    let declared = version.has("DeclarativeValidationBeta");
+    for name in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
+        let now = set(object, name).unwrap_or(&Value::Null);
+        if now == set(old, name).unwrap_or(&Value::Null) {
+            continue;
+        }
+        // What is declared says no value.
+        let shown = if declared { &Value::Null } else { now };
+        causes.push(field::invalid(&name, shown, "field is immutable"));
+    }
 }
 
 fn topologies(terms: &[Value], path: &Path<'_>, causes: &mut Vec<Cause>) {

@@ -147,36 +147,78 @@ fn client(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         causes.push(field::required(&place, ONE_OF));
         return;
     }
-    if let Some(url) = url {
-        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
-        if scheme != "https" {
-            let detail = "'https' is the only allowed URL scheme; desired format: \
-                          https://host[/path]";
-            causes.push(field::invalid(&place.field("url"), &scheme.into(), detail));
-        }
-        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-        if rest.split(['/', '?', '#']).next().unwrap_or("").is_empty() {
-            let detail = "host must be specified; desired format: https://host[/path]";
-            causes.push(field::invalid(&place.field("url"), &"".into(), detail));
-        }
+    if let Some(value) = url {
+        self::url(value, &place.field("url"), causes);
     }
-    let Some(service) = service else { return };
-    let place = place.field("service");
-    for name in ["name", "namespace"] {
+    if let Some(value) = service {
+        self::service(value, &place.field("service"), causes);
+    }
+}
+
+/// Where a webhook is (`ValidateWebhookURL` of `k8s.io/apiserver/pkg/util/webhook`).
+pub(crate) fn url(url: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let mut wrong = |value: &str, detail: &str| {
+        causes.push(field::invalid(path, &value.into(), detail));
+    };
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", ""));
+    if scheme != "https" {
+        let detail = "'https' is the only allowed URL scheme; desired format: https://host[/path]";
+        wrong(scheme, detail);
+    }
+    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let authority = rest.split('/').next().unwrap_or("");
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    if host.is_empty() {
+        wrong("", "host must be specified; desired format: https://host[/path]");
+    }
+    if !user.is_empty() {
+        wrong(user, "user information is not permitted in the URL");
+    }
+    if !fragment.is_empty() {
+        wrong(fragment, "fragments are not permitted in the URL");
+    }
+    if !query.is_empty() {
+        wrong(query, "query parameters are not permitted in the URL");
+    }
+}
+
+/// Behind which Service a webhook is (`ValidateWebhookService`, same package).
+pub(crate) fn service(service: &Value, place: &Path<'_>, causes: &mut Vec<Cause>) {
+    // The server takes the one for the other when it says which is missing.
+    for (name, told) in [("namespace", "name"), ("name", "namespace")] {
         if field::text(service, name).is_empty() {
-            causes.push(field::required(&place.field(name), ""));
+            causes.push(field::required(&place.field(told), ""));
         }
     }
     if let Some(port) = field::int(service, "port").filter(|port| !(1..=65535).contains(port)) {
         let detail = "port is not valid: must be between 1 and 65535, inclusive";
         causes.push(field::invalid(&place.field("port"), &port.into(), detail));
     }
-    let given = field::text(service, "path");
-    if !given.is_empty() && !given.starts_with('/') {
-        let detail = "must start with a '/'";
-        causes.push(field::invalid(&place.field("path"), &given.into(), detail));
-        let detail = "segment[0] may not be empty";
-        causes.push(field::invalid(&place.field("path"), &given.into(), detail));
+    let path = field::text(service, "path");
+    let place = place.field("path");
+    let mut wrong = |detail: &str| causes.push(field::invalid(&place, &path.into(), detail));
+    match path {
+        "" | "/" => return,
+        "//" => return wrong("segment[0] may not be empty"),
+        _ => {}
+    }
+    if !path.starts_with('/') {
+        wrong("must start with a '/'");
+    }
+    // As the server does, whatever the first character is.
+    let mut rest = path.chars();
+    rest.next();
+    let steps = rest.as_str();
+    let steps = steps.strip_suffix('/').unwrap_or(steps);
+    for (index, step) in steps.split('/').enumerate() {
+        if step.is_empty() {
+            wrong(&format!("segment[{index}] may not be empty"));
+            continue;
+        }
+        for problem in &form::subdomain(step) {
+            wrong(&format!("segment[{index}]: {problem}"));
+        }
     }
 }
 
@@ -187,17 +229,12 @@ fn versions(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         causes.push(field::required(&place, "must specify one of v1, v1beta1"));
         return;
     }
-    review_versions(versions, &place, causes);
-}
-
-/// The versions of reviews that a webhook reads, of which the server has to know one.
-pub(crate) fn review_versions(versions: &[Value], path: &Path<'_>, causes: &mut Vec<Cause>) {
     for (index, version) in versions.iter().enumerate() {
         let version = version.as_str().unwrap_or("");
-        field::each(&path.index(index), version, &form::label_1035(version), causes);
+        field::each(&place.index(index), version, &form::label_1035(version), causes);
     }
     if !versions.iter().any(|version| version == "v1" || version == "v1beta1") {
         let detail = "must include at least one of v1, v1beta1";
-        causes.push(field::invalid(path, &Value::from(versions.to_vec()), detail));
+        causes.push(field::invalid(&place, &Value::from(versions.to_vec()), detail));
     }
 }

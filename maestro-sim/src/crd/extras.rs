@@ -6,7 +6,7 @@
 use super::check::shared;
 use crate::api::Cause;
 use crate::builtin::field::{self, Path, part};
-use crate::builtin::review_versions;
+use crate::builtin::{text as form, webhook_service, webhook_url};
 use crate::json::Value;
 use crate::object::at;
 
@@ -138,13 +138,32 @@ pub(super) fn check_conversion(conversion: &Value, path: &Path<'_>, causes: &mut
                 if both[0] == both[1] {
                     let detail = "exactly one of url or service is required";
                     causes.push(field::required(&client, detail));
+                } else if let Some(url) = config.get("url").and_then(Value::as_str) {
+                    webhook_url(url, &client.field("url"), causes);
+                } else if let Some(service) = field::set(config, "service") {
+                    webhook_service(service, &client.field("service"), causes);
                 }
             }
         }
         if versions.is_empty() {
             causes.push(field::required(&reviews, ""));
         } else {
-            review_versions(versions, &reviews, causes);
+            let mut seen: Vec<&Value> = Vec::new();
+            for (index, version) in versions.iter().enumerate() {
+                let place = reviews.index(index);
+                if seen.contains(&version) {
+                    causes.push(field::invalid(&place, version, "duplicate version"));
+                    continue;
+                }
+                seen.push(version);
+                let version = version.as_str().unwrap_or("");
+                field::each(&place, version, &form::label_1035(version), causes);
+            }
+            if !versions.iter().any(|version| version == "v1" || version == "v1beta1") {
+                let detail = "must include at least one of v1, v1beta1";
+                let shown = Value::from(versions.to_vec());
+                causes.push(field::invalid(&reviews, &shown, detail));
+            }
         }
         return;
     }

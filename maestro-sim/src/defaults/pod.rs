@@ -245,6 +245,7 @@ fn volume(volume: &mut Map) {
     if let Some(host) = inside(volume, "hostPath") {
         set(host, "type", "");
     }
+    super::volume::elsewhere(volume);
     if let Some(claim) = inside(volume, "ephemeral")
         .and_then(|e| inside(e, "volumeClaimTemplate"))
         .and_then(|t| inside(t, "spec"))

@@ -34,9 +34,32 @@ pub(super) fn volume(object: &mut Value) {
         if let Some(host) = inside(spec, "hostPath") {
             set(host, "type", "");
         }
+        elsewhere(spec);
     }
     if let Some(status) = made(root, "status") {
         text(status, "phase", "Pending");
+    }
+}
+
+/// The sources of volumes that others keep, of a pod or of a PersistentVolume.
+pub(super) fn elsewhere(volume: &mut Map) {
+    if let Some(target) = inside(volume, "iscsi") {
+        text(target, "iscsiInterface", "default");
+    }
+    if let Some(image) = inside(volume, "rbd") {
+        text(image, "pool", "rbd");
+        text(image, "user", "admin");
+        text(image, "keyring", "/etc/ceph/keyring");
+    }
+    if let Some(disk) = inside(volume, "azureDisk") {
+        set(disk, "cachingMode", "ReadWrite");
+        set(disk, "kind", "Shared");
+        set(disk, "fsType", "ext4");
+        set(disk, "readOnly", false);
+    }
+    if let Some(gateway) = inside(volume, "scaleIO") {
+        text(gateway, "storageMode", "ThinProvisioned");
+        text(gateway, "fsType", "xfs");
     }
 }
 

@@ -10,6 +10,7 @@ use crate::fields::diff::{Diff, diff};
 use crate::fields::of;
 use crate::fields::shape::Ty;
 use crate::json::{Text, Value};
+use crate::schema::Schema;
 
 /// What a write changes, as each other version shows it.
 #[derive(Debug, Default)]
@@ -33,23 +34,17 @@ impl Foreign {
             if version == write.api_version || found.contains_key(version) {
                 continue;
             }
-            let (View::Tree(schema, old), View::Tree(_, new)) =
-                (views.view(version, old), views.view(version, new))
-            else {
-                gone.push(version.clone());
-                continue;
-            };
-            for (which, tree) in [("old", &old), ("new", &new)] {
-                let problems = of::problems(&schema, tree);
-                match problems.as_slice() {
-                    [] => {}
-                    [only] => return Err(format!("failed to convert {which} object: {only}")),
-                    many => {
-                        let many = many.join("\n  ");
-                        return Err(format!("failed to convert {which} object: errors:\n  {many}"));
-                    }
+            let (schema, old, new) = match (views.view(version, old), views.view(version, new)) {
+                (View::Tree(schema, old), View::Tree(_, new)) => (schema, old, new),
+                (View::Failed(why), _) => return Err(why),
+                (_, View::Failed(why)) => return Err(unconverted(&why)),
+                (View::Gone, _) | (_, View::Gone) => {
+                    gone.push(version.clone());
+                    continue;
                 }
-            }
+            };
+            fits(&schema, &old)?;
+            fits(&schema, &new).map_err(|why| unconverted(&why))?;
             let compared = diff(Ty::root(&schema), &old, &new, write.reset);
             found.insert(version.clone(), compared);
         }
@@ -60,5 +55,18 @@ impl Foreign {
     /// What changed for an entry of another version.
     pub(super) fn diff(&self, entry: &Entry) -> Option<&Diff> {
         self.0.get(&entry.api_version)
+    }
+}
+
+fn unconverted(why: &str) -> String {
+    format!("failed to convert new object: {why}")
+}
+
+/// Whether a tree fits the schema of its version.
+fn fits(schema: &Schema, tree: &Value) -> Result<(), String> {
+    match of::problems(schema, tree).as_slice() {
+        [] => Ok(()),
+        [only] => Err(only.clone()),
+        many => Err(format!("errors:\n  {}", many.join("\n  "))),
     }
 }

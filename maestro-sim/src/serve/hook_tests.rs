@@ -8,13 +8,26 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto};
 
-use super::tests::{Served, start};
+use super::tests::{Served, start, start_with};
 use super::*;
 use crate::json::{Value, json};
 
-/// What the webhook says: pods get a label, and nothing may be called `no`.
+/// What the webhook says: pods get a label, and nothing may be called `no`; what is converted to
+/// `v2` says so.
 fn answer(review: &Value) -> Value {
     let request = &review["request"];
+    if review["kind"] == "ConversionReview" {
+        let mut objects = request["objects"].clone();
+        for object in objects.as_array_mut().into_iter().flatten() {
+            object["apiVersion"] = request["desiredAPIVersion"].clone();
+            let seen = request["desiredAPIVersion"] == "hooked.example.com/v2";
+            object["spec"]["raised"] = seen.into();
+        }
+        let response = json!({"uid": request["uid"], "result": {"status": "Success"},
+                              "convertedObjects": objects});
+        return json!({"apiVersion": review["apiVersion"], "kind": "ConversionReview",
+                      "response": response});
+    }
     let mut response = json!({"uid": request["uid"], "allowed": request["name"] != "no"});
     if request["kind"]["kind"] == "Pod" {
         let patch = json!([{"op": "add", "path": "/metadata/labels/seen", "value": "yes"}]);
@@ -26,7 +39,13 @@ fn answer(review: &Value) -> Value {
 
 /// Listens; the configuration of its clients (`clientConfig`).
 async fn listen() -> Value {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("made");
+    let (address, authority) = listen_as("127.0.0.1").await;
+    json!({"url": format!("https://{address}/hook"), "caBundle": authority})
+}
+
+/// Listens with a certificate for a name; where, and the certificate.
+async fn listen_as(name: &str) -> (SocketAddr, String) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("made");
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -35,7 +54,7 @@ async fn listen() -> Value {
         .with_single_cert(vec![made.cert.der().clone()], PrivateKeyDer::Pkcs8(key))
         .expect("a certificate");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("https://{}/hook", listener.local_addr().expect("an address"));
+    let address = listener.local_addr().expect("an address");
     let acceptor = TlsAcceptor::from(Arc::new(config));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -60,7 +79,7 @@ async fn listen() -> Value {
             let _ = stream.write_all(text.as_bytes()).await;
         }
     });
-    json!({"url": url, "caBundle": STANDARD.encode(made.cert.pem())})
+    (address, STANDARD.encode(made.cert.pem()))
 }
 
 async fn post(served: &Served, path: &str, body: &Value) -> String {
@@ -110,4 +129,94 @@ async fn webhooks_outside_are_asked() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("the set's pods were not made: {}", served.ask(true, pods, b"").await);
+}
+
+#[tokio::test]
+async fn webhooks_behind_services_are_asked_where_they_are_said_to_be() {
+    let routed = listen_as("routed.default.svc").await;
+    let away = listen_as("away.default.svc").await;
+    let other = listen_as("other.example").await;
+    let route = |name: &str, to: SocketAddr| {
+        format!("default/{name}:8443={to}").parse::<Route>().expect("a route")
+    };
+    let routes = vec![route("routed", routed.0), route("misnamed", other.0)];
+    let served = start_with(Limits::default(), routes).await;
+    let external = json!({"metadata": {"name": "away"},
+        "spec": {"type": "ExternalName", "externalName": "localhost"}});
+    let answer = post(&served, "/api/v1/namespaces/default/services", &external).await;
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    for (name, port, authority) in [
+        ("routed", 8443, &routed.1),
+        ("away", away.0.port(), &away.1),
+        ("misnamed", 8443, &other.1),
+        ("absent", 443, &other.1),
+    ] {
+        let service = json!({"name": name, "namespace": "default", "port": port, "path": "/x"});
+        let hook = json!({"name": format!("{name}.example.com"), "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+            "clientConfig": {"service": service, "caBundle": authority},
+            "objectSelector": {"matchLabels": {"by": name}},
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
+                       "resources": ["configmaps"]}]});
+        let body = json!({"metadata": {"name": name}, "webhooks": [hook]});
+        let path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+        let answer = post(&served, path, &body).await;
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    }
+    let denied =
+        |by: &str| format!("admission webhook \\\"{by}.example.com\\\" denied the request");
+    for (name, by, code, said) in [
+        ("yes", "routed", 201, "\"yes\"".to_owned()),
+        ("no", "routed", 400, denied("routed")),
+        ("no", "away", 400, denied("away")),
+        ("yes", "misnamed", 500, "certificate not valid for name".to_owned()),
+        ("yes", "absent", 500, "service \\\"absent\\\" not found".to_owned()),
+    ] {
+        let body = json!({"metadata": {"name": name, "labels": {"by": by}}});
+        let answer = post(&served, "/api/v1/namespaces/default/configmaps", &body).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{by}: {answer}");
+        assert!(answer.contains(&said), "{by}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn objects_are_converted_outside() {
+    let served = start(Limits::default()).await;
+    let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": {
+        "type": "object", "properties": {"raised": {"type": "boolean"}}}}}});
+    let version = |name: &str, stored: bool| json!({"name": name, "served": true, "storage": stored, "schema": schema});
+    let webhook = json!({"clientConfig": listen().await, "conversionReviewVersions": ["v1"]});
+    let body = json!({"metadata": {"name": "gauges.hooked.example.com"}, "spec": {
+        "group": "hooked.example.com", "scope": "Namespaced",
+        "names": {"kind": "Gauge", "plural": "gauges"},
+        "conversion": {"strategy": "Webhook", "webhook": webhook},
+        "versions": [version("v1", true), version("v2", false)]}});
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let answer = post(&served, path, &body).await;
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let gauges =
+        |version: &str| format!("/apis/hooked.example.com/{version}/namespaces/default/gauges");
+    // Names and uids are drawn anew when a request is handled once more.
+    for (version, meta, raised) in [
+        ("v1", json!({"name": "a"}), false),
+        ("v2", json!({"name": "b"}), true),
+        ("v2", json!({"generateName": "c-"}), true),
+    ] {
+        let body = json!({"apiVersion": format!("hooked.example.com/{version}"),
+                          "kind": "Gauge", "metadata": meta, "spec": {"raised": false}});
+        let answer = post(&served, &gauges(version), &body).await;
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        assert!(answer.contains(&format!("\"raised\":{raised}")), "{answer}");
+    }
+    for (query, version, raised) in [
+        ("", "v2", 3),
+        ("", "v1", 0),
+        ("?watch=1&timeoutSeconds=1", "v2", 3),
+        ("?watch=1&timeoutSeconds=1&labelSelector=a%21%3Db", "v2", 3),
+    ] {
+        let head = format!("GET {}{query} HTTP/1.1\r\n", gauges(version));
+        let answer = served.ask(true, &head, b"").await;
+        assert_eq!(answer.matches("\"raised\":true").count(), raised, "{query}: {answer}");
+        assert_eq!(answer.matches("\"kind\":\"Gauge\"").count(), 3, "{query}: {answer}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Admission webhooks of a served cluster, asked over HTTPS.
+//! Webhooks of a served cluster, asked over HTTPS.
 //!
 //! The server itself waits for nothing: the service of a client asks what its request was left for
 //! and has it handled once more, and one task asks for the cluster's own controllers.
@@ -74,8 +74,9 @@ async fn exchange(asked: &Asked) -> Answer {
     let host = url.host().ok_or("the URL has no host")?.to_owned();
     let port = url.port_u16().unwrap_or(443);
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let stream = TcpStream::connect((bare.as_str(), port)).await;
-    let stream = stream.map_err(|e| format!("dial tcp {host}:{port}: {e}"))?;
+    let there = asked.dial.clone().unwrap_or_else(|| format!("{host}:{port}"));
+    let stream = TcpStream::connect(there.as_str()).await;
+    let stream = stream.map_err(|e| format!("dial tcp {there}: {e}"))?;
     let name = ServerName::try_from(bare).map_err(told)?;
     let stream = connector(&asked.authorities)?.connect(name, stream).await.map_err(told)?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(told)?;

@@ -24,6 +24,10 @@ pub(super) struct Served {
 }
 
 pub(super) async fn start(limits: Limits) -> Served {
+    start_with(limits, Vec::new()).await
+}
+
+pub(super) async fn start_with(limits: Limits, services: Vec<Route>) -> Served {
     let mut users = Users::default();
     let user = |name: &str, groups: &[&str]| User {
         name: name.into(),
@@ -34,8 +38,8 @@ pub(super) async fn start(limits: Limits) -> Served {
     users.add_token("weak", user("bob", &[]));
     let listen = "127.0.0.1:0".parse().expect("an address");
     let parts = Parts::Cluster { nodes: 1, workloads: Vec::new() };
-    let options =
-        Options { listen, parts, version: Version::default(), seed: 1, speed: 1.0, users, limits };
+    let version = Version::default();
+    let options = Options { listen, parts, version, seed: 1, speed: 1.0, users, limits, services };
     let server = Server::bind(options).await.expect("a free port");
     let (stop, stopped) = oneshot::channel();
     let (address, tls) = (server.address(), &server.tls);

@@ -101,7 +101,8 @@ pub(crate) fn undeclared(source: &str, known: &[&str]) -> Option<String> {
     let compiled = compile(source);
     let tree = match &compiled.tree {
         Ok(tree) => tree,
-        Err(why) => return Some(why.clone()),
+        // Pointed at as cel-go does it.
+        Err(why) => return Some(why.replace("\n|", "\n |")),
     };
     let references = tree.references();
     let mut unknown: Vec<(usize, &str)> = references

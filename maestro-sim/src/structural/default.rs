@@ -52,6 +52,32 @@ pub fn default(schema: &Schema, value: &mut Value) {
     }
 }
 
+/// Drops nulls where null is not a value and no default takes its place, at every level.
+pub fn drop_nulls(schema: &Schema, value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let drops = |name: &str, value: &Value| {
+                let child = schema.field(name);
+                value.is_null() && child.is_some_and(|c| !c.nullable && c.default.is_none())
+            };
+            if map.iter().any(|(name, value)| drops(name, value)) {
+                map.retain(|name, value| !drops(name, value));
+            }
+            for (name, field) in map.iter_mut() {
+                if let Some(child) = schema.field(name) {
+                    drop_nulls(child, field);
+                }
+            }
+        }
+        Value::Array(list) => {
+            if let Some(items) = &schema.items {
+                list.iter_mut().for_each(|item| drop_nulls(items, item));
+            }
+        }
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::json::Value;

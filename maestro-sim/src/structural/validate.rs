@@ -24,6 +24,9 @@ pub fn validate(schema: &Schema, value: &Value, old: Option<&Value>, root: &str)
         changed(schema, value, Some(old), &path, &mut out, &lists_here);
     }
     if out.iter().any(is_blocking) {
+        if !has_rules(schema) {
+            return out;
+        }
         let text = "some validation rules were not checked because the object was invalid; \
                     correct the existing errors to complete validation";
         out.push(Problem::skipped(text));
@@ -31,6 +34,12 @@ pub fn validate(schema: &Schema, value: &Value, old: Option<&Value>, root: &str)
         cel::check(schema, value, old, &path, &mut out);
     }
     out
+}
+
+/// Whether there is a rule in CEL anywhere in a schema.
+fn has_rules(schema: &Schema) -> bool {
+    let below = schema.properties.values().chain(&schema.additional).chain(&schema.items);
+    !schema.rules.is_empty() || below.into_iter().any(|child| has_rules(child))
 }
 
 /// Errors after which CEL could not rely on types and sizes.

@@ -238,7 +238,8 @@ pub fn server_arguments(folder: &Path, etcd: &str, address: &str, port: u16) -> 
         format!("--service-account-signing-key-file={key}"),
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
         "--service-cluster-ip-range=10.96.0.0/12".to_owned(),
-        "--authorization-mode=RBAC".to_owned(),
+        "--authorization-mode=Node,RBAC".to_owned(),
+        "--enable-admission-plugins=NodeRestriction".to_owned(),
         "--allow-privileged=true".to_owned(),
         format!("--token-auth-file={}", file(credentials::TOKENS)),
         // Whoever runs it asks as fast as it can: no fair share of a server of one's own.

@@ -1,7 +1,10 @@
-//! Admission webhooks that both servers ask: over HTTPS the real one, by a closure the simulated.
+//! Webhooks that both servers ask: over HTTPS the real one, by a closure the simulated.
 //!
-//! What a webhook does stands in the path of its URL. `$HOOKS` in a sequence is where they are,
+//! What a webhook of admission does stands in the path of its URL; what the one that converts does,
+//! in the objects. `$HOOKS` in a sequence is where they are,
 //! `$CA` the certificate that is trusted there.
+
+mod conversion;
 
 use std::sync::{Arc, OnceLock};
 
@@ -18,7 +21,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// What there is to ask.
-const PATHS: [&str; 13] = [
+const PATHS: [&str; 14] = [
     "allow",
     "deny",
     "deny-plain",
@@ -32,6 +35,7 @@ const PATHS: [&str; 13] = [
     "wrong-uid",
     "absent",
     "patchless",
+    "convert",
 ];
 
 /// Where the webhooks are.
@@ -147,6 +151,9 @@ fn labelled(request: &Value, key: &str) -> Value {
 
 /// What a webhook answers to a review.
 pub fn answer(path: &str, review: &Value) -> Value {
+    if path == "convert" {
+        return conversion::answer(review);
+    }
     let request = &review["request"];
     let mut response = match path {
         "deny" => json!({"allowed": false, "status": {"message": "no", "code": 403}}),

@@ -31,7 +31,7 @@ static GO_VALUE: LazyLock<Regex> =
 static GO_DIFF: LazyLock<Regex> = LazyLock::new(|| regex(r"\n@@ (.*\n)+"));
 static VERSION_IN_WORDS: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"((?:resource ?[vV]ersion|current|object meta): ?|ResourceVersion in record \()\d+( \(\d+\))?",
+        r"((?:resource ?[vV]ersion|current|object meta): ?|object not decodable revision=|ResourceVersion in record \()\d+( \(\d+\))?",
     )
 });
 
@@ -203,6 +203,15 @@ impl Drawn {
                     cells.iter_mut().for_each(|cell| self.value(cell));
                 }
                 (_, field) => self.value(field),
+            }
+        }
+        // *UIDs* are keys of lists, too, as field owners name them.
+        let keyed = |name: &str| name.starts_with("k:{\"uid\":");
+        let keys: Vec<String> =
+            map.keys().map(|name| name.as_str()).filter(|n| keyed(n)).map(str::to_owned).collect();
+        for key in keys {
+            if let Some(field) = map.remove(&key) {
+                map.insert(self.text(&key), field);
             }
         }
         sort_schema_errors(map);

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::call::Call;
+use super::call::{Call, Operation};
 use super::expression::{Scope, asks_authorizer, conditions, shown};
+use crate::api::conversion::Unconverted;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::webhook::{Asked, Outcome, Way};
@@ -18,12 +19,11 @@ use crate::api::{Cause, Request, Status};
 use crate::json::{Value, json};
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::patch;
+use crate::structural;
 
 const GROUP: &str = "admissionregistration.k8s.io";
 const MUTATING: GroupResource = GroupResource::new(GROUP, "mutatingwebhookconfigurations");
 const VALIDATING: GroupResource = GroupResource::new(GROUP, "validatingwebhookconfigurations");
-const SERVICES: GroupResource = GroupResource::new("", "services");
-const ENDPOINTS: GroupResource = GroupResource::new("", "endpoints");
 
 /// One webhook of a configuration.
 #[derive(Clone, Copy)]
@@ -115,47 +115,42 @@ fn invalid(review: &Value, answer: &Value, mutating: bool) -> Option<String> {
     Some(told.into())
 }
 
+/// Whether a call about an object of one version is told in another, to which a webhook converts.
+fn is_converted(call: &Call<'_>, version: &str) -> bool {
+    call.scale().is_none() && call.served.converter().is_some() && version != call.served.version
+}
+
+/// An object that cannot be converted is the server's own trouble, and where objects are changed it
+/// says so twice.
+fn on_the_way(why: Unconverted, mutating: bool) -> Box<Status> {
+    match why {
+        Unconverted::Later => why.into(),
+        Unconverted::Failed(status) if mutating => {
+            internal(&format!("Internal error occurred: {}", status.message))
+        }
+        Unconverted::Failed(status) => internal(&status.message),
+    }
+}
+
 impl Server {
+    /// An object as a webhook of admission wants to see it.
+    fn shown_to(
+        &mut self,
+        call: &Call<'_>,
+        value: &Value,
+        version: &str,
+        mutating: bool,
+    ) -> Result<Value, Box<Status>> {
+        if !is_converted(call, version) {
+            return Ok(shown(call, value, version));
+        }
+        let to = format!("{}/{version}", call.served.resource.group);
+        self.viewed(call.served, value, &to).map_err(|why| on_the_way(why, mutating))
+    }
+
     fn hooks(&self, resource: &GroupResource) -> Vec<Arc<Object>> {
         let table = self.store.find(resource).filter(|table| !table.objects.is_empty());
         table.map(|table| table.objects.values().map(Arc::clone).collect()).unwrap_or_default()
-    }
-
-    /// Where a webhook is, and what a connection says that finds nobody there.
-    fn address(&self, hook: &Value, seconds: u64) -> (String, String) {
-        let config = hook.get("clientConfig").unwrap_or(&Value::Null);
-        let query = format!("?timeout={seconds}s");
-        let url = text(config, &["url"]);
-        if !url.is_empty() {
-            let host = url.split("//").nth(1).unwrap_or("").split('/').next().unwrap_or("");
-            let port = if host.contains(':') { "" } else { ":443" };
-            // A URL of a host alone is given a path.
-            let slash = if url.splitn(4, '/').nth(3).is_none() { "/" } else { "" };
-            let why = format!("dial tcp {host}{port}: connect: connection refused");
-            return (format!("{url}{slash}{query}"), why);
-        }
-        let of = |field: &str| text(config, &["service", field]);
-        let (name, namespace) = (of("name"), of("namespace"));
-        let port = at(config, &["service", "port"]).and_then(Value::as_u64).unwrap_or(443);
-        let path = of("path");
-        let slash = if path.starts_with('/') { "" } else { "/" };
-        let why = match self.peek(&SERVICES, namespace, name) {
-            None => format!("service {name:?} not found"),
-            Some(_) => format!("no endpoints available for service {name:?}"),
-        };
-        (format!("https://{name}.{namespace}.svc:{port}{slash}{path}{query}"), why)
-    }
-
-    /// Whether somebody is where a webhook is said to be: a ready pod behind its Service. Of what
-    /// a URL leads to, a cluster knows nothing.
-    fn is_there(&self, hook: &Value) -> bool {
-        let config = hook.get("clientConfig").unwrap_or(&Value::Null);
-        let of = |field: &str| text(config, &["service", field]);
-        !text(config, &["url"]).is_empty()
-            || self.peek(&ENDPOINTS, of("namespace"), of("name")).is_some_and(|endpoints| {
-                let ready = |subset: &Value| at(subset, &["addresses"]).is_some();
-                endpoints.items(&["subsets"]).iter().any(ready)
-            })
     }
 
     /// Asks one webhook; its response, or none where its failure is to be ignored.
@@ -173,25 +168,25 @@ impl Server {
             return Err(Box::new(Status::bad_request(message)));
         }
         let seconds = hook.get("timeoutSeconds").and_then(Value::as_u64).unwrap_or(10);
-        let (url, unreachable) = self.address(hook, seconds);
-        let object = |value: Option<&Value>| value.map(|value| shown(call, value, version));
+        let place = self.whereabouts(hook, seconds);
+        let new = call.new.map(|new| self.shown_to(call, new, version, mutating)).transpose()?;
+        let old = call.old.map(|old| self.shown_to(call, old, version, mutating)).transpose()?;
         let mut request = json!({"uid": self.review_uids.uuid()});
         if let Some(fields) = request.as_object_mut() {
             fields.extend(call.describe(version));
-            fields.insert("object", object(call.new).unwrap_or_default());
-            fields.insert("oldObject", object(call.old).unwrap_or_default());
+            fields.insert("object", new.unwrap_or_default());
+            fields.insert("oldObject", old.unwrap_or_default());
         }
         let review = json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
                             "request": request});
         let bundle = text(hook, &["clientConfig", "caBundle"]);
         let authorities = STANDARD.decode(bundle).unwrap_or_default();
-        let asked = Asked { url, authorities, timeout_secs: seconds, review };
-        let is_service = text(hook, &["clientConfig", "url"]).is_empty();
+        let drawn = call.operation == Operation::Create;
+        let asked = Asked::new(&place, authorities, seconds, review, drawn);
         let review = asked.review.clone();
         let way = Way {
             configuration,
-            unreachable: &unreachable,
-            is_service,
+            place: &place,
             is_there: self.webhooks.obliging && self.is_there(hook),
             in_turn: mutating,
         };
@@ -359,8 +354,15 @@ impl Server {
         if kind != "JSONPatch" {
             return failed(format!("unsupported patch type {kind:?}"));
         }
-        let seen = shown(&call, &sent, &version);
+        let seen = self.shown_to(&call, &sent, &version, true)?;
         let mut patched = patch::json(&seen, &patch).map_err(|e| internal(&e.to_string()))?;
+        if is_converted(&call, &version) {
+            if let Some(other) = self.registry.find(&served.resource, &version) {
+                structural::default(other.schema(), &mut patched);
+            }
+            let own = served.api_version();
+            patched = self.viewed(served, &patched, own).map_err(|why| on_the_way(why, true))?;
+        }
         if let Some(paths) = call.scale() {
             let replicas = at(&patched, &["spec", "replicas"]).cloned().unwrap_or(0.into());
             let path: Vec<&str> = paths.spec.iter().map(String::as_str).collect();

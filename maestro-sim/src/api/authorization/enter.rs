@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{Method, header};
 
-use super::{Attributes, exact_name, impersonate};
+use super::{Attributes, exact_fields, exact_name, impersonate};
 use crate::api::http::percent_decode;
 use crate::api::identity::Identity;
 use crate::api::server::Server;
@@ -91,8 +91,8 @@ fn attributes(parts: &Parts) -> Attributes {
     let at = |index: usize| rest.get(index).copied().unwrap_or("");
     let (resource, mut name) = (at(0), at(1).to_owned());
     let subresource = if fixed.is_some() { "" } else { at(2) };
+    let query = parts.uri.query().unwrap_or("");
     if name.is_empty() && verb == "get" {
-        let query = parts.uri.query().unwrap_or("");
         let watch = query::value(query, "watch");
         let watches = watch.is_some_and(|value| query::is_on(&value));
         verb = if watches { "watch" } else { "list" };
@@ -102,6 +102,12 @@ fn attributes(parts: &Parts) -> Attributes {
     if name.is_empty() && verb == "delete" {
         verb = "deletecollection";
     }
+    let fields = match verb {
+        "list" | "watch" | "deletecollection" => {
+            exact_fields(&query::value(query, "fieldSelector").unwrap_or_default())
+        }
+        _ => Vec::new(),
+    };
     Attributes {
         verb: verb.into(),
         namespace: namespace.into(),
@@ -110,5 +116,6 @@ fn attributes(parts: &Parts) -> Attributes {
         subresource: subresource.into(),
         name,
         path: None,
+        fields,
     }
 }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::node::node_of;
 use super::{Attributes, Decision, GROUP, rules};
 use crate::api::identity::{Identity, account_of};
 use crate::api::server::Server;
@@ -167,7 +168,11 @@ impl Server {
     /// What somebody may do in a namespace, as a review of it answers.
     pub(in crate::api) fn own_rules(&mut self, user: &Identity, namespace: &str) -> Value {
         self.hold_roles();
-        let (rules, errors) = self.rules_for(user, namespace);
+        let (rules, mut errors) = self.rules_for(user, namespace);
+        let is_node = node_of(user).is_some();
+        if is_node {
+            errors.insert(0, "node authorizer does not support user rule resolution".to_owned());
+        }
         let of = |kind: &str, fields: &[&str]| -> Vec<Value> {
             let chosen = rules.iter().filter(|rule| {
                 rule.get(kind).and_then(Value::as_array).is_some_and(|list| !list.is_empty())
@@ -184,7 +189,7 @@ impl Server {
             "resourceRules":
                 of("resources", &["verbs", "apiGroups", "resources", "resourceNames"]),
             "nonResourceRules": of("nonResourceURLs", &["verbs", "nonResourceURLs"]),
-            "incomplete": false,
+            "incomplete": is_node,
         });
         if !errors.is_empty() {
             status["evaluationError"] = aggregate(&errors).into();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::{Generation, ScalePaths, Served, api_version, verbs};
+use crate::api::conversion::Converter;
 use crate::api::version::Storage;
 use crate::facts::Version;
 use crate::json::{Value, json};
@@ -21,11 +22,15 @@ pub(super) fn versions(crd: &Object) -> Option<(GroupResource, Vec<Arc<Served>>)
     let stored = crd.items(&["spec", "versions"]).iter().find(|v| is_storage(v))?;
     let stored_name = stored.get("name").and_then(Value::as_str).unwrap_or("");
     let stored = (api_version(&id.group, stored_name), Arc::new(schema_of(stored)));
+    let converter = Converter::of(crd).map(Arc::new);
     let mut served: Vec<(bool, Arc<Served>)> = crd
         .items(&["spec", "versions"])
         .iter()
         .filter(|v| v.get("served").and_then(Value::as_bool) == Some(true))
-        .map(|v| (is_storage(v), Arc::new(version(crd, names, &id, v, &stored))))
+        .map(|v| {
+            let served = version(crd, names, &id, v, &stored);
+            (is_storage(v), Arc::new(Served { converter: converter.clone(), ..served }))
+        })
         .collect();
     served.sort_by_key(|(storage, _)| !storage);
     Some((id, served.into_iter().map(|(_, s)| s).collect()))
@@ -106,6 +111,7 @@ fn version(
         type_name: None,
         storage: Storage::Named(stored.clone(), Arc::clone(stored_schema)),
         schema: OnceLock::from(schema),
+        converter: None,
         kind,
     }
 }

@@ -46,6 +46,7 @@ pub(super) fn built_in(id: GroupResource, entry: &Value, release: Version) -> Se
         verbs: verbs(entry.get("verbs")),
         subresources,
         type_name: Some(text("type")),
+        converter: None,
         storage: Storage::built_in(&id, &text("version")),
         schema: OnceLock::new(),
         kind,
@@ -72,6 +73,9 @@ fn generation(id: &GroupResource, release: Version) -> Generation {
         ("discovery.k8s.io", _) => Generation::Any,
         ("scheduling.k8s.io", _) => Generation::Fixed,
         ("storage.k8s.io", "csidrivers") => Generation::SpecOnceChanged,
+        ("resource.k8s.io", "deviceclasses" | "devicetaintrules" | "resourceslices") => {
+            Generation::Spec
+        }
         ("apps" | "batch" | "policy" | "autoscaling", _)
         | ("networking.k8s.io", "ingresses" | "networkpolicies" | "ingressclasses")
         | ("apiextensions.k8s.io" | "flowcontrol.apiserver.k8s.io", _) => Generation::Spec,
@@ -129,6 +133,12 @@ fn selectable(id: &GroupResource) -> &'static [&'static str] {
             "source",
             "type",
         ],
+        ("resource.k8s.io", "resourceslices") => {
+            &["spec.nodeName", "spec.driver", "spec.pool.name"]
+        }
+        ("certificates.k8s.io", "podcertificaterequests") => {
+            &["spec.signerName", "spec.podName", "spec.nodeName"]
+        }
         ("events.k8s.io", _) => &[
             "regarding.kind",
             "regarding.namespace",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::field::{self, Path, int, list, set, text};
 use super::super::{meta, text as form};
+use super::container::no_backsteps;
 use super::volume;
 use crate::api::Cause;
 use crate::json::{Map, Value};
@@ -38,7 +39,16 @@ pub(super) fn one(kind: &str, source: &Value, path: &Path<'_>, causes: &mut Vec<
         "azureDisk" => disk(source, path, causes),
         "cephfs" => monitors(source, path, causes),
         "cinder" => secret(source, path, causes),
+        "flexVolume" => options(source, &path.field("options"), causes),
         "flocker" => flocker(source, path, causes),
+        "gitRepo" => {
+            let (directory, place) = (text(source, "directory"), path.field("directory"));
+            if directory.starts_with('/') {
+                let detail = "must be a relative path";
+                causes.push(field::invalid(&place, &directory.into(), detail));
+            }
+            no_backsteps(directory, &place, causes);
+        }
         "quobyte" => quobyte(source, path, causes),
         "rbd" => {
             monitors(source, path, causes);
@@ -78,6 +88,10 @@ pub(in super::super) fn iscsi(
         causes.push(field::invalid(&place, &name.into(), "must be valid format"));
     }
     field::in_range(&path.field("lun"), int(source, "lun"), (0, 255), causes);
+    let asks = ["chapAuthDiscovery", "chapAuthSession"].iter().any(|name| field::on(source, name));
+    if asks && set(source, "secretRef").is_none() {
+        causes.push(field::required(&path.field("secretRef"), ""));
+    }
     if let Some(name) = set(source, "initiatorName").and_then(Value::as_str) {
         let place = path.field("initiatorname");
         if !["iqn", "eui", "naa"].iter().any(|form| name.starts_with(form)) {
@@ -170,6 +184,19 @@ fn disk(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
+/// What a driver is told, but for names that are Kubernetes' own.
+fn options(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let options = source.get("options").and_then(Value::as_object);
+    for (name, _) in options.into_iter().flatten() {
+        let namespace = name.split_once('/').map_or(name.as_str(), |(namespace, _)| namespace);
+        let namespace = format!(".{}", namespace.to_lowercase());
+        if namespace.ends_with(".kubernetes.io") || namespace.ends_with(".k8s.io") {
+            let detail = "kubernetes.io and k8s.io namespaces are reserved";
+            causes.push(field::invalid(&path.key(name), &name.as_str().into(), detail));
+        }
+    }
+}
+
 fn flocker(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let (name, id) = (text(source, "datasetName"), text(source, "datasetUUID"));
     if name.is_empty() == id.is_empty() {
@@ -177,7 +204,7 @@ fn flocker(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         causes.push(match name {
             "" => field::required(path, detail),
             _ => {
-                let detail = "resource can not be specified simultaneously";
+                let detail = "datasetName and datasetUUID can not be specified simultaneously";
                 field::invalid(path, &"resource".into(), detail)
             }
         });
@@ -196,6 +223,9 @@ fn quobyte(source: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     };
     if registry.is_empty() {
         causes.push(field::required(&place, detail));
+    } else if text(source, "tenant").len() >= 65 {
+        let detail = "must be a UUID and may not exceed a length of 64 characters";
+        causes.push(field::required(&path.field("tenant"), detail));
     } else if registry.len() >= 65 || !registry.split(',').all(pair) {
         causes.push(field::invalid(&place, &registry.into(), detail));
     }

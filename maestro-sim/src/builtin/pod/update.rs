@@ -21,6 +21,7 @@ pub(super) fn pod(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
     if !deadline(object, old, &path.field("activeDeadlineSeconds"), causes) {
         return;
     }
+    new_gates(object, old, &path.field("schedulingGates"), causes);
     if !keeps_tolerations(object, old) {
         let detail = "existing toleration can not be modified except its tolerationSeconds";
         causes.push(field::forbidden(&path.field("tolerations"), detail));
@@ -57,6 +58,22 @@ fn deadline(object: &Value, old: &Value, path: &Path<'_>, causes: &mut Vec<Cause
     }
 }
 
+/// Gates may go, and none may come.
+fn new_gates(object: &Value, old: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let gates = |pod| {
+        at(pod, &["spec", "schedulingGates"]).and_then(Value::as_array).map_or(&[][..], |l| &**l)
+    };
+    for (index, gate) in gates(object).iter().enumerate() {
+        let name = field::text(gate, "name");
+        if !gates(old).iter().any(|known| field::text(known, "name") == name) {
+            let detail =
+                format!("only deletion is allowed, but found new scheduling gate '{name}'");
+            let here = path.index(index);
+            causes.push(field::forbidden(&here.field("name"), &detail));
+        }
+    }
+}
+
 /// Whether every former toleration is still there, its seconds aside.
 fn keeps_tolerations(object: &Value, old: &Value) -> bool {
     let list = |pod: &Value| -> Array {
@@ -75,10 +92,7 @@ fn keeps_tolerations(object: &Value, old: &Value) -> bool {
 fn frozen(pod: &Value) -> Value {
     let mut spec = pod.get("spec").cloned().unwrap_or_default();
     if let Some(map) = spec.as_object_mut() {
-        // Ephemeral containers have a subresource of their own.
-        let free =
-            ["activeDeadlineSeconds", "tolerations", "schedulingGates", "ephemeralContainers"];
-        for field in free {
+        for field in ["activeDeadlineSeconds", "tolerations", "schedulingGates"] {
             map.remove(field);
         }
         for list in ["containers", "initContainers"] {

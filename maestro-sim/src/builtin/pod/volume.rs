@@ -158,6 +158,14 @@ pub(in super::super) fn one(kind: &str, source: &Value, path: &Path<'_>, causes:
             match set(source, "volumeClaimTemplate") {
                 None => causes.push(field::required(&here, "")),
                 Some(template) => {
+                    let meta = template.get("metadata").and_then(Value::as_object);
+                    let place = here.field("metadata");
+                    for (name, value) in meta.into_iter().flatten() {
+                        let own = matches!(name.as_str(), "labels" | "annotations");
+                        if !own && !value.is_null() && value != "" {
+                            causes.push(field::forbidden(&place.field(name), "cannot be set"));
+                        }
+                    }
                     let spec = part(template, "spec");
                     storage::claim_spec(spec, &here.field("spec"), causes);
                 }

@@ -98,6 +98,8 @@ pub(crate) fn warnings(pod: &Value, path: &Path<'_>, out: &mut Vec<String>) {
     let volumes = here.field("volumes");
     for (index, volume) in list(spec, "volumes").iter().enumerate() {
         for (name, told) in OLD_VOLUMES.iter().filter(|(name, _)| volume.get(name).is_some()) {
+            // Spelt otherwise than the field by the real server.
+            let name = if *name == "storageos" { "storageOS" } else { name };
             out.push(format!("{}: {told}", volumes.index(index).field(name)));
         }
         let sources = volume.pointer("/projected/sources").and_then(Value::as_array);
