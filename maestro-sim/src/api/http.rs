@@ -73,7 +73,8 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
         body = delete_options(query)?;
     }
     let include = query::value(query, "includeObject");
-    let form = accept::form(parts, include.as_deref())?;
+    let rows = accept::has_rows(&resource, place.subresource);
+    let form = accept::form(parts, include.as_deref(), rows)?;
     protobuf::request::check_accept(&parts.headers, form, verb, served)?;
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
     Ok(Routed::Request(Box::new(Request {

@@ -2,6 +2,7 @@
 
 pub mod custom;
 mod rules;
+pub(super) mod selectable;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,7 +154,7 @@ impl Served {
     /// Whether a field selector may name this path.
     pub fn selects_field(&self, path: &str) -> bool {
         path == "metadata.name"
-            || (path == "metadata.namespace" && self.namespaced)
+            || (path == "metadata.namespace" && selectable::by_namespace(self))
             || self.selectable.iter().any(|p| p == path)
     }
 }

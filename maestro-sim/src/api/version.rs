@@ -20,7 +20,7 @@ use crate::json::{Map, Value};
 use crate::managed::{self, View};
 use crate::object::{GroupResource, Key, Object};
 use crate::schema::Schema;
-use crate::selector::{FieldSelector, field};
+use crate::selector::FieldSelector;
 use crate::{structural, typed};
 
 static EVENTS: GroupResource = GroupResource::new("", "events");
@@ -46,20 +46,6 @@ impl Storage {
             ("autoscaling", "horizontalpodautoscalers", "v1") => Self::Autoscalers,
             _ => Self::Same,
         }
-    }
-}
-
-/// How a field selector reads a field of a stored object.
-pub(super) type Lookup = for<'a> fn(&'a Value, &str) -> Option<Cow<'a, str>>;
-
-/// An Event of the core is selected by its source's component, or who reported it if there is none.
-fn of_event<'a>(event: &'a Value, path: &str) -> Option<Cow<'a, str>> {
-    match path {
-        "source" => {
-            let component = field::at(event, "source.component").filter(|name| !name.is_empty());
-            component.or_else(|| field::at(event, "reportingComponent"))
-        }
-        path => field::at(event, path),
     }
 }
 
@@ -158,11 +144,6 @@ impl Served {
             // What was valid in one version is well typed in the other.
             let _ = typed::decode(self.schema(), &self.kind, value, None);
         }
-    }
-
-    /// How its field selectors read stored objects.
-    pub(super) fn lookup(&self) -> Lookup {
-        if *self.stored() == EVENTS { of_event } else { field::at }
     }
 
     /// A field selector of this version's names as one of the stored names.

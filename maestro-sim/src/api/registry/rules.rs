@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::{Generation, ScalePaths, Served, api_version, verbs};
+use super::{Generation, ScalePaths, Served, api_version, selectable, verbs};
 use crate::api::version::Storage;
 use crate::facts::Version;
 use crate::json::{Array, Value};
@@ -42,7 +42,7 @@ pub(super) fn built_in(id: GroupResource, entry: &Value, release: Version) -> Se
         discovery,
         api_version: api_version(&id.group, &text("version")),
         columns: Array::new(),
-        selectable: selectable(&id).iter().map(|s| (*s).to_owned()).collect(),
+        selectable: selectable::names(&id).iter().map(|s| (*s).to_owned()).collect(),
         verbs: verbs(entry.get("verbs")),
         subresources,
         type_name: Some(text("type")),
@@ -101,53 +101,4 @@ fn creates_on_update(id: &GroupResource) -> bool {
             | ("", "endpoints" | "limitranges" | "services")
             | ("node.k8s.io", "runtimeclasses")
     )
-}
-
-fn selectable(id: &GroupResource) -> &'static [&'static str] {
-    match (&*id.group, &*id.resource) {
-        ("", "pods") => &[
-            "spec.nodeName",
-            "spec.restartPolicy",
-            "spec.schedulerName",
-            "spec.serviceAccountName",
-            "spec.hostNetwork",
-            "status.phase",
-            "status.podIP",
-            "status.podIPs",
-            "status.nominatedNodeName",
-        ],
-        ("", "events") => &[
-            "involvedObject.kind",
-            "involvedObject.namespace",
-            "involvedObject.name",
-            "involvedObject.uid",
-            "involvedObject.apiVersion",
-            "involvedObject.resourceVersion",
-            "involvedObject.fieldPath",
-            "reason",
-            "reportingComponent",
-            "source",
-            "type",
-        ],
-        ("events.k8s.io", _) => &[
-            "regarding.kind",
-            "regarding.namespace",
-            "regarding.name",
-            "regarding.uid",
-            "regarding.apiVersion",
-            "regarding.resourceVersion",
-            "regarding.fieldPath",
-            "reason",
-            "reportingController",
-            "type",
-        ],
-        ("", "nodes") => &["spec.unschedulable"],
-        ("", "namespaces") => &["status.phase"],
-        ("", "secrets") => &["type"],
-        ("", "services") => &["spec.clusterIP", "spec.type"],
-        ("apps", "replicasets") | ("", "replicationcontrollers") => &["status.replicas"],
-        ("batch", "jobs") => &["status.successful"],
-        ("certificates.k8s.io", _) => &["spec.signerName"],
-        _ => &[],
-    }
 }
