@@ -23,7 +23,8 @@ pub fn built_in() -> Vec<Box<dyn Controller>> {
     vec![
         Box::new(StatefulSetController),
         Box::new(DeploymentController),
-        Box::new(ReplicaSetController::default()),
+        Box::new(ReplicaSetController::of_replica_sets()),
+        Box::new(ReplicaSetController::of_replication_controllers()),
         Box::new(GarbageCollector::default()),
         Box::new(JobController::default()),
         Box::new(DisruptionController::default()),
