@@ -15,6 +15,7 @@ mod disabled;
 pub mod discovery;
 mod failure;
 pub(crate) mod form;
+mod health;
 pub mod http;
 pub mod identity;
 mod json;
