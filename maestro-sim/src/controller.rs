@@ -28,6 +28,7 @@ pub mod node_lifecycle;
 pub mod own;
 pub mod pod_gc;
 pub mod pods;
+pub mod policy_status;
 pub mod replica_set;
 pub mod resource_quota;
 pub mod revision;

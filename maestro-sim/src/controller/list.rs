@@ -12,6 +12,7 @@ use crate::controller::job::JobController;
 use crate::controller::namespace::NamespaceController;
 use crate::controller::node_lifecycle::NodeLifecycleController;
 use crate::controller::pod_gc::PodGarbageCollector;
+use crate::controller::policy_status::PolicyStatusController;
 use crate::controller::replica_set::ReplicaSetController;
 use crate::controller::resource_quota::ResourceQuotaController;
 use crate::controller::role_aggregation::RoleAggregation;
@@ -37,6 +38,7 @@ pub fn built_in() -> Vec<Box<dyn Controller>> {
         Box::new(CronJobController),
         Box::new(DaemonSetController::default()),
         Box::new(RoleAggregation),
+        Box::new(PolicyStatusController),
         Box::new(ResourceQuotaController::default()),
     ]
 }
