@@ -9,6 +9,7 @@ mod addresses;
 pub(crate) mod admission;
 pub(crate) mod app_armor;
 pub mod authorization;
+pub(crate) mod certificate;
 mod decode;
 mod delete;
 mod disabled;

@@ -7,6 +7,7 @@ mod address;
 mod admission;
 mod autoscaler;
 mod batch;
+mod certificate;
 mod cluster;
 mod core;
 mod cron;
@@ -49,13 +50,17 @@ pub(crate) use webhooks::review_versions;
 /// What is wrong with the status of a complete object.
 pub fn status(
     version: Version,
-    resource: &GroupResource,
+    (resource, subresource): (&GroupResource, &str),
     object: &Value,
     old: Option<&Value>,
 ) -> Vec<Cause> {
     let mut causes = Vec::new();
     let found = &mut causes;
     match (&*resource.group, &*resource.resource) {
+        ("certificates.k8s.io", "certificatesigningrequests") => {
+            let old = old.unwrap_or(&Value::Null);
+            certificate::conditions(subresource == "approval", object, old, found);
+        }
         ("", "resourcequotas") => quota::status(object, found),
         ("", "nodes") => node::node_status(object, found),
         ("", "services") => status::balancer(version, object, found),

@@ -1,6 +1,7 @@
 //! Who writes, as the bookkeeping of fields wants to know it.
 
 use crate::api::Request;
+use crate::api::certificate;
 use crate::api::registry::Served;
 use crate::managed::{self, Write};
 
@@ -18,7 +19,8 @@ pub(super) fn write_of<'a>(
         manager,
         api_version: served.api_version(),
         subresource: &request.subresource,
-        reset: managed::reset_fields(typed, served.status, &request.subresource),
+        reset: certificate::reset_fields(served, &request.subresource)
+            .unwrap_or_else(|| managed::reset_fields(typed, served.status, &request.subresource)),
         // The entries of scales lose their times on the way to the object.
         views: None,
         now: if request.subresource == "scale" { "" } else { now },
