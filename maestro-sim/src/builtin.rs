@@ -100,6 +100,7 @@ pub fn validate(
             endpoints::slice(version, object, old, found);
         }
         ("networking.k8s.io", "ingresses") => network::ingress(version, object, old, found),
+        ("networking.k8s.io", "ipaddresses") => network::address(object, old, found),
         ("networking.k8s.io", "ingressclasses") => {
             network::ingress_class(version, object, old, found);
         }

@@ -1,6 +1,7 @@
 //! The built-in controllers, one line each.
 
 use crate::controller::Controller;
+use crate::controller::attributes_class::AttributesClassController;
 use crate::controller::cron_job::CronJobController;
 use crate::controller::daemon_set::DaemonSetController;
 use crate::controller::deployment::DeploymentController;
@@ -35,6 +36,7 @@ pub fn built_in() -> Vec<Box<dyn Controller>> {
         Box::new(NodeLifecycleController::default()),
         Box::new(PodGarbageCollector::default()),
         Box::new(VolumeController::default()),
+        Box::new(AttributesClassController),
         Box::new(CronJobController),
         Box::new(DaemonSetController::default()),
         Box::new(RoleAggregation),
