@@ -84,6 +84,8 @@ pub struct Served {
     type_name: Option<String>,
     schema: OnceLock<Arc<Schema>>,
     pub(crate) storage: Storage,
+    /// Whether objects may be stored that an older schema of the definition was filled into.
+    pub(crate) revised: bool,
 }
 
 impl Served {
@@ -143,6 +145,14 @@ impl Served {
         match subresource {
             "" => self.verbs.contains(&verb),
             name => self.subresources.get(name).is_some_and(|verbs| verbs.contains(&verb)),
+        }
+    }
+
+    /// Whether objects are stored by the same schema as those of an earlier definition.
+    fn keeps(&self, old: &Self) -> bool {
+        match (&self.storage, &old.storage) {
+            (Storage::Named(_, new), Storage::Named(_, old)) => new == old,
+            _ => true,
         }
     }
 
@@ -272,7 +282,12 @@ impl Registry {
 
     /// Serves what a CustomResourceDefinition describes, at once.
     pub fn serve(&mut self, crd: &Object) {
-        if let Some((resource, versions)) = custom::versions(crd) {
+        if let Some((resource, mut versions)) = custom::versions(crd) {
+            let before = self.custom.get(&resource).and_then(|versions| versions.first());
+            if before.is_some_and(|old| old.revised || !versions.iter().all(|new| new.keeps(old)))
+            {
+                versions.iter_mut().filter_map(Arc::get_mut).for_each(|new| new.revised = true);
+            }
             self.custom.insert(resource, versions);
             self.changed = true;
         }

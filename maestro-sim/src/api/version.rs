@@ -77,10 +77,14 @@ impl Served {
     /// A stored object as this version shows it.
     pub(crate) fn shown<'o>(&self, object: &'o Arc<Object>) -> Cow<'o, Arc<Object>> {
         let same = || object.text(&["apiVersion"]) == self.api_version();
-        if !self.converts() || same() {
+        if !self.converts() || (!self.revised && same()) {
             return Cow::Borrowed(object);
         }
-        let mut value = object.value().clone();
+        let read = self.read(object);
+        if read.text(&["apiVersion"]) == self.api_version() {
+            return read;
+        }
+        let mut value = read.value().clone();
         match self.storage {
             Storage::CoreEvents => rename(&mut value, |(new, old)| (old, new)),
             Storage::Autoscalers => autoscaler::to_v1(&mut value),
@@ -90,6 +94,22 @@ impl Served {
         name(&mut value, self.api_version());
         self.refill(&mut value);
         Cow::Owned(Arc::new(Object::new(value)))
+    }
+
+    /// A stored object as it is read: an older schema may have left it without what the present
+    /// one fills in.
+    pub(crate) fn read<'o>(&self, object: &'o Arc<Object>) -> Cow<'o, Arc<Object>> {
+        let Storage::Named(_, schema) = &self.storage else { return Cow::Borrowed(object) };
+        if !self.revised {
+            return Cow::Borrowed(object);
+        }
+        let mut value = object.value().clone();
+        structural::prune(schema, &mut value);
+        structural::default(schema, &mut value);
+        match value == *object.value() {
+            true => Cow::Borrowed(object),
+            false => Cow::Owned(Arc::new(Object::new(value))),
+        }
     }
 
     /// A tree of this version as it is stored.

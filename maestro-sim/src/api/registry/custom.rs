@@ -105,6 +105,7 @@ fn version(
         subresources,
         type_name: None,
         storage: Storage::Named(stored.clone(), Arc::clone(stored_schema)),
+        revised: false,
         schema: OnceLock::from(schema),
         kind,
     }

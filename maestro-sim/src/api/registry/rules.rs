@@ -46,6 +46,7 @@ pub(super) fn built_in(id: GroupResource, entry: &Value, release: Version) -> Se
         verbs: verbs(entry.get("verbs")),
         subresources,
         type_name: Some(text("type")),
+        revised: false,
         storage: Storage::built_in(&id, &text("version")),
         schema: OnceLock::new(),
         kind,
