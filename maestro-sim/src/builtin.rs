@@ -59,7 +59,7 @@ pub fn status(
     match (&*resource.group, &*resource.resource) {
         ("certificates.k8s.io", "certificatesigningrequests") => {
             let old = old.unwrap_or(&Value::Null);
-            certificate::conditions(subresource == "approval", object, old, found);
+            certificate::conditions(version, subresource == "approval", object, old, found);
         }
         ("", "resourcequotas") => quota::status(object, found),
         ("", "nodes") => node::node_status(object, found),
@@ -100,7 +100,7 @@ pub fn validate(
             endpoints::slice(version, object, old, found);
         }
         ("networking.k8s.io", "ingresses") => network::ingress(version, object, old, found),
-        ("networking.k8s.io", "ipaddresses") => network::address(object, old, found),
+        ("networking.k8s.io", "ipaddresses") => network::address(version, object, old, found),
         ("networking.k8s.io", "ingressclasses") => {
             network::ingress_class(version, object, old, found);
         }

@@ -34,7 +34,7 @@ pub fn answer(
         ["version"] => version(registry.version()),
         [endpoint @ ("healthz" | "livez" | "readyz"), check @ ..] => {
             let query = parts.uri.query().unwrap_or("");
-            let answer = health::answer(endpoint, check, query).map(text);
+            let answer = health::answer(registry.version(), endpoint, check, query).map(text);
             return Some(answer.unwrap_or_else(page_not_found));
         }
         ["api"] if aggregated => return Some(aggregated_answer(&groups(registry, true))),

@@ -9,6 +9,7 @@
 use std::fmt::Write as _;
 
 use crate::api::http::percent_decode;
+use crate::facts::Version;
 
 /// The checks of all three, in their order.
 const CHECKS: [&str; 32] = [
@@ -46,9 +47,16 @@ const CHECKS: [&str; 32] = [
     "poststarthook/apiservice-openapiv3-controller",
 ];
 
+/// Those that older versions lack.
+const NEWEST: [&str; 2] =
+    ["poststarthook/peer-endpoint-reconciler-controller", "poststarthook/storage-readiness"];
+
 /// What one of the three checks: the common ones, and its own.
-fn checks(endpoint: &str) -> Vec<&'static str> {
+fn checks(version: Version, endpoint: &str) -> Vec<&'static str> {
     let mut checks = CHECKS.to_vec();
+    if version.minor() < 36 {
+        checks.retain(|check| !NEWEST.contains(check));
+    }
     match endpoint {
         "readyz" => {
             checks.splice(3..3, ["etcd-readiness", "informer-sync"]);
@@ -60,8 +68,13 @@ fn checks(endpoint: &str) -> Vec<&'static str> {
 }
 
 /// The text of an answer; `None` for what is no check.
-pub(super) fn answer(endpoint: &str, check: &[&str], query: &str) -> Option<String> {
-    let checks = checks(endpoint);
+pub(super) fn answer(
+    version: Version,
+    endpoint: &str,
+    check: &[&str],
+    query: &str,
+) -> Option<String> {
+    let checks = checks(version, endpoint);
     if !check.is_empty() {
         return checks.contains(&&*check.join("/")).then(|| "ok".to_owned());
     }

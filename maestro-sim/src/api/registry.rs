@@ -284,8 +284,7 @@ impl Registry {
     pub fn serve(&mut self, crd: &Object) {
         if let Some((resource, mut versions)) = custom::versions(crd) {
             let before = self.custom.get(&resource).and_then(|versions| versions.first());
-            if before.is_some_and(|old| old.revised || !versions.iter().all(|new| new.keeps(old)))
-            {
+            if before.is_some_and(|old| old.revised || !versions.iter().all(|new| new.keeps(old))) {
                 versions.iter_mut().filter_map(Arc::get_mut).for_each(|new| new.revised = true);
             }
             self.custom.insert(resource, versions);

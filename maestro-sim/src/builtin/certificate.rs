@@ -4,18 +4,25 @@
 
 use super::field::{self, Path, list, part, text};
 use crate::api::Cause;
+use crate::facts::Version;
 use crate::json::Value;
 
 const FINAL: [&str; 3] = ["Approved", "Denied", "Failed"];
 
 /// What is wrong with a status that comes over `status` or over `approval`.
-pub(super) fn conditions(approves: bool, object: &Value, old: &Value, causes: &mut Vec<Cause>) {
+pub(super) fn conditions(
+    version: Version,
+    approves: bool,
+    object: &Value,
+    old: &Value,
+    causes: &mut Vec<Cause>,
+) {
     let root = Path::Root;
     let status = root.field("status");
     let path = status.field("conditions");
     let (new, old_status) = (part(object, "status"), part(old, "status"));
     let (all, before) = (list(new, "conditions"), list(old_status, "conditions"));
-    each(all, &path, causes);
+    each(version, all, &path, causes);
     let of = |all: &'_ [Value], kind: &str| -> Vec<Value> {
         all.iter().filter(|condition| text(condition, "type") == kind).cloned().collect()
     };
@@ -38,7 +45,7 @@ pub(super) fn conditions(approves: bool, object: &Value, old: &Value, causes: &m
     }
 }
 
-fn each(all: &[Value], path: &Path<'_>, causes: &mut Vec<Cause>) {
+fn each(version: Version, all: &[Value], path: &Path<'_>, causes: &mut Vec<Cause>) {
     for (index, condition) in all.iter().enumerate() {
         let place = path.index(index);
         let (kind, state) = (text(condition, "type"), text(condition, "status"));
@@ -59,6 +66,11 @@ fn each(all: &[Value], path: &Path<'_>, causes: &mut Vec<Cause>) {
             _ => "",
         };
         if !other.is_empty() && earlier.iter().any(|c| text(c, "type") == other) {
+            if version.minor() < 36 {
+                let why = "Approved and Denied conditions are mutually exclusive";
+                causes.push(field::invalid(path, &kind.into(), why));
+                continue;
+            }
             let both =
                 ["Approved", "Denied"].map(|kind| format!("conditions[{{\"type\": {kind:?}}}]"));
             let shown = format!("{{{}}}", both.join(", "));

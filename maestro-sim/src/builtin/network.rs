@@ -293,7 +293,12 @@ pub(super) fn domain_prefixed(name: &str, path: &Path<'_>, causes: &mut Vec<Caus
 }
 
 /// An address in use: whose it is, once and for all.
-pub(super) fn address(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+pub(super) fn address(
+    version: Version,
+    object: &Value,
+    old: Option<&Value>,
+    causes: &mut Vec<Cause>,
+) {
     let root = Path::Root;
     let spec = root.field("spec");
     let path = spec.field("parentRef");
@@ -314,7 +319,8 @@ pub(super) fn address(object: &Value, old: Option<&Value>, causes: &mut Vec<Caus
         }
     }
     if old.is_some_and(|old| parent(old).as_ref() != Some(&found)) {
-        // The server shows the parent as nothing.
-        causes.push(field::invalid(&path, &Value::Null, "field is immutable"));
+        // Newer servers show the parent as nothing.
+        let shown = if version.minor() < 36 { &found } else { &Value::Null };
+        causes.push(field::invalid(&path, shown, "field is immutable"));
     }
 }
