@@ -9,8 +9,8 @@ use crate::protobuf;
 /// The encodings that a real server knows besides JSON.
 const ENCODINGS: [&str; 2] = ["application/yaml", protobuf::MEDIA_TYPE];
 
-/// The form of the first media type in Accept that this server answers with; of some kinds there are
-/// no rows (see [`has_rows`]).
+/// The form of the first media type in Accept that this server answers with; `rows` says whether
+/// there are any (see [`has_rows`]).
 pub(super) fn form(parts: &Parts, include: Option<&str>, rows: bool) -> Result<Form, Box<Status>> {
     let header = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
     let header = header.unwrap_or("");

@@ -4,7 +4,8 @@
 //! fails; clients read their names.
 //!
 //! Source: <https://kubernetes.io/docs/reference/using-api/health-checks/>,
-//! `k8s.io/apiserver/pkg/server/healthz`; the names are those of kube-apiserver 1.37.2 without API Priority and Fairness.
+//! `k8s.io/apiserver/pkg/server/healthz`; the names are those of kube-apiserver 1.37.2 without API
+//! Priority and Fairness.
 
 use std::fmt::Write as _;
 
