@@ -9,6 +9,7 @@ mod addresses;
 pub(crate) mod admission;
 pub(crate) mod app_armor;
 pub mod authorization;
+pub(crate) mod certificate;
 pub(crate) mod conversion;
 mod decode;
 mod delete;
@@ -16,6 +17,7 @@ mod disabled;
 pub mod discovery;
 mod failure;
 pub(crate) mod form;
+mod health;
 pub mod http;
 pub mod identity;
 mod json;
@@ -151,11 +153,31 @@ pub enum Form {
     #[default]
     Whole,
     /// `PartialObjectMetadata` of one object.
-    Metadata,
+    Metadata(Meta),
     /// `PartialObjectMetadataList`.
-    MetadataList,
+    MetadataList(Meta),
     /// A `Table`, whose rows hold so much of each object.
-    Table(Include),
+    Table(Include, Meta),
+}
+
+/// The version of `meta.k8s.io` in which a form is wanted (`v=` in Accept).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Meta {
+    /// `v1`.
+    #[default]
+    V1,
+    /// `v1beta1`, which says the same under its name.
+    V1beta1,
+}
+
+impl Meta {
+    /// What stands in `apiVersion`.
+    pub const fn api_version(self) -> &'static str {
+        match self {
+            Self::V1 => "meta.k8s.io/v1",
+            Self::V1beta1 => "meta.k8s.io/v1beta1",
+        }
+    }
 }
 
 /// How much of an object a Table's row holds (`includeObject=`).

@@ -7,6 +7,7 @@ mod address;
 mod admission;
 mod autoscaler;
 mod batch;
+mod certificate;
 mod cluster;
 mod core;
 mod cron;
@@ -50,13 +51,17 @@ pub(crate) use webhooks::{service as webhook_service, url as webhook_url};
 /// What is wrong with the status of a complete object.
 pub fn status(
     version: Version,
-    resource: &GroupResource,
+    (resource, subresource): (&GroupResource, &str),
     object: &Value,
     old: Option<&Value>,
 ) -> Vec<Cause> {
     let mut causes = Vec::new();
     let found = &mut causes;
     match (&*resource.group, &*resource.resource) {
+        ("certificates.k8s.io", "certificatesigningrequests") => {
+            let old = old.unwrap_or(&Value::Null);
+            certificate::conditions(version, subresource == "approval", object, old, found);
+        }
         ("", "resourcequotas") => quota::status(object, found),
         ("", "nodes") => node::node_status(object, found),
         ("", "services") => status::balancer(version, object, found),
@@ -96,6 +101,7 @@ pub fn validate(
             endpoints::slice(version, object, old, found);
         }
         ("networking.k8s.io", "ingresses") => network::ingress(version, object, old, found),
+        ("networking.k8s.io", "ipaddresses") => network::address(version, object, old, found),
         ("networking.k8s.io", "ingressclasses") => {
             network::ingress_class(version, object, old, found);
         }

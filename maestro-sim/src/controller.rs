@@ -7,6 +7,7 @@
 //! To add one: a file under `controller/` with a type that implements [`Controller`], and one
 //! line in the list of built-in controllers.
 
+pub mod attributes_class;
 pub mod batch;
 pub mod cron_job;
 pub mod daemon_set;
@@ -28,6 +29,7 @@ pub mod node_lifecycle;
 pub mod own;
 pub mod pod_gc;
 pub mod pods;
+pub mod policy_status;
 pub mod replica_set;
 pub mod resource_quota;
 pub mod revision;

@@ -66,6 +66,11 @@ impl Facts {
         serde_json::from_str(self.types.get(name)?).ok()
     }
 
+    /// A type with every reference put in place; what refers to itself is left open.
+    pub fn whole_document(&self, name: &str) -> Option<Value> {
+        self.expanded(name, 0)
+    }
+
     /// The columns of the Tables at a collection's path.
     pub fn columns(&self, path: &str) -> Vec<Value> {
         let columns = self.columns.get(path);

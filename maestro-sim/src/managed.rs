@@ -68,7 +68,7 @@ pub fn reset_fields(typed: bool, has_status: bool, subresource: &str) -> &'stati
     match subresource {
         "" if has_status => &["status"],
         // A typed status endpoint takes labels and annotations; a custom kind's does not.
-        "status" if typed => &["spec"],
+        "status" | "approval" if typed => &["spec"],
         "status" => &["metadata", "spec"],
         _ => &[],
     }

@@ -224,7 +224,7 @@ impl Service {
                 let (api_version, kind) = &start.type_meta;
                 // Metadata alone has a message, whatever it is of.
                 let protobuf = wire.is_protobuf()
-                    && (matches!(start.shape, Shape::Metadata)
+                    && (matches!(start.shape, Shape::Metadata(_))
                         || message_of(api_version, kind).is_some());
                 let body = WatchBody::new(self.cluster.clone(), link, start);
                 match protobuf {

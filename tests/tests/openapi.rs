@@ -52,22 +52,30 @@ async fn document(client: &kube::Client, path: &str) -> Value {
     serde_json::from_slice(&body).expect("JSON")
 }
 
-/// Makes a custom kind and waits until the server describes it.
+/// Makes custom kinds and waits until the server describes them.
 async fn define(client: &kube::Client) {
-    let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("kubectl/custom.yaml"));
-    let definition: Value = serde_yaml::from_slice(&text.expect("a definition")).expect("YAML");
-    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-    let request = http::Request::post(path).header(CONTENT_TYPE, "application/json");
-    let request = request.body(definition.to_string().into_bytes()).expect("a request");
-    client.request_text(request).await.expect("created");
+    for (file, kind) in [("custom.yaml", "v1.Ship"), ("open.yaml", "v2.Box")] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("kubectl").join(file);
+        let text = std::fs::read(file).expect("a definition");
+        let definition: Value = serde_yaml::from_slice(&text).expect("YAML");
+        let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+        let request = http::Request::post(path).header(CONTENT_TYPE, "application/json");
+        let request = request.body(definition.to_string().into_bytes()).expect("a request");
+        client.request_text(request).await.expect("created");
+        described(client, &format!("org.example.sea.{kind}")).await;
+    }
+}
+
+/// Waits until the server describes a type.
+async fn described(client: &kube::Client, name: &str) {
     for _ in 0..100 {
         let second = document(client, "/openapi/v2").await;
-        if second["definitions"].get("org.example.sea.v1.Ship").is_some() {
+        if second["definitions"].get(name).is_some() {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    panic!("the custom kind is not described");
+    panic!("{name} is not described");
 }
 
 /// What is compared of a document: its types, and its operations with references to parameters

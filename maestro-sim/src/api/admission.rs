@@ -21,6 +21,7 @@ mod webhook;
 use std::sync::Arc;
 
 use self::call::Call;
+use crate::api::certificate;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
@@ -83,6 +84,10 @@ impl Server {
                 taint_new(body);
                 Ok(())
             }
+            ("certificates.k8s.io", "certificatesigningrequests") => {
+                certificate::sign(request, body);
+                Ok(())
+            }
             ("networking.k8s.io", "ingresses") => {
                 self.default_ingress_class(body);
                 Ok(())
@@ -137,6 +142,7 @@ impl Server {
         if served.is_pod() && old.is_none() {
             self.judge_runtime(body)?;
         }
+        self.judge_approval(served, request, old)?;
         if let Some(call) = Call::of(served, request, old.map(Object::value), Some(body)) {
             self.check_policies(&call)?;
             self.ask_validating(&call)?;

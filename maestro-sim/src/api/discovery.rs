@@ -4,12 +4,13 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
+use bytes::Bytes;
 use http::request::Parts;
 use sha2::{Digest as _, Sha256};
 
 use crate::api::http::json_answer;
 use crate::api::registry::{Registry, Served};
-use crate::api::{Status, Verb};
+use crate::api::{Status, Verb, health};
 use crate::body::Body;
 use crate::facts::{Version, facts};
 use crate::json::{Value, json};
@@ -31,7 +32,11 @@ pub fn answer(
             return Some(json_answer(406, &status.to_value()));
         }
         ["version"] => version(registry.version()),
-        ["healthz" | "livez" | "readyz", ..] => return Some(text("ok")),
+        [endpoint @ ("healthz" | "livez" | "readyz"), check @ ..] => {
+            let query = parts.uri.query().unwrap_or("");
+            let answer = health::answer(registry.version(), endpoint, check, query).map(text);
+            return Some(answer.unwrap_or_else(page_not_found));
+        }
         ["api"] if aggregated() => return Some(aggregated_answer(&groups(registry, true))),
         ["apis"] if aggregated() => return Some(aggregated_answer(&groups(registry, false))),
         ["api"] => json!({"kind": "APIVersions", "versions": ["v1"]}),
@@ -68,7 +73,7 @@ fn version(version: Version) -> Value {
            "minCompatibilityMajor": "1", "minCompatibilityMinor": least})
 }
 
-fn text(body: &'static str) -> http::Response<Body> {
+fn text(body: impl Into<Bytes>) -> http::Response<Body> {
     let mut response = http::Response::new(Body::full(body));
     let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(http::header::CONTENT_TYPE, plain);

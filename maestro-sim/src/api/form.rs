@@ -8,7 +8,7 @@ use crate::api::read::List;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response};
 use crate::api::table::Printer;
-use crate::api::{Form, Status};
+use crate::api::{Form, Meta, Status};
 use crate::json::{Value, json};
 use crate::object::{Object, map_at};
 
@@ -18,7 +18,7 @@ pub(crate) enum Shape {
     /// Nothing: they are sent as they are.
     Whole,
     /// Their metadata.
-    Metadata,
+    Metadata(Meta),
     /// Rows.
     Table(Box<Printer>),
 }
@@ -27,9 +27,9 @@ impl Shape {
     pub(super) fn new(form: Form, served: &Arc<Served>) -> Self {
         match form {
             Form::Whole => Self::Whole,
-            Form::Metadata | Form::MetadataList => Self::Metadata,
-            Form::Table(include) => {
-                Self::Table(Box::new(Printer::new(Arc::clone(served), include)))
+            Form::Metadata(meta) | Form::MetadataList(meta) => Self::Metadata(meta),
+            Form::Table(include, meta) => {
+                Self::Table(Box::new(Printer::new(Arc::clone(served), include, meta)))
             }
         }
     }
@@ -38,7 +38,7 @@ impl Shape {
     pub(crate) fn watched(&self, object: &Object, first: bool, now: i64) -> Option<Value> {
         match self {
             Self::Whole => None,
-            Self::Metadata => Some(metadata_only(object.value())),
+            Self::Metadata(meta) => Some(metadata_only(object.value(), *meta)),
             Self::Table(printer) => {
                 let mut table = printer.single(object.value(), now);
                 if !first {
@@ -52,7 +52,8 @@ impl Shape {
     fn one(&self, object: &Value, now: i64) -> Value {
         match self {
             Self::Table(printer) => printer.single(object, now),
-            _ => metadata_only(object),
+            Self::Metadata(meta) => metadata_only(object, *meta),
+            Self::Whole => object.clone(),
         }
     }
 
@@ -67,11 +68,13 @@ impl Shape {
         let objects: Vec<&Value> = list.items.iter().map(|object| object.value()).collect();
         match self {
             Self::Table(printer) => printer.table(&meta, &objects, now),
-            _ => {
-                let items: Vec<Value> = objects.into_iter().map(metadata_only).collect();
-                json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
+            Self::Metadata(version) => {
+                let items: Vec<Value> =
+                    objects.into_iter().map(|object| metadata_only(object, *version)).collect();
+                json!({"kind": "PartialObjectMetadataList", "apiVersion": version.api_version(),
                        "metadata": meta, "items": items})
             }
+            Self::Whole => Value::Null,
         }
     }
 }
@@ -85,10 +88,12 @@ pub(super) fn shaped(form: Form, served: &Arc<Served>, response: Response, now: 
             Response::Watch(start)
         }
         response if form == Form::Whole => response,
-        Response::Object { .. } | Response::Value { .. } if form == Form::MetadataList => {
+        Response::Object { .. } | Response::Value { .. }
+            if matches!(form, Form::MetadataList(_)) =>
+        {
             return Err(not_so(served, &served.kind, "PartialObjectMetadataList", "not a list"));
         }
-        Response::List(_) if form == Form::Metadata => {
+        Response::List(_) if matches!(form, Form::Metadata(_)) => {
             return Err(not_so(served, &served.list_kind, "PartialObjectMetadata", "a list"));
         }
         Response::Object { code, object } => {
@@ -116,7 +121,7 @@ fn not_so(served: &Served, kind: &str, form: &str, what: &str) -> Box<Status> {
 }
 
 /// An object's `PartialObjectMetadata`. One annotation only ever stands on whole objects.
-pub(super) fn metadata_only(object: &Value) -> Value {
+pub(super) fn metadata_only(object: &Value, version: Meta) -> Value {
     const OLD_GENERATION: &str = "deprecated.daemonset.template.generation";
     let mut meta = object.get("metadata").cloned().unwrap_or_else(|| json!({}));
     if let Some(Value::Object(notes)) = meta.get_mut("annotations")
@@ -125,5 +130,6 @@ pub(super) fn metadata_only(object: &Value) -> Value {
     {
         map_at(&mut meta, &[]).remove("annotations");
     }
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta})
+    json!({"kind": "PartialObjectMetadata", "apiVersion": version.api_version(),
+           "metadata": meta})
 }

@@ -98,7 +98,8 @@ fn read(
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) && body.is_null() {
         body = delete_options(query)?;
     }
-    let form = accept::form(parts, || query::value(query, "includeObject"))?;
+    let rows = accept::has_rows(&resource, place.subresource);
+    let form = accept::form(parts, || query::value(query, "includeObject"), rows)?;
     protobuf::request::check_accept(&parts.headers, form, verb, served)?;
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
     Ok(Routed::Request(Box::new(Request {

@@ -1,5 +1,6 @@
 //! What a proposed tree may say, and what is put back from the live object.
 
+use crate::api::certificate::approved;
 use crate::api::registry::Served;
 use crate::api::{Cause, PatchType, Request, Status, Verb};
 use crate::builtin;
@@ -126,9 +127,12 @@ pub(super) fn carry_over(
     body: &mut Value,
 ) -> Result<(), Box<Status>> {
     let old = live.value();
-    if request.subresource == "status" {
+    if matches!(&*request.subresource, "status" | "approval") {
         let fields = map_at(body, &["metadata"]).remove("managedFields");
-        let status = map_at(body, &[]).remove("status");
+        let mut status = map_at(body, &[]).remove("status");
+        if request.subresource == "approval" {
+            status = Some(approved(old.get("status"), status.as_ref()));
+        }
         let mut kept = unchanged(old);
         served.merge_status_metadata(&mut kept, body);
         set_or_remove(map_at(&mut kept, &[]), "status", status);

@@ -5,8 +5,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::api::registry::Served;
+use crate::api::registry::selectable::{self, Lookup};
 use crate::api::server::{Handled, Response, Server};
-use crate::api::version::Lookup;
 use crate::api::watch::found_late;
 use crate::api::{Options, Request, Status, query};
 use crate::go_json;
@@ -75,17 +75,17 @@ impl Filter {
         let fields = text(&request.options.field_selector)
             .map(|s| FieldSelector::parse(&s).map_err(|e| bad(e.to_string())))
             .transpose()?;
-        if let Some(fields) = &fields {
-            fields
-                .require_supported(|path| served.selects_field(path))
-                .map_err(|e| bad(unsupported(served, fields, e.message)))?;
+        if let Some(field) =
+            fields.as_ref().and_then(|f| f.unsupported(|path| served.selects_field(path)))
+        {
+            return Err(bad(selectable::refusal(served, field)));
         }
         let fields = fields.map(|fields| served.stored_fields(fields));
         let name = (!request.name.is_empty()).then(|| request.name.clone());
         let name = name
             .or_else(|| fields.as_ref().and_then(|f| f.exact("metadata.name")).map(str::to_owned));
         let namespace = request.namespace.clone();
-        Ok(Self { namespace, name, labels, fields, lookup: served.lookup() })
+        Ok(Self { namespace, name, labels, fields, lookup: selectable::lookup(served.stored()) })
     }
 
     /// Whether an object passes.
@@ -269,35 +269,6 @@ pub(super) fn too_large(asked: u64, current: u64) -> Status {
     let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
     let cause = crate::api::Cause::new("ResourceVersionTooLarge", "", "Too large resource version");
     Status::new(504, "Timeout", message).retry_after(1).with_causes(&[cause])
-}
-
-/// A kind that says itself which fields select has words of its own; all others have name and
-/// namespace.
-fn unsupported(served: &Served, fields: &FieldSelector, message: String) -> String {
-    let field = fields.unsupported(|path| served.selects_field(path)).unwrap_or_default();
-    match (&*served.resource.group, &*served.resource.resource) {
-        ("resource.k8s.io", "resourceslices") => {
-            let version = served.api_version();
-            format!("field label not supported for {version}, Kind=ResourceSlice: {field}")
-        }
-        ("batch", "jobs") => format!("field label \"{field}\" not supported for Job"),
-        ("certificates.k8s.io" | "events.k8s.io", _)
-        | (
-            "",
-            "pods"
-            | "nodes"
-            | "replicationcontrollers"
-            | "events"
-            | "namespaces"
-            | "secrets"
-            | "services",
-        ) => message,
-        _ if served.is_custom() => message,
-        _ => format!(
-            "\"{field}\" is not a known field selector: only \"metadata.name\", \
-             \"metadata.namespace\""
-        ),
-    }
 }
 
 /// A list says more of a version that it cannot read.

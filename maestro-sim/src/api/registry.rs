@@ -2,6 +2,7 @@
 
 pub mod custom;
 mod rules;
+pub(super) mod selectable;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +87,8 @@ pub struct Served {
     pub(crate) storage: Storage,
     /// Who converts its objects between versions, if it is a webhook.
     converter: Option<Arc<Converter>>,
+    /// Whether objects may be stored that an older schema of the definition was filled into.
+    pub(crate) revised: bool,
 }
 
 impl Served {
@@ -153,6 +156,14 @@ impl Served {
         }
     }
 
+    /// Whether objects are stored by the same schema as those of an earlier definition.
+    fn keeps(&self, old: &Self) -> bool {
+        match (&self.storage, &old.storage) {
+            (Storage::Named(_, new), Storage::Named(_, old)) => new == old,
+            _ => true,
+        }
+    }
+
     /// Whether there is such a subresource at all.
     pub fn has_subresource(&self, subresource: &str) -> bool {
         self.subresources.contains_key(subresource)
@@ -161,7 +172,7 @@ impl Served {
     /// Whether a field selector may name this path.
     pub fn selects_field(&self, path: &str) -> bool {
         path == "metadata.name"
-            || (path == "metadata.namespace" && self.namespaced)
+            || (path == "metadata.namespace" && selectable::by_namespace(self))
             || self.selectable.iter().any(|p| p == path)
     }
 }
@@ -297,7 +308,11 @@ impl Registry {
 
     /// Serves what a CustomResourceDefinition describes, at once.
     pub fn serve(&mut self, crd: &Object) {
-        if let Some((resource, versions)) = custom::versions(crd) {
+        if let Some((resource, mut versions)) = custom::versions(crd) {
+            let before = self.custom.get(&resource).and_then(|versions| versions.first());
+            if before.is_some_and(|old| old.revised || !versions.iter().all(|new| new.keeps(old))) {
+                versions.iter_mut().filter_map(Arc::get_mut).for_each(|new| new.revised = true);
+            }
             self.custom.insert(resource, versions);
             self.changed = true;
         }

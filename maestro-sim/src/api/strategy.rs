@@ -55,8 +55,8 @@ impl Served {
             causes.extend(structural::validate(self.schema(), body, old, ""));
             self.of_scale(request, body, &mut causes);
             causes
-        } else if request.subresource == "status" {
-            builtin::status(self.release, &self.resource, body, old)
+        } else if matches!(&*request.subresource, "status" | "approval") {
+            builtin::status(self.release, (&self.resource, &request.subresource), body, old)
         } else {
             let (body, old) = (self.validated(body), old.map(|old| self.validated(old)));
             builtin::validate(self.release, &self.resource, &body, old.as_deref())

@@ -1,4 +1,4 @@
-//! Subresources other than status: scale, binding, eviction, finalize.
+//! Subresources other than status: scale, binding, eviction, approval, finalize.
 
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ impl Server {
             "binding" if served.is_pod() => self.bind(served, &request),
             "eviction" if served.is_pod() => self.evict(served, request),
             "token" => self.token(served, request),
+            "approval" => self.approval(served, request),
             "finalize" if served.is_namespace() => self.update(served, request),
             _ => Err(Box::new(Status::no_such_path())),
         }

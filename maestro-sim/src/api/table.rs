@@ -13,20 +13,19 @@ mod words;
 
 use std::sync::Arc;
 
-use crate::api::Include;
 use crate::api::form::metadata_only;
 use crate::api::registry::Served;
+use crate::api::{Include, Meta};
 use crate::facts::facts;
 use crate::json::{Value, json};
 use crate::object::at;
-
-const META: &str = "meta.k8s.io/v1";
 
 /// Makes rows of the objects of one kind.
 #[derive(Debug)]
 pub(crate) struct Printer {
     served: Arc<Served>,
     include: Include,
+    meta: Meta,
     columns: Vec<Value>,
 }
 
@@ -35,7 +34,7 @@ pub(crate) struct Printer {
 struct Moment(i64);
 
 impl Printer {
-    pub(super) fn new(served: Arc<Served>, include: Include) -> Self {
+    pub(super) fn new(served: Arc<Served>, include: Include, meta: Meta) -> Self {
         let columns = if served.is_custom() {
             custom::columns(&served.columns)
         } else {
@@ -44,7 +43,7 @@ impl Printer {
             let root = if group.is_empty() { "/api".into() } else { format!("/apis/{group}") };
             facts().columns(&format!("{root}/{version}/{}", resource.resource))
         };
-        Self { served, include, columns }
+        Self { served, include, meta, columns }
     }
 
     /// A Table of some objects with the metadata of what held them.
@@ -52,7 +51,7 @@ impl Printer {
         let favourite = words::default_class(&self.served.resource, objects);
         let row = |object: &&Value| self.row(object, favourite == Some(*object), Moment(now));
         let rows: Vec<Value> = objects.iter().map(row).collect();
-        json!({"kind": "Table", "apiVersion": META, "metadata": meta,
+        json!({"kind": "Table", "apiVersion": self.meta.api_version(), "metadata": meta,
                "columnDefinitions": self.columns, "rows": rows})
     }
 
@@ -61,7 +60,7 @@ impl Printer {
         let version = at(object, &["metadata", "resourceVersion"]).cloned();
         let meta = json!({"resourceVersion": version.unwrap_or_else(|| "".into())});
         let row = self.row(object, false, Moment(now));
-        json!({"kind": "Table", "apiVersion": META, "metadata": meta,
+        json!({"kind": "Table", "apiVersion": self.meta.api_version(), "metadata": meta,
                "columnDefinitions": self.columns, "rows": [row]})
     }
 
@@ -75,7 +74,7 @@ impl Printer {
             name.push_str(" (default)");
         }
         let held = match self.include {
-            Include::Metadata => metadata_only(object),
+            Include::Metadata => metadata_only(object, self.meta),
             Include::Object => object.clone(),
             Include::Nothing => Value::Null,
         };

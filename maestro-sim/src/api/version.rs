@@ -25,7 +25,7 @@ use crate::json::{Map, Value};
 use crate::managed::{self, View};
 use crate::object::{GroupResource, Object};
 use crate::schema::Schema;
-use crate::selector::{FieldSelector, field};
+use crate::selector::FieldSelector;
 use crate::{structural, typed};
 
 static EVENTS: GroupResource = GroupResource::new("", "events");
@@ -51,20 +51,6 @@ impl Storage {
             ("autoscaling", "horizontalpodautoscalers", "v1") => Self::Autoscalers,
             _ => Self::Same,
         }
-    }
-}
-
-/// How a field selector reads a field of a stored object.
-pub(super) type Lookup = for<'a> fn(&'a Value, &str) -> Option<Cow<'a, str>>;
-
-/// An Event of the core is selected by its source's component, or who reported it if there is none.
-fn of_event<'a>(event: &'a Value, path: &str) -> Option<Cow<'a, str>> {
-    match path {
-        "source" => {
-            let component = field::at(event, "source.component").filter(|name| !name.is_empty());
-            component.or_else(|| field::at(event, "reportingComponent"))
-        }
-        path => field::at(event, path),
     }
 }
 
@@ -96,10 +82,14 @@ impl Served {
     /// A stored object as this version shows it.
     pub(crate) fn shown<'o>(&self, object: &'o Arc<Object>) -> Cow<'o, Arc<Object>> {
         let same = || object.text(&["apiVersion"]) == self.api_version();
-        if !self.converts() || same() {
+        if !self.converts() || (!self.revised && same()) {
             return Cow::Borrowed(object);
         }
-        let mut value = object.value().clone();
+        let read = self.read(object);
+        if read.text(&["apiVersion"]) == self.api_version() {
+            return read;
+        }
+        let mut value = read.value().clone();
         match self.storage {
             Storage::CoreEvents => rename(&mut value, |(new, old)| (old, new)),
             Storage::Autoscalers => autoscaler::to_v1(&mut value),
@@ -109,6 +99,22 @@ impl Served {
         name(&mut value, self.api_version());
         self.refill(&mut value);
         Cow::Owned(Arc::new(Object::new(value)))
+    }
+
+    /// A stored object as it is read: an older schema may have left it without what the present
+    /// one fills in.
+    pub(crate) fn read<'o>(&self, object: &'o Arc<Object>) -> Cow<'o, Arc<Object>> {
+        let Storage::Named(_, schema) = &self.storage else { return Cow::Borrowed(object) };
+        if !self.revised {
+            return Cow::Borrowed(object);
+        }
+        let mut value = object.value().clone();
+        structural::prune(schema, &mut value);
+        structural::default(schema, &mut value);
+        match value == *object.value() {
+            true => Cow::Borrowed(object),
+            false => Cow::Owned(Arc::new(Object::new(value))),
+        }
     }
 
     /// A tree of this version as it is stored.
@@ -166,11 +172,6 @@ impl Served {
             // What was valid in one version is well typed in the other.
             let _ = typed::decode(self.schema(), &self.kind, value, None);
         }
-    }
-
-    /// How its field selectors read stored objects.
-    pub(super) fn lookup(&self) -> Lookup {
-        if *self.stored() == EVENTS { of_event } else { field::at }
     }
 
     /// A field selector of this version's names as one of the stored names.

@@ -318,6 +318,7 @@ impl Server {
     ) -> Handled {
         preconditions(served, request, live, &body)?;
         carry_over(served, request, live, &mut body)?;
+        self.settle_conditions(served, request, live, &mut body);
         let settled = !self.unsettled.contains(&live.resource_version());
         served.complete(&mut body, settled.then(|| live.value()));
         if matches!(origin, Origin::Update) {

@@ -1,5 +1,6 @@
 //! Who writes, as the bookkeeping of fields wants to know it.
 
+use crate::api::certificate;
 use crate::api::conversion::Kept;
 use crate::api::registry::Served;
 use crate::api::server::Server;
@@ -25,7 +26,8 @@ pub(super) fn write_of<'a>(
         manager,
         api_version: served.api_version(),
         subresource: &request.subresource,
-        reset: managed::reset_fields(typed, served.status, &request.subresource),
+        reset: certificate::reset_fields(served, &request.subresource)
+            .unwrap_or_else(|| managed::reset_fields(typed, served.status, &request.subresource)),
         // The entries of scales lose their times on the way to the object.
         views: None,
         now: if request.subresource == "scale" { "" } else { now },

@@ -56,16 +56,22 @@ pub(super) fn plain(text: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
 
 /// An address in a field that takes no other form of it than the canonical one.
 pub(super) fn canonical(text: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let detail = match (loose(text), text.parse::<IpAddr>()) {
+    if let Some(detail) = problem(text) {
+        causes.push(field::invalid(path, &text.into(), &detail));
+    }
+}
+
+/// Why a text is not the canonical form of an address.
+pub(super) fn problem(text: &str) -> Option<String> {
+    Some(match (loose(text), text.parse::<IpAddr>()) {
         (None, _) => NO_ADDRESS.to_owned(),
         (_, Err(_)) => "must not have leading 0s".to_owned(),
         (_, Ok(address)) if is_mapped(address) => MAPPED.to_owned(),
         (_, Ok(address)) if address.to_string() != text => {
             format!("must be in canonical form (\"{address}\")")
         }
-        _ => return,
-    };
-    causes.push(field::invalid(path, &text.into(), &detail));
+        _ => return None,
+    })
 }
 
 /// An address under which another machine can be reached.

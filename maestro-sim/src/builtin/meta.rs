@@ -1,5 +1,6 @@
 //! Names, labels, annotations and finalizers: rules of every kind.
 
+use super::address;
 use super::field::{self, Path};
 use super::text::{self, Problems};
 use crate::api::Cause;
@@ -14,7 +15,7 @@ pub fn metadata(version: Version, resource: &GroupResource, object: &Value) -> V
     let path = root.field("metadata");
     let base = at(object, &["metadata", "generateName"]).and_then(Value::as_str).unwrap_or("");
     if !base.is_empty() {
-        let problems = name_problems(version, resource, &masked(base));
+        let problems = name_problems(version, resource, object, &masked(base));
         field::each(&path.field("generateName"), base, &problems, &mut causes);
     }
     let name = at(object, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
@@ -22,7 +23,7 @@ pub fn metadata(version: Version, resource: &GroupResource, object: &Value) -> V
         let detail = "name or generateName is required";
         causes.push(field::required(&path.field("name"), detail));
     } else {
-        let problems = name_problems(version, resource, name);
+        let problems = name_problems(version, resource, object, name);
         field::each(&path.field("name"), name, &problems, &mut causes);
     }
     if let Some(labels) = at(object, &["metadata", "labels"]).and_then(Value::as_object) {
@@ -194,7 +195,12 @@ pub(super) fn annotations(notes: &Map, path: &Path<'_>, causes: &mut Vec<Cause>)
     }
 }
 
-fn name_problems(version: Version, resource: &GroupResource, name: &str) -> Problems {
+fn name_problems(
+    version: Version,
+    resource: &GroupResource,
+    object: &Value,
+    name: &str,
+) -> Problems {
     match (&*resource.group, &*resource.resource) {
         ("", "services") if !version.has("RelaxedServiceNameValidation") => text::label_1035(name),
         ("", "services" | "namespaces") | ("apps", "statefulsets") => text::label(name),
@@ -203,7 +209,35 @@ fn name_problems(version: Version, resource: &GroupResource, name: &str) -> Prob
         }
         ("policy", "poddisruptionbudgets")
         | ("certificates.k8s.io", "certificatesigningrequests") => Problems::new(),
+        ("networking.k8s.io", "ipaddresses") => {
+            address::problem(name).into_iter().map(Into::into).collect()
+        }
+        ("certificates.k8s.io", "clustertrustbundles") => {
+            let signer = at(object, &["spec", "signerName"]).and_then(Value::as_str).unwrap_or("");
+            trust_bundle(signer, name)
+        }
         _ => text::subdomain(name),
+    }
+}
+
+/// The bundles of a signer are named for it.
+fn trust_bundle(signer: &str, name: &str) -> Problems {
+    if signer.is_empty() {
+        if name.contains(':') {
+            let why = "ClusterTrustBundle without signer name must not have \":\" in its name";
+            return vec![why.into()];
+        }
+        return text::subdomain(name);
+    }
+    let prefix = format!("{}:", signer.replace('/', ":"));
+    match name.strip_prefix(&prefix) {
+        Some(rest) => text::subdomain(rest),
+        None => {
+            let why = format!(
+                "ClusterTrustBundle for signerName {signer} must be named with prefix {prefix}"
+            );
+            vec![why.into()]
+        }
     }
 }
 

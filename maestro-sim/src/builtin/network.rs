@@ -291,3 +291,36 @@ pub(super) fn domain_prefixed(name: &str, path: &Path<'_>, causes: &mut Vec<Caus
         }
     }
 }
+
+/// An address in use: whose it is, once and for all.
+pub(super) fn address(
+    version: Version,
+    object: &Value,
+    old: Option<&Value>,
+    causes: &mut Vec<Cause>,
+) {
+    let root = Path::Root;
+    let spec = root.field("spec");
+    let path = spec.field("parentRef");
+    let parent = |object: &Value| at(object, &["spec", "parentRef"]).cloned();
+    let Some(found) = parent(object).filter(Value::is_object) else {
+        return causes.push(field::required(&path, ""));
+    };
+    let group = text(&found, "group");
+    if !group.is_empty() {
+        field::each(&path.field("group"), group, &form::subdomain(group), causes);
+    }
+    for (name, required) in [("resource", true), ("name", true), ("namespace", false)] {
+        let value = text(&found, name);
+        if !value.is_empty() {
+            field::each(&path.field(name), value, &form::segment(value), causes);
+        } else if required {
+            causes.push(field::required(&path.field(name), ""));
+        }
+    }
+    if old.is_some_and(|old| parent(old).as_ref() != Some(&found)) {
+        // Newer servers show the parent as nothing.
+        let shown = if version.minor() < 36 { &found } else { &Value::Null };
+        causes.push(field::invalid(&path, shown, "field is immutable"));
+    }
+}

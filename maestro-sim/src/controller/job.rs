@@ -36,7 +36,12 @@ pub struct JobController {
     /// Jobs whose pods or status changed: looked at a little later, once for many changes.
     batched: BTreeSet<Key>,
     due: BTreeMap<Key, Duration>,
+    /// Pods that carry the finalizer and may have no Job any more.
+    orphans: BTreeSet<Key>,
 }
+
+/// Who keeps Jobs that name nobody else in `spec.managedBy` (KEP-4368).
+const MANAGER: &str = "kubernetes.io/job-controller";
 
 /// How long changes of pods are collected (`syncJobBatchPeriod`).
 const BATCH: Duration = Duration::from_secs(1);
@@ -58,9 +63,20 @@ impl Controller for JobController {
             let wish = if status_alone { &mut self.batched } else { &mut self.prompt };
             wish.insert(object.key().clone());
             queue.add(object.key().clone());
+            if change.new.is_none() {
+                for pod in view.owned(&PODS, object.uid()) {
+                    self.observe_orphan(&pod, queue);
+                }
+            }
             return;
         }
-        let Some(job) = controlled_by(view, &JOBS, object) else { return };
+        let Some(job) = controlled_by(view, &JOBS, object) else {
+            if change.new.is_some() {
+                self.observe_orphan(object, queue);
+                self.find_parents(object, view, queue);
+            }
+            return;
+        };
         if change.old.is_none() {
             self.expected.created(&job);
         }
@@ -73,6 +89,9 @@ impl Controller for JobController {
     }
 
     fn reconcile(&mut self, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
+        if self.orphans.remove(key) {
+            release(cx, key)?;
+        }
         let Some(job) = cx.view().get(&JOBS, key).cloned() else {
             self.expected.forget(key);
             self.prompt.remove(key);
@@ -80,6 +99,9 @@ impl Controller for JobController {
             self.due.remove(key);
             return Ok(Next::Done);
         };
+        if is_managed_elsewhere(&job) {
+            return Ok(Next::Done);
+        }
         if let Some(wait) = self.held_back(key, cx.now()) {
             return Ok(Next::After(wait));
         }
@@ -103,6 +125,28 @@ impl Controller for JobController {
 }
 
 impl JobController {
+    /// A pod without a Job is let go in a pass of its own.
+    fn observe_orphan(&mut self, pod: &Object, queue: &mut Queue) {
+        if pod.finalizers().any(|f| f == TRACKING) {
+            self.orphans.insert(pod.key().clone());
+            queue.add(pod.key().clone());
+        }
+    }
+
+    /// The Jobs that could adopt a pod.
+    fn find_parents(&mut self, pod: &Object, view: &View, queue: &mut Queue) {
+        if pod.controller().is_some() || pod.is_deleting() {
+            return;
+        }
+        let selecting = view
+            .list(&JOBS, pod.namespace())
+            .filter(|job| Labels::of(job.at(&["spec", "selector"])).matches(pod.labels()));
+        for job in selecting {
+            self.batched.insert(job.key().clone());
+            queue.add(job.key().clone());
+        }
+    }
+
     /// How long a Job waits for more changes of its pods; `None` when it is its turn.
     fn held_back(&mut self, key: &Key, now: Duration) -> Option<Duration> {
         if self.batched.remove(key) {
@@ -125,6 +169,25 @@ impl JobController {
         }
         Ok(())
     }
+}
+
+/// Takes the tracking finalizer off a pod that no unfinished Job owns.
+fn release(cx: &mut dyn Context, key: &Key) -> Result<(), Box<Status>> {
+    let Some(pod) = cx.view().get(&PODS, key).cloned() else { return Ok(()) };
+    if let Some(owner) = pod.controller() {
+        let job = controlled_by(cx.view(), &JOBS, &pod);
+        let job = job.and_then(|job| cx.view().get(&JOBS, &job));
+        let kept = job.is_some_and(|job| is_managed_elsewhere(job) || !status::is_finished(job));
+        if kept || shape::text(owner, &["kind"]) != "Job" {
+            return Ok(());
+        }
+    }
+    untrack(cx, &pod)
+}
+
+/// Whether another controller keeps a Job.
+fn is_managed_elsewhere(job: &Object) -> bool {
+    !matches!(job.text(&["spec", "managedBy"]), "" | MANAGER)
 }
 
 /// Takes the tracking finalizer off a pod.

@@ -1,6 +1,7 @@
 //! The built-in controllers, one line each.
 
 use crate::controller::Controller;
+use crate::controller::attributes_class::AttributesClassController;
 use crate::controller::cron_job::CronJobController;
 use crate::controller::daemon_set::DaemonSetController;
 use crate::controller::deployment::DeploymentController;
@@ -12,6 +13,7 @@ use crate::controller::job::JobController;
 use crate::controller::namespace::NamespaceController;
 use crate::controller::node_lifecycle::NodeLifecycleController;
 use crate::controller::pod_gc::PodGarbageCollector;
+use crate::controller::policy_status::PolicyStatusController;
 use crate::controller::replica_set::ReplicaSetController;
 use crate::controller::resource_quota::ResourceQuotaController;
 use crate::controller::role_aggregation::RoleAggregation;
@@ -23,7 +25,8 @@ pub fn built_in() -> Vec<Box<dyn Controller>> {
     vec![
         Box::new(StatefulSetController),
         Box::new(DeploymentController),
-        Box::new(ReplicaSetController::default()),
+        Box::new(ReplicaSetController::of_replica_sets()),
+        Box::new(ReplicaSetController::of_replication_controllers()),
         Box::new(GarbageCollector::default()),
         Box::new(JobController::default()),
         Box::new(DisruptionController::default()),
@@ -33,9 +36,11 @@ pub fn built_in() -> Vec<Box<dyn Controller>> {
         Box::new(NodeLifecycleController::default()),
         Box::new(PodGarbageCollector::default()),
         Box::new(VolumeController::default()),
+        Box::new(AttributesClassController),
         Box::new(CronJobController),
         Box::new(DaemonSetController::default()),
         Box::new(RoleAggregation),
+        Box::new(PolicyStatusController),
         Box::new(ResourceQuotaController::default()),
     ]
 }

@@ -1,6 +1,9 @@
-//! ReplicaSet: as many equal pods as asked for.
+//! ReplicaSet and ReplicationController: as many equal pods as asked for.
 //!
-//! Source: `pkg/controller/replicaset/replica_set.go`.
+//! The older kind differs in its name, in how it selects and in what its status lacks.
+//!
+//! Sources: `pkg/controller/replicaset/replica_set.go`,
+//! `pkg/controller/replication/conversion.go`.
 
 pub mod rank;
 
@@ -9,7 +12,7 @@ use std::time::Duration;
 
 use crate::api::Status;
 use crate::controller::expect::Expectations;
-use crate::controller::kinds::{PODS, REPLICA_SETS};
+use crate::controller::kinds::{PODS, REPLICA_SETS, REPLICATION_CONTROLLERS};
 use crate::controller::labels::Labels;
 use crate::controller::own::{Claim, controlled_by, controller_ref, controller_uid};
 use crate::controller::{Change, Context, Controller, Next, Queue, View, batch, pods, shape};
@@ -19,23 +22,63 @@ use crate::object::{GroupResource, Key, Object, map_at};
 /// At most this many pods are created or deleted in one pass.
 const BURST: usize = 500;
 
-/// The ReplicaSet controller.
-#[derive(Debug, Default)]
+/// The controller of ReplicaSets, or that of ReplicationControllers.
+#[derive(Debug)]
 pub struct ReplicaSetController {
+    kind: Kind,
     expected: Expectations,
+}
+
+/// Whose replicas a controller keeps.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    ReplicaSet,
+    ReplicationController,
+}
+
+impl Kind {
+    fn resource(self) -> &'static GroupResource {
+        match self {
+            Self::ReplicaSet => &REPLICA_SETS,
+            Self::ReplicationController => &REPLICATION_CONTROLLERS,
+        }
+    }
+
+    fn selector(self, set: &Object) -> Labels {
+        let selector = set.at(&["spec", "selector"]);
+        match self {
+            Self::ReplicaSet => Labels::of(selector),
+            Self::ReplicationController => Labels::of_map(selector),
+        }
+    }
+}
+
+impl ReplicaSetController {
+    /// That of ReplicaSets.
+    pub fn of_replica_sets() -> Self {
+        Self { kind: Kind::ReplicaSet, expected: Expectations::default() }
+    }
+
+    /// That of ReplicationControllers.
+    pub fn of_replication_controllers() -> Self {
+        Self { kind: Kind::ReplicationController, expected: Expectations::default() }
+    }
 }
 
 impl Controller for ReplicaSetController {
     fn name(&self) -> &str {
-        "replicaset-controller"
+        match self.kind {
+            Kind::ReplicaSet => "replicaset-controller",
+            Kind::ReplicationController => "replication-controller",
+        }
     }
 
     fn watches(&self) -> Vec<GroupResource> {
-        vec![REPLICA_SETS.clone(), PODS.clone()]
+        vec![self.kind.resource().clone(), PODS.clone()]
     }
 
     fn observe(&mut self, change: &Change, view: &View, queue: &mut Queue) {
-        if change.resource == REPLICA_SETS {
+        if change.resource == *self.kind.resource() {
             let Some(set) = change.object() else { return };
             if change.new.is_none() {
                 self.expected.forget(set.key());
@@ -47,16 +90,16 @@ impl Controller for ReplicaSetController {
     }
 
     fn reconcile(&mut self, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
-        let Some(set) = cx.view().get(&REPLICA_SETS, key).cloned() else {
+        let Some(set) = cx.view().get(self.kind.resource(), key).cloned() else {
             self.expected.forget(key);
             return Ok(Next::Done);
         };
         let settled = self.expected.satisfied(key, cx.now());
-        let selector = Labels::of(set.at(&["spec", "selector"]));
+        let selector = self.kind.selector(&set);
         if selector.is_empty() {
             return Ok(Next::Done);
         }
-        let claim = Claim { resource: &REPLICA_SETS, owner: &set, selector: &selector };
+        let claim = Claim { resource: self.kind.resource(), owner: &set, selector: &selector };
         let all = claim.run(cx, &PODS, |_| true)?;
         let active: Vec<_> = all.iter().filter(|p| pods::is_active(p)).cloned().collect();
         let outcome = match settled && !set.is_deleting() {
@@ -64,7 +107,8 @@ impl Controller for ReplicaSetController {
             false => Ok(()),
         };
         let terminating = all.iter().filter(|p| p.is_deleting() && !pods::is_terminated(p)).count();
-        write_status(cx, &set, &active, terminating, outcome.as_ref().err().map(|s| &**s))?;
+        let failed = outcome.as_ref().err().map(|s| &**s);
+        write_status(cx, self.kind, &set, &active, terminating, failed)?;
         outcome?;
         let min_ready = shape::min_ready(&set);
         let waits = active.iter().filter_map(|p| pods::until_available(cx, p, min_ready));
@@ -75,7 +119,7 @@ impl Controller for ReplicaSetController {
 
 impl ReplicaSetController {
     fn observe_pod(&mut self, change: &Change, view: &View, queue: &mut Queue) {
-        let owner = |pod: &Arc<Object>| controlled_by(view, &REPLICA_SETS, pod);
+        let owner = |pod: &Arc<Object>| controlled_by(view, self.kind.resource(), pod);
         let before = change.old.as_ref().and_then(owner);
         let after = change.new.as_ref().and_then(owner);
         let Some(pod) = change.object() else { return };
@@ -90,9 +134,9 @@ impl ReplicaSetController {
             self.expected.deleted(set, pod.key());
         }
         if after.is_none() && pod.controller().is_none() && change.new.is_some() {
-            let sets = view.list(&REPLICA_SETS, pod.namespace());
+            let sets = view.list(self.kind.resource(), pod.namespace());
             let selecting = sets
-                .filter(|set| Labels::of(set.at(&["spec", "selector"])).matches(pod.labels()))
+                .filter(|set| self.kind.selector(set).matches(pod.labels()))
                 .map(|set| set.key().clone());
             queue.extend(selecting);
         }
@@ -124,7 +168,7 @@ impl ReplicaSetController {
         self.expected.creates(set.key(), count, cx.now());
         let empty = Value::Null;
         let template = set.at(&["spec", "template"]).unwrap_or(&empty);
-        let owner = controller_ref(&REPLICA_SETS, set);
+        let owner = controller_ref(self.kind.resource(), set);
         let mut body = shape::pod_from_template(template, set.namespace(), owner);
         let prefix = format!("{}-", set.name());
         map_at(&mut body, &["metadata"]).insert("generateName", prefix.into());
@@ -148,7 +192,7 @@ impl ReplicaSetController {
         active: &[Arc<Object>],
         count: usize,
     ) -> Result<(), Box<Status>> {
-        let related = related(cx, set);
+        let related = related(cx, self.kind, set);
         let victims = rank::victims(cx, active, &related, count);
         let keys = victims.iter().map(|p| p.key().clone());
         self.expected.deletes(set.key(), keys, cx.now());
@@ -173,13 +217,13 @@ impl ReplicaSetController {
     }
 }
 
-/// The pods of all ReplicaSets that share this one's controller.
-fn related(cx: &dyn Context, set: &Object) -> Vec<Arc<Object>> {
+/// The pods of all sets that share this one's controller.
+fn related(cx: &dyn Context, kind: Kind, set: &Object) -> Vec<Arc<Object>> {
     let owner = controller_uid(set);
     if owner.is_empty() {
         return cx.view().owned(&PODS, set.uid());
     }
-    let siblings = cx.view().owned(&REPLICA_SETS, owner);
+    let siblings = cx.view().owned(kind.resource(), owner);
     siblings.iter().flat_map(|s| cx.view().owned(&PODS, s.uid())).collect()
 }
 
@@ -208,6 +252,7 @@ pub fn is_terminating_namespace(status: &Status) -> bool {
 
 fn write_status(
     cx: &mut dyn Context,
+    kind: Kind,
     set: &Object,
     active: &[Arc<Object>],
     terminating: usize,
@@ -242,9 +287,11 @@ fn write_status(
     for (field, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         status[field] = count.into();
     }
-    status["terminatingReplicas"] = terminating.into();
+    if let Kind::ReplicaSet = kind {
+        status["terminatingReplicas"] = terminating.into();
+    }
     if !conditions.is_empty() {
         status["conditions"] = conditions.into();
     }
-    shape::write_status(cx, &REPLICA_SETS, set, status).transpose().map(drop::<Option<Arc<_>>>)
+    shape::write_status(cx, kind.resource(), set, status).transpose().map(drop::<Option<Arc<_>>>)
 }

@@ -68,6 +68,9 @@ fn date(object: &mut Value, own: usize, now: &str) {
     let Some(Value::Array(entries)) = list else { return };
     let Some(Value::Object(entry)) = entries.get_mut(own) else { return };
     match entry.get_mut("time") {
+        // What a Scale brings has no date.
+        None if now.is_empty() => return,
+        Some(_) if now.is_empty() => drop(entry.remove("time")),
         Some(Value::String(time)) if time == now => return,
         Some(time) => *time = now.into(),
         None => {

@@ -272,7 +272,7 @@ proptest! {
 #[test]
 fn custom_kinds_are_not_in_protobuf() {
     use crate::api::registry::Registry;
-    use crate::api::{Form, Verb};
+    use crate::api::{Form, Meta, Verb};
     use crate::object::{GroupResource, Object};
 
     let mut registry = Registry::default();
@@ -297,6 +297,6 @@ fn custom_kinds_are_not_in_protobuf() {
         super::request::check_accept(&headers, form, Verb::Get, || Some(served.clone())).is_ok()
     };
     assert!(!accepts(super::MEDIA_TYPE, Form::Whole));
-    assert!(accepts(super::MEDIA_TYPE, Form::Metadata));
+    assert!(accepts(super::MEDIA_TYPE, Form::Metadata(Meta::V1)));
     assert!(accepts("application/vnd.kubernetes.protobuf,application/json", Form::Whole));
 }

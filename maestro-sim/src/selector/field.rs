@@ -69,17 +69,6 @@ impl FieldSelector {
         self.requirements.is_empty()
     }
 
-    /// Refuses fields that the kind does not index.
-    ///
-    /// # Errors
-    /// `field label not supported: …`, naming the first such field; a real server answers 400.
-    pub fn require_supported(&self, supported: impl Fn(&str) -> bool) -> Result<(), SelectorError> {
-        match self.requirements.iter().find(|r| !supported(&r.field)) {
-            Some(r) => Err(SelectorError::new(format!("field label not supported: {}", r.field))),
-            None => Ok(()),
-        }
-    }
-
     /// The first field that is not supported.
     pub fn unsupported(&self, supported: impl Fn(&str) -> bool) -> Option<&str> {
         let mut fields = self.requirements.iter().map(|r| r.field.as_str());
@@ -224,8 +213,7 @@ mod tests {
         check("name", "{}", Err("invalid selector: 'name'; can't understand 'name'"));
         check(r"a=\x", "{}", Err(r"invalid field selector: invalid escape sequence: \x"));
         let selector = FieldSelector::parse("spec.x=1").unwrap();
-        let error = selector.require_supported(|f| f == "metadata.name").unwrap_err();
-        assert_eq!(error.message, "field label not supported: spec.x");
+        assert_eq!(selector.unsupported(|f| f == "metadata.name"), Some("spec.x"));
         assert_eq!(selector.exact("spec.x"), Some("1"));
         assert_eq!(FieldSelector::parse(r"b=\,,a!=1").unwrap().to_string(), r"a!=1,b=\,");
     }

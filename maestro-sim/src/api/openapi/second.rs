@@ -71,6 +71,7 @@ pub(super) fn document(server: &Server) -> Value {
     types.close();
     for (name, schema) in &mut types.found {
         if custom.contains(name) {
+            open_root(schema);
             structural(schema);
         }
         plainer(schema);
@@ -105,17 +106,34 @@ fn inside(schema: &mut Map, change: fn(&mut Value)) {
     }
 }
 
+/// An object that may hold anything is described as nothing else: what a description names, its
+/// readers would take for everything.
+fn open_root(schema: &mut Value) {
+    let Value::Object(fields) = schema else { return };
+    if fields.get(PRESERVE) == Some(&Value::Bool(true)) {
+        fields.retain(|name, _| name == "type" || name == "x-kubernetes-group-version-kind");
+    }
+}
+
 /// What a definition says and v2 cannot.
 fn structural(schema: &mut Value) {
     let Value::Object(fields) = schema else { return };
     let is = |fields: &Map, name: &str| fields.get(name) == Some(&Value::Bool(true));
+    let kind = fields.get("type").and_then(Value::as_str).unwrap_or("");
     let gone: &[&str] = match (is(fields, "nullable"), is(fields, PRESERVE)) {
         (true, _) => &["nullable", "type", "items", "properties", "additionalProperties"],
+        // The readers of v2 take objects and lists for known where they have a type.
+        (_, true) if matches!(kind, "object" | "array") => &["type", "items", "properties"],
         (_, true) => &["items", "properties"],
+        (_, false) if kind == "array" && !fields.contains_key("items") => &["type"],
         _ => &["nullable"],
     };
+    let embedded = is(fields, "x-kubernetes-embedded-resource") && is(fields, PRESERVE);
     for name in gone.iter().chain(&["anyOf", "oneOf", "not"]) {
         fields.remove(name);
+    }
+    if embedded {
+        fields.remove("required");
     }
     inside(fields, structural);
 }

@@ -9,6 +9,7 @@ use crate::api::server::Server;
 use crate::facts::facts;
 use crate::facts::words::words;
 use crate::json::{Value, json};
+use crate::object::map_at;
 
 pub(super) const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
@@ -45,6 +46,7 @@ impl Types {
         if !schema["properties"].is_object() {
             schema["properties"] = json!({});
         }
+        self.embedded(&mut schema);
         type_meta(&mut schema);
         schema["properties"]["metadata"] =
             self.described(OBJECT_META, "Standard object's metadata. More info: {}#metadata");
@@ -74,6 +76,41 @@ impl Types {
         type_meta(&mut list);
         self.found.insert(list_name(&name), list);
         name
+    }
+
+    /// Objects inside an object (`x-kubernetes-embedded-resource`) have what every object has.
+    fn embedded(&mut self, schema: &mut Value) {
+        let Value::Object(fields) = schema else { return };
+        if let Some(Value::Object(properties)) = fields.get_mut("properties") {
+            properties.values_mut().for_each(|field| self.embedded(field));
+        }
+        for inner in ["items", "additionalProperties"] {
+            if let Some(inner) = fields.get_mut(inner) {
+                self.embedded(inner);
+            }
+        }
+        if fields.get("x-kubernetes-embedded-resource") != Some(&Value::Bool(true)) {
+            return;
+        }
+        let told = |what: &str, anchor: &str| {
+            json!({"type": "string",
+                   "description": format!("{what}. More info: {CONVENTIONS}#{anchor}")})
+        };
+        let properties = map_at(schema, &["properties"]);
+        let version = "apiVersion defines the versioned schema of this representation of an object";
+        properties.insert("apiVersion", told(version, "resources"));
+        let kind = "kind is a string value representing the type of this object. In CamelCase";
+        properties.insert("kind", told(kind, "types-kinds"));
+        let meta =
+            self.described(OBJECT_META, "Standard object's metadata. More info: {}#metadata");
+        properties.insert("metadata", meta);
+        let required = map_at(schema, &[]).entry("required").or_insert_with(|| json!([]));
+        let Some(required) = required.as_array_mut() else { return };
+        for name in ["kind", "apiVersion"] {
+            if required.iter().all(|known| known != name) {
+                required.push(name.into());
+            }
+        }
     }
 
     /// A reference with a description, in which `{}` stands for the page of conventions.

@@ -110,6 +110,7 @@ fn version(
         subresources,
         type_name: None,
         storage: Storage::Named(stored.clone(), Arc::clone(stored_schema)),
+        revised: false,
         schema: OnceLock::from(schema),
         converter: None,
         kind,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::{Generation, ScalePaths, Served, api_version, verbs};
+use super::{Generation, ScalePaths, Served, api_version, selectable, verbs};
 use crate::api::version::Storage;
 use crate::facts::Version;
 use crate::json::{Array, Value};
@@ -42,11 +42,12 @@ pub(super) fn built_in(id: GroupResource, entry: &Value, release: Version) -> Se
         discovery,
         api_version: api_version(&id.group, &text("version")),
         columns: Array::new(),
-        selectable: selectable(&id).iter().map(|s| (*s).to_owned()).collect(),
+        selectable: selectable::names(&id).iter().map(|s| (*s).to_owned()).collect(),
         verbs: verbs(entry.get("verbs")),
         subresources,
         type_name: Some(text("type")),
         converter: None,
+        revised: false,
         storage: Storage::built_in(&id, &text("version")),
         schema: OnceLock::new(),
         kind,
@@ -105,59 +106,4 @@ fn creates_on_update(id: &GroupResource) -> bool {
             | ("", "endpoints" | "limitranges" | "services")
             | ("node.k8s.io", "runtimeclasses")
     )
-}
-
-fn selectable(id: &GroupResource) -> &'static [&'static str] {
-    match (&*id.group, &*id.resource) {
-        ("", "pods") => &[
-            "spec.nodeName",
-            "spec.restartPolicy",
-            "spec.schedulerName",
-            "spec.serviceAccountName",
-            "spec.hostNetwork",
-            "status.phase",
-            "status.podIP",
-            "status.podIPs",
-            "status.nominatedNodeName",
-        ],
-        ("", "events") => &[
-            "involvedObject.kind",
-            "involvedObject.namespace",
-            "involvedObject.name",
-            "involvedObject.uid",
-            "involvedObject.apiVersion",
-            "involvedObject.resourceVersion",
-            "involvedObject.fieldPath",
-            "reason",
-            "reportingComponent",
-            "source",
-            "type",
-        ],
-        ("resource.k8s.io", "resourceslices") => {
-            &["spec.nodeName", "spec.driver", "spec.pool.name"]
-        }
-        ("certificates.k8s.io", "podcertificaterequests") => {
-            &["spec.signerName", "spec.podName", "spec.nodeName"]
-        }
-        ("events.k8s.io", _) => &[
-            "regarding.kind",
-            "regarding.namespace",
-            "regarding.name",
-            "regarding.uid",
-            "regarding.apiVersion",
-            "regarding.resourceVersion",
-            "regarding.fieldPath",
-            "reason",
-            "reportingController",
-            "type",
-        ],
-        ("", "nodes") => &["spec.unschedulable"],
-        ("", "namespaces") => &["status.phase"],
-        ("", "secrets") => &["type"],
-        ("", "services") => &["spec.clusterIP", "spec.type"],
-        ("apps", "replicasets") | ("", "replicationcontrollers") => &["status.replicas"],
-        ("batch", "jobs") => &["status.successful"],
-        ("certificates.k8s.io", _) => &["spec.signerName"],
-        _ => &[],
-    }
 }

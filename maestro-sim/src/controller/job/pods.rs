@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::api::Status;
 use crate::controller::job::{TRACKING, is_indexed};
 use crate::controller::kinds::{JOBS, PODS};
+use crate::controller::replica_set::is_terminating_namespace;
 use crate::controller::{Context, own, pods, shape};
 use crate::json::{Value, json};
 use crate::object::{Object, map_at};
@@ -49,8 +50,10 @@ pub fn create(cx: &mut dyn Context, job: &Object, at: Option<i64>) -> Result<(),
             Ok(())
         }
         Err(status) => {
-            let message = format!("Error creating: {}", status.message);
-            cx.event(job, "Warning", "FailedCreate", &message);
+            if !is_terminating_namespace(&status) {
+                let message = format!("Error creating: {}", status.message);
+                cx.event(job, "Warning", "FailedCreate", &message);
+            }
             Err(status)
         }
     }

@@ -1,5 +1,8 @@
-//! `spec.podFailurePolicy` (KEP-3329).
+//! `spec.podFailurePolicy` (KEP-3329) and `spec.successPolicy` (KEP-3998).
 
+use std::collections::BTreeSet;
+
+use crate::controller::job::indexes;
 use crate::controller::shape;
 use crate::json::Value;
 use crate::object::Object;
@@ -62,4 +65,24 @@ fn exit_code<'a>(rule: &Value, pod: &'a Object) -> Option<(&'a str, i64)> {
         let holds = (shape::text(rule, &["operator"]) == "In") == listed && code != 0;
         holds.then(|| (shape::text(c, &["name"]), code))
     })
+}
+
+/// What is said of an Indexed Job that has succeeded by the first rule that its indexes satisfy.
+pub fn success(job: &Object, done: &BTreeSet<i64>) -> Option<String> {
+    let completions = job.int(&["spec", "completions"]).unwrap_or(0);
+    let met = |rule: &Value| {
+        let count = rule.get("succeededCount").and_then(Value::as_u64);
+        let enough = |of: usize| count.is_some_and(|count| of as u64 >= count);
+        match rule.get("succeededIndexes").and_then(Value::as_str) {
+            Some(wanted) => {
+                let wanted = indexes::parse(wanted, completions);
+                let found = wanted.intersection(done).count();
+                found > 0 && (found == wanted.len() || enough(found))
+            }
+            None => enough(done.len()),
+        }
+    };
+    let rules = job.items(&["spec", "successPolicy", "rules"]);
+    let index = (!done.is_empty()).then(|| rules.iter().position(met))??;
+    Some(format!("Matched rules at index {index}"))
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::api::Status;
 use crate::controller::expect::Expectations;
-use crate::controller::job::policy::{Verdict, judge};
+use crate::controller::job::policy::{self, Verdict, judge};
 use crate::controller::job::{self, TRACKING, indexes, is_indexed, is_suspended, untrack};
+use crate::controller::replica_set::is_terminating_namespace;
 use crate::controller::{Context, Next, batch, pods, shape};
 use crate::json::{Array, Map, Value};
 use crate::object::Object;
@@ -84,7 +85,9 @@ impl Pass {
         }
         self.count();
         self.decide(cx);
+        self.let_go();
         let mut wait = None;
+        let mut refused = None;
         if self.is_ending() {
             job::pods::delete(cx, &self.job, &self.all)?;
         } else if is_suspended(&self.job) {
@@ -92,7 +95,11 @@ impl Pass {
         } else {
             self.resume(cx);
             if self.settled && !self.job.is_deleting() {
-                wait = self.manage(cx, expected)?;
+                match self.manage(cx, expected) {
+                    Ok(seconds) => wait = seconds,
+                    // What ended is counted all the same.
+                    Err(status) => refused = Some(status),
+                }
             }
         }
         self.finish(cx)?;
@@ -105,6 +112,9 @@ impl Pass {
         }
         let status = self.rendered(&self.conditions);
         self.write(cx, status)?;
+        if let Some(status) = refused {
+            return Err(status);
+        }
         let wait = [wait, self.until_deadline(cx)].into_iter().flatten().min();
         Ok(wait.map_or(Next::Done, |s| Next::After(Duration::from_secs(s.max(1).unsigned_abs()))))
     }
@@ -219,6 +229,10 @@ impl Pass {
             self.failing = fail("MaxFailedIndexesExceeded", message);
         } else if lost > 0 && completions.is_some_and(|c| self.number("succeeded") + lost >= c) {
             self.failing = fail("FailedIndexes", "Job has failed indexes");
+        } else if is_indexed(&self.job)
+            && let Some(message) = policy::success(&self.job, &self.done)
+        {
+            self.set("SuccessCriteriaMet", "SuccessPolicy", &message);
         }
     }
 
@@ -307,7 +321,8 @@ impl Pass {
         let (made, failed) =
             batch::slow_start(slots.len(), |i| job::pods::create(cx, job, slots[i]));
         (made..slots.len()).for_each(|_| expected.created(job.key()));
-        failed.map_or(Ok(None), Err)
+        // In a namespace that is going, more tries would only fail too.
+        failed.filter(|status| !is_terminating_namespace(status)).map_or(Ok(None), Err)
     }
 
     /// Seconds until the next pod may start: 10 s doubling for each failure since the last
@@ -346,15 +361,19 @@ impl Pass {
             }
             return Ok(());
         }
-        if !self.is_complete() || is_suspended(&job) {
+        let met = shape::find(&self.conditions, "SuccessCriteriaMet")
+            .map(|met| ["reason", "message"].map(|field| shape::text(met, &[field]).to_owned()));
+        if met.is_none() && (!self.is_complete() || is_suspended(&job)) {
             return Ok(());
         }
-        let (reason, message) = ("CompletionsReached", "Reached expected number of succeeded pods");
-        self.set("SuccessCriteriaMet", reason, message);
+        let [reason, message] = met.unwrap_or_else(|| {
+            ["CompletionsReached", "Reached expected number of succeeded pods"].map(str::to_owned)
+        });
+        self.set("SuccessCriteriaMet", &reason, &message);
         if running {
             return job::pods::delete(cx, &job, &self.all);
         }
-        self.set("Complete", reason, message);
+        self.set("Complete", &reason, &message);
         self.status.insert("completionTime", self.now.as_str().into());
         cx.event(&job, "Normal", "Completed", "Job completed");
         Ok(())

@@ -25,6 +25,8 @@ pub(crate) enum Type<'s> {
     Object(&'s Value, bool),
     /// The metadata of a resource, of which expressions see two fields.
     Metadata,
+    /// An object that has just these fields.
+    Fields(Vec<(String, Type<'s>)>),
 }
 
 use Type::{Dyn, Simple};
@@ -63,7 +65,7 @@ impl<'s> Type<'s> {
             Simple(name) => Some((*name).to_owned()),
             Self::List(items) => Some(format!("list({})", items.name()?)),
             Self::Map(values) => Some(format!("map(string, {})", values.name()?)),
-            Dyn | Self::Object(..) | Self::Metadata => None,
+            Dyn | Self::Object(..) | Self::Metadata | Self::Fields(_) => None,
         }
     }
 
@@ -75,6 +77,9 @@ impl<'s> Type<'s> {
     fn field(&self, name: &str) -> Option<Self> {
         match self {
             Self::Map(values) => Some(values.as_ref().clone()),
+            Self::Fields(fields) => {
+                fields.iter().find(|(own, _)| own == name).map(|(_, kind)| kind.clone())
+            }
             Self::Metadata => matches!(name, "name" | "generateName").then_some(Simple("string")),
             Self::Object(schema, root) => {
                 let properties = schema.get("properties").and_then(Value::as_object);

@@ -4,6 +4,7 @@
 //! Source: `trackJobStatusAndRemoveFinalizers` in `pkg/controller/job/job_controller.go`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{COUNTERS, Pass};
 use crate::api::Status;
@@ -11,9 +12,21 @@ use crate::controller::job::{TRACKING, indexes, is_indexed};
 use crate::controller::kinds::JOBS;
 use crate::controller::{Context, pods, shape};
 use crate::json::{Map, Value, json};
-use crate::object::map_at;
+use crate::object::{Object, map_at};
 
 impl Pass {
+    /// Pods that still run when the Job has succeeded are stopped, and never count.
+    pub(super) fn let_go(&mut self) {
+        if shape::find(&self.conditions, "SuccessCriteriaMet").is_none() {
+            return;
+        }
+        let is_kept = |pod: &&Arc<Object>| {
+            pods::is_active(pod) && pod.finalizers().any(|finalizer| finalizer == TRACKING)
+        };
+        let running: Vec<_> = self.all.iter().filter(is_kept).cloned().collect();
+        self.counted.extend(running);
+    }
+
     /// Pods that a former pass noted and untracked, and did not come to count.
     pub(super) fn settle_uncounted(&mut self) {
         for field in COUNTERS {
