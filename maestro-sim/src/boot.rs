@@ -141,7 +141,7 @@ pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     bootstrap(world);
     let manager = world.links.add(MANAGER);
     world.server.expect_roles(world.seed(), true);
-    for controller in list::built_in() {
+    for controller in list::built_in(&world.server.authority) {
         world.add_part(MANAGER, controller, manager);
     }
     let scheduler = world.links.add("kube-scheduler");

@@ -159,6 +159,7 @@ impl Server {
         let secret = Secret::new(tls.admin_key_pem().as_bytes());
         let link = cluster.with(|world| {
             world.server.tokens = secret;
+            world.server.authority = tls.authority_pem().to_owned();
             world.server.webhooks.outside = true;
             for Route { namespace, name, port, to } in &options.services {
                 world.server.webhooks.route(namespace, name, *port, to);

@@ -64,6 +64,7 @@ fn read(
     body: &Bytes,
     segments: &[&str],
 ) -> Result<Routed, Box<Status>> {
+    query::check_timeout(parts.uri.query().unwrap_or(""))?;
     if let Some(value) = discovery::answer(registry, segments, parts) {
         return Ok(Routed::Answer(value));
     }

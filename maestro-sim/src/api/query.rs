@@ -49,6 +49,58 @@ pub(super) fn options(method: &Method, query: &str) -> Result<(Options, bool), B
     Ok((options, watch))
 }
 
+/// What is wrong with the time that a client gives a request, before anything else is looked at.
+/// Nobody's is read who watches, which is meant to last.
+///
+/// Source: `k8s.io/apiserver/pkg/endpoints/filters/request_deadline.go`.
+pub(super) fn check_timeout(query: &str) -> Result<(), Box<Status>> {
+    if !query.contains("timeout=") || value(query, "watch").is_some_and(|watch| is_on(&watch)) {
+        return Ok(());
+    }
+    let timeout = value(query, "timeout").filter(|timeout| !timeout.is_empty());
+    timeout.map_or(Ok(()), |timeout| check_duration(&timeout)).map_err(|why| {
+        let message = format!("invalid timeout specified in the request URL - {why}");
+        Box::new(Status::bad_request(message))
+    })
+}
+
+/// Whether a text is a duration, in the words of Go's `time.ParseDuration`.
+fn check_duration(text: &str) -> Result<(), String> {
+    let wrong = || format!("time: invalid duration {text:?}");
+    let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if rest == "0" {
+        return Ok(());
+    }
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    let mut nanoseconds = 0.0;
+    while !rest.is_empty() {
+        let number = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        let whole = &rest[..rest.len() - number.len()];
+        let after = number.strip_prefix('.').unwrap_or(number);
+        let unit = after.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        if whole.is_empty() && (after.len() == number.len() || unit.len() == after.len()) {
+            return Err(wrong());
+        }
+        let end = unit.find(|letter: char| letter == '.' || letter.is_ascii_digit());
+        let (unit, left) = unit.split_at(end.unwrap_or(unit.len()));
+        let size = match unit {
+            "" => return Err(format!("time: missing unit in duration {text:?}")),
+            "ns" => 1.0,
+            "us" | "µs" | "μs" => 1e3,
+            "ms" => 1e6,
+            "s" => 1e9,
+            "m" => 6e10,
+            "h" => 3.6e12,
+            other => return Err(format!("time: unknown unit {other:?} in duration {text:?}")),
+        };
+        nanoseconds += whole.parse::<f64>().unwrap_or(0.0) * size;
+        rest = left;
+    }
+    if nanoseconds > i64::MAX as f64 { Err(wrong()) } else { Ok(()) }
+}
+
 /// The first value of one option.
 pub(super) fn value(query: &str, wanted: &str) -> Option<String> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));

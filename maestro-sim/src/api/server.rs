@@ -93,6 +93,9 @@ pub struct Server {
     pub(super) review_uids: Stream,
     /// What the tokens of service accounts are signed with.
     pub tokens: Secret,
+    /// The certificate (PEM) by which clients know the server, which each namespace is told; none
+    /// where nothing is served over TLS.
+    pub authority: String,
 }
 
 impl Server {
@@ -114,6 +117,7 @@ impl Server {
             converted: Converted::default(),
             review_uids: Stream::new(seed, "reviews"),
             tokens: Secret::new(&seed.to_le_bytes()),
+            authority: String::new(),
         }
     }
 

@@ -20,8 +20,9 @@ use crate::controller::role_aggregation::RoleAggregation;
 use crate::controller::stateful_set::StatefulSetController;
 use crate::controller::volume::VolumeController;
 
-/// Every controller of a cluster's controller manager, fresh.
-pub fn built_in() -> Vec<Box<dyn Controller>> {
+/// Every controller of a cluster's controller manager, fresh; `authority` is the certificate (PEM)
+/// of the server's authority, which namespaces are told.
+pub fn built_in(authority: &str) -> Vec<Box<dyn Controller>> {
     vec![
         Box::new(StatefulSetController),
         Box::new(DeploymentController),
@@ -32,7 +33,7 @@ pub fn built_in() -> Vec<Box<dyn Controller>> {
         Box::new(DisruptionController::default()),
         Box::new(EndpointSliceController::default()),
         Box::new(EndpointsController::default()),
-        Box::new(NamespaceController::default()),
+        Box::new(NamespaceController::new(authority)),
         Box::new(NodeLifecycleController::default()),
         Box::new(PodGarbageCollector::default()),
         Box::new(VolumeController::default()),

@@ -33,9 +33,15 @@ const FINALIZER_SECS: i64 = 15;
 #[derive(Debug, Default)]
 pub struct NamespaceController {
     custom: Vec<GroupResource>,
+    authority: String,
 }
 
 impl NamespaceController {
+    /// One that publishes a certificate (PEM) as the root CA.
+    pub fn new(authority: &str) -> Self {
+        Self { authority: authority.to_owned(), ..Self::default() }
+    }
+
     /// Also empties this namespaced collection when a namespace is deleted.
     pub fn watch(&mut self, resource: GroupResource) {
         if !self.custom.contains(&resource) {
@@ -97,19 +103,23 @@ impl Controller for NamespaceController {
         let Some(namespace) = cx.view().get(&NAMESPACES, key).cloned() else {
             return Ok(Next::Done);
         };
-        if namespace.is_deleting() { self.empty(cx, &namespace) } else { furnish(cx, &namespace) }
+        if namespace.is_deleting() {
+            self.empty(cx, &namespace)
+        } else {
+            furnish(cx, &namespace, &self.authority)
+        }
     }
 }
 
 /// Makes what each namespace has from the start.
-fn furnish(cx: &mut dyn Context, namespace: &Object) -> Result<Next, Box<Status>> {
+fn furnish(cx: &mut dyn Context, namespace: &Object, authority: &str) -> Result<Next, Box<Status>> {
     let given = [
         (&SERVICE_ACCOUNTS, "default", json!({"apiVersion": "v1", "kind": "ServiceAccount"})),
         (
             &CONFIG_MAPS,
             ROOT_CA,
             json!({
-                "apiVersion": "v1", "kind": "ConfigMap", "data": {"ca.crt": ""},
+                "apiVersion": "v1", "kind": "ConfigMap", "data": {"ca.crt": authority},
                 "metadata": {"annotations": {"kubernetes.io/description": DESCRIPTION}},
             }),
         ),

@@ -44,7 +44,7 @@ pub struct World {
 impl World {
     /// A world with all built-in controllers.
     pub fn new() -> Self {
-        Self::with(list::built_in())
+        Self::with(list::built_in(""))
     }
 
     /// A world with these controllers only.

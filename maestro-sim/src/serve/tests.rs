@@ -13,6 +13,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use super::*;
+use crate::json::json;
 
 /// A served cluster of one node.
 pub(super) struct Served {
@@ -131,6 +132,23 @@ async fn those_who_are_known_are_answered() {
     let answer = served.ask(true, post, &[b' '; 2000]).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(answer.contains("Request entity too large: limit is 1000"), "{answer}");
+}
+
+#[tokio::test]
+async fn namespaces_are_told_by_what_the_server_is_known() {
+    let served = start(Limits::default()).await;
+    let mut stream = served.connect(true).await;
+    let path = "/api/v1/namespaces/default/configmaps?watch=true";
+    let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.expect("it reads");
+    let mut answer = String::new();
+    while !answer.contains("kube-root-ca.crt") {
+        let mut some = [0; 4096];
+        let count = stream.read(&mut some).await.expect("it goes on");
+        answer.push_str(&String::from_utf8_lossy(&some[..count]));
+    }
+    let told = json!({"ca.crt": served.authority}).to_string();
+    assert!(answer.contains(&told), "{told} {answer}");
 }
 
 #[tokio::test]
