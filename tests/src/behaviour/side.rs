@@ -160,10 +160,12 @@ async fn group(made: &Made, cases: &[&Case]) -> Result<All, String> {
 /// # Errors
 /// When one ends with a panic.
 pub fn simulated(cases: &[Case]) -> Result<All, String> {
-    cases.iter().map(simulate).collect()
+    let known = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+    let authority = known.map_err(|e| e.to_string())?.cert.pem();
+    cases.iter().map(|case| simulate(case, &authority)).collect()
 }
 
-fn simulate(case: &Case) -> Result<(String, Told), String> {
+fn simulate(case: &Case, authority: &str) -> Result<(String, Told), String> {
     let options = sim::Options { seed: 1, trace: TraceLevel::Digest };
     let workloads = case.rules()?;
     sim::run(&options, |cluster| async move {
@@ -171,6 +173,7 @@ fn simulate(case: &Case) -> Result<(String, Told), String> {
         let spec = ClusterSpec { nodes: NODES, workloads };
         cluster.with(|world| {
             world.observe(Box::new(log.clone()));
+            world.server.authority = authority.to_owned();
             boot::cluster(world, &spec);
         });
         // As on the real side, everything stands before the case begins.
