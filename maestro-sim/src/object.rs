@@ -350,6 +350,18 @@ pub fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
     (!found.is_null()).then_some(found)
 }
 
+/// The text at a path inside a tree, empty when absent.
+#[inline]
+pub fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
+    at(value, path).and_then(Value::as_str).unwrap_or("")
+}
+
+/// The elements of the array at a path inside a tree, none when absent.
+#[inline]
+pub fn items<'a>(value: &'a Value, path: &[&str]) -> &'a [Value] {
+    at(value, path).and_then(Value::as_array).map_or(&[], Array::as_slice)
+}
+
 /// The map at a path inside a tree, created (with every map on the way) where absent.
 ///
 /// A non-map found on the way is replaced: callers hold trees that were validated before.

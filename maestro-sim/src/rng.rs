@@ -4,6 +4,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use ahash::RandomState;
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng as _, SeedableRng};
 
@@ -62,6 +63,11 @@ impl Stream {
         let pick = |n: u64| usize::try_from(n).ok().and_then(|i| LETTERS.get(i)).copied();
         (0..length).filter_map(|_| pick(self.below(27)).map(char::from)).collect()
     }
+}
+
+/// Hashes for tables that are asked and never walked, the same in every process.
+pub(crate) const fn hasher() -> RandomState {
+    RandomState::with_seeds(1, 2, 3, 4)
 }
 
 /// FNV-1a, 64 bits: stable across platforms and releases.

@@ -146,6 +146,19 @@ impl Place<'_> {
     }
 }
 
+/// What Go calls the type of a decoded value.
+pub(crate) fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Number(n) if n.as_i64().is_some() => "int64",
+        Value::Number(_) => "float64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
+}
+
 /// A JSON value's type as Go calls it.
 pub fn json_type(value: &Value) -> &'static str {
     match value {

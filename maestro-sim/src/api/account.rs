@@ -10,7 +10,7 @@ use crate::api::server::Server;
 use crate::builtin::MIRROR;
 use crate::builtin::text as form;
 use crate::json::{Value, json};
-use crate::object::{GroupResource, Object, at, map_at};
+use crate::object::{GroupResource, Object, at, map_at, text};
 
 const ACCOUNTS: GroupResource = GroupResource::new("", "serviceaccounts");
 const PODS: GroupResource = GroupResource::new("", "pods");
@@ -94,10 +94,6 @@ impl Server {
             spec.remove("volumes");
         }
     }
-}
-
-fn text<'a>(body: &'a Value, path: &[&str]) -> &'a str {
-    at(body, path).and_then(Value::as_str).unwrap_or("")
 }
 
 /// A pod without pull secrets takes its account's.

@@ -14,6 +14,7 @@ use crate::api::version::Storage;
 use crate::facts::{Version, facts};
 use crate::json::{Array, Value};
 use crate::object::{GroupResource, Object};
+use crate::rng::hasher;
 use crate::schema::Schema;
 
 /// What makes `metadata.generation` grow.
@@ -219,8 +220,7 @@ fn names(version: Version) -> &'static Names {
     static NAMES: [OnceLock<Names>; Version::ALL.len()] =
         [const { OnceLock::new() }; Version::ALL.len()];
     NAMES[version as usize].get_or_init(|| {
-        let hasher = ahash::RandomState::with_seeds(1, 2, 3, 4);
-        let mut names = Names::with_hasher(hasher);
+        let mut names = Names::with_hasher(hasher());
         names.extend(built_in(version).keys().map(|id| ((&*id.group, &*id.resource), id)));
         names
     })

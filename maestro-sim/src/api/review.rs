@@ -14,7 +14,7 @@ use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Cause, Request, Status};
 use crate::json::{Value, json};
-use crate::object::{GroupResource, at, map_at};
+use crate::object::{GroupResource, at, map_at, text};
 
 /// Answers whose a bearer token is.
 pub type OfToken = dyn Fn(&str) -> Option<Arc<Identity>> + Send + Sync;
@@ -164,10 +164,6 @@ fn asked(body: &Value) -> Attributes {
         path: None,
         fields: exact_fields(body),
     }
-}
-
-fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
-    at(value, path).and_then(Value::as_str).unwrap_or("")
 }
 
 fn cause(field: &str, message: String) -> Cause {

@@ -11,6 +11,7 @@ use crate::json::Value;
 use crate::managed::{self, Write};
 use crate::object::{GroupResource, Object, at, map_at};
 use crate::structural::Step;
+use crate::typed::go_type;
 use crate::{builtin, crd, defaults, structural};
 
 const NODES: GroupResource = GroupResource::new("", "nodes");
@@ -98,13 +99,7 @@ impl Served {
         let steps: Vec<&str> = path.iter().map(String::as_str).collect();
         let found = at(body, &steps).filter(|value| value.as_i64().is_none() && !value.is_null());
         let Some(found) = found else { return };
-        let kind = match found {
-            Value::String(_) => "string",
-            Value::Bool(_) => "bool",
-            Value::Array(_) => "[]interface {}",
-            Value::Object(_) => "map[string]interface {}",
-            _ => "float64",
-        };
+        let kind = go_type(found);
         let shown = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
         let place = format!(".{}", path.join("."));
         let detail =

@@ -15,7 +15,7 @@ use crate::api::server::{Handled, Response, Server};
 use crate::api::{Cause, Request, Status};
 use crate::builtin::field;
 use crate::json::{Map, Value, json};
-use crate::object::{GroupResource, Object, at, map_at};
+use crate::object::{GroupResource, Object, at, map_at, text};
 use crate::time::{rfc3339, unix};
 
 pub use jwt::Secret;
@@ -47,10 +47,6 @@ fn kind() -> &'static Served {
             "type": "io.k8s.api.authentication.v1.TokenRequest",
         }))
     })
-}
-
-fn text<'v>(value: &'v Value, path: &[&str]) -> &'v str {
-    at(value, path).and_then(Value::as_str).unwrap_or("")
 }
 
 fn texts(value: Option<&Value>) -> Vec<String> {

@@ -3,6 +3,7 @@
 use crate::api::Answer;
 use crate::controller::Context;
 use crate::json::{Array, Map, Value, json};
+pub use crate::object::text;
 use crate::object::{GroupResource, Object, at, map_at};
 
 /// An `IntOrString` against a total: percents round up or down as asked, plain numbers stay.
@@ -30,11 +31,6 @@ pub fn min_ready(object: &Object) -> i64 {
 /// The condition of a type in a list of conditions.
 pub fn find<'a>(conditions: &'a [Value], kind: &str) -> Option<&'a Value> {
     conditions.iter().find(|c| c.get("type").and_then(Value::as_str) == Some(kind))
-}
-
-/// The string field of a tree, empty when absent.
-pub fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
-    at(value, path).and_then(Value::as_str).unwrap_or("")
 }
 
 /// A condition in the shape most kinds share; an empty reason or message is left out.

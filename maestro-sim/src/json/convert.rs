@@ -89,17 +89,17 @@ impl From<f64> for Value {
     }
 }
 
-macro_rules! from_texts {
-    ($($of:ty),*) => {$(
+macro_rules! from {
+    ($kind:ident: $($of:ty),*) => {$(
         impl From<$of> for Value {
-            fn from(text: $of) -> Self {
-                Self::String(text.into())
+            fn from(value: $of) -> Self {
+                Self::$kind(value.into())
             }
         }
     )*};
 }
 
-from_texts!(&str, String, &String, Cow<'_, str>, Text, &Text);
+from!(String: &str, String, &String, Cow<'_, str>, Text, &Text);
 
 impl From<Name> for Value {
     fn from(name: Name) -> Self {
@@ -167,17 +167,7 @@ impl<N: Into<Name>, V: Into<Self>> FromIterator<(N, V)> for Value {
     }
 }
 
-macro_rules! integers {
-    ($($of:ty),*) => {$(
-        impl From<$of> for Value {
-            fn from(number: $of) -> Self {
-                Self::Number(number.into())
-            }
-        }
-    )*};
-}
-
-integers!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
+from!(Number: i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
 
 macro_rules! copied {
     ($($of:ty),*) => {$(

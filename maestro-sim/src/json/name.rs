@@ -10,6 +10,8 @@ use std::ops::Deref;
 use ahash::RandomState;
 use ecow::EcoString;
 
+use crate::rng::hasher;
+
 /// The most bytes of a text that needs no memory of its own.
 const INLINE: usize = EcoString::INLINE_LIMIT;
 /// The most bytes of a name that is shared: longer ones are hardly ever fields of a type.
@@ -24,7 +26,7 @@ thread_local! {
     /// The long names that this thread has met. Objects are full of the same ones: each is in
     /// memory once, is at hand whenever a map is copied, and is known again by where it is.
     static SHARED: RefCell<Shared> =
-        const { RefCell::new(Shared::with_hasher(RandomState::with_seeds(1, 2, 3, 4))) };
+        const { RefCell::new(Shared::with_hasher(hasher())) };
 }
 
 /// A text for a name, the same one in memory for most equal names.

@@ -12,6 +12,7 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 
 use crate::object::{Key, Object};
+use crate::rng::hasher;
 
 /// Objects by key.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ impl Default for Objects {
             places: HashTable::new(),
             slots: Vec::new(),
             free: Vec::new(),
-            hasher: RandomState::with_seeds(1, 2, 3, 4),
+            hasher: hasher(),
         }
     }
 }

@@ -14,18 +14,10 @@ use crate::api::server::Server;
 use crate::api::{Request, Status, Verb};
 use crate::builtin::MIRROR;
 use crate::json::Value;
-use crate::object::{GroupResource, Object, at};
+use crate::object::{GroupResource, Object, items, text};
 
 const PODS: GroupResource = GroupResource::new("", "pods");
 const NODES: GroupResource = GroupResource::new("", "nodes");
-fn text<'v>(value: &'v Value, path: &[&str]) -> &'v str {
-    at(value, path).and_then(Value::as_str).unwrap_or("")
-}
-
-fn list<'v>(value: &'v Value, path: &[&str]) -> &'v [Value] {
-    at(value, path).and_then(Value::as_array).map_or(&[], |all| all.as_slice())
-}
-
 /// Why something is refused: forbidden for a reason, or another answer.
 enum No {
     Forbidden(String),
@@ -162,13 +154,13 @@ impl Server {
         if pod.text(&["spec", "nodeName"]) != write.node {
             return no("node requested token bound to a pod scheduled on a different node");
         }
-        let audience = match list(write.new, &["spec", "audiences"]) {
+        let audience = match items(write.new, &["spec", "audiences"]) {
             [] => "",
             [one] => one.as_str().unwrap_or(""),
             _ => return no("node may only request 0 or 1 audiences"),
         };
         let wants = pod.items(&["spec", "volumes"]).iter().any(|volume| {
-            let sources = list(volume, &["projected", "sources"]).iter();
+            let sources = items(volume, &["projected", "sources"]).iter();
             let mut own = sources.filter_map(|source| source.get("serviceAccountToken"));
             own.any(|token| text(token, &["audience"]) == audience)
                 || self.driver_wants(pod, volume, audience)
@@ -233,7 +225,7 @@ impl Server {
         }
         let signer = of("signerName");
         let wants = pod.items(&["spec", "volumes"]).iter().any(|volume| {
-            let mut sources = list(volume, &["projected", "sources"]).iter();
+            let mut sources = items(volume, &["projected", "sources"]).iter();
             sources.any(|source| text(source, &["podCertificate", "signerName"]) == signer)
         });
         if wants {

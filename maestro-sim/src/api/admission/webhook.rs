@@ -17,7 +17,7 @@ use crate::api::server::Server;
 use crate::api::webhook::{Asked, Outcome, Way};
 use crate::api::{Cause, Request, Status};
 use crate::json::{Value, json};
-use crate::object::{GroupResource, Object, at, map_at};
+use crate::object::{GroupResource, Object, at, map_at, text};
 use crate::patch;
 use crate::structural;
 
@@ -38,10 +38,6 @@ fn hooks_of(configuration: &Object) -> impl Iterator<Item = Hook<'_>> {
     let name = configuration.name();
     let all = configuration.items(&["webhooks"]).iter();
     all.map(move |value| Hook { configuration: name, value })
-}
-
-fn text<'v>(value: &'v Value, path: &[&str]) -> &'v str {
-    at(value, path).and_then(Value::as_str).unwrap_or("")
 }
 
 /// A reason of a webhook's own. There are few in a program's life.

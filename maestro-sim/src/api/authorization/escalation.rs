@@ -12,14 +12,10 @@ use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Request, Status};
 use crate::json::{Value, json};
-use crate::object::{Object, at, map_at};
-
-fn list<'v>(body: &'v Value, path: &[&str]) -> &'v [Value] {
-    at(body, path).and_then(Value::as_array).map_or(&[], |list| list.as_slice())
-}
+use crate::object::{Object, at, items, map_at};
 
 fn aggregates(role: &Value) -> bool {
-    !list(role, &["aggregationRule", "clusterRoleSelectors"]).is_empty()
+    !items(role, &["aggregationRule", "clusterRoleSelectors"]).is_empty()
 }
 
 /// Whether a change touches only what a garbage collector touches.
@@ -61,7 +57,7 @@ impl Server {
                 if self.may_escalate(&user, request) {
                     return Ok(());
                 }
-                list(body, &["rules"]).to_vec()
+                items(body, &["rules"]).to_vec()
             }
             kind if *kind == CLUSTER_BINDINGS || *kind == BINDINGS => {
                 let reference = at(body, &["roleRef"]).unwrap_or(&Value::Null);

@@ -4,7 +4,8 @@
 
 use crate::builtin;
 use crate::json::{Map, Value};
-use crate::object::at;
+use crate::object::text;
+use crate::typed::go_type;
 
 /// What is wrong with an answer.
 pub(super) enum Wrong {
@@ -25,10 +26,6 @@ impl Wrong {
             Self::Unreadable(why) => why,
         }
     }
-}
-
-fn text<'v>(value: &'v Value, path: &[&str]) -> &'v str {
-    at(value, path).and_then(Value::as_str).unwrap_or("")
 }
 
 /// The converted object of an answer, with the metadata that no webhook may change put back.
@@ -154,18 +151,5 @@ fn check(name: &str, map: &Map) -> Result<(), String> {
         [] => Ok(()),
         [only] => Err(only.clone()),
         many => Err(format!("[{}]", many.join(", "))),
-    }
-}
-
-/// What Go calls the type of a decoded value.
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(n) if n.as_i64().is_some() => "int64",
-        Value::Number(_) => "float64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
     }
 }

@@ -11,7 +11,7 @@
 
 use crate::api::server::Server;
 use crate::json::Value;
-use crate::object::{GroupResource, Object, at};
+use crate::object::{GroupResource, Object, at, text};
 
 const SERVICES: GroupResource = GroupResource::new("", "services");
 const ENDPOINTS: GroupResource = GroupResource::new("", "endpoints");
@@ -29,10 +29,6 @@ pub(in crate::api) struct Place {
     pub dial: Option<String>,
     /// Whether a shell that can reach others can reach it.
     pub is_reachable: bool,
-}
-
-fn text<'v>(value: &'v Value, path: &[&str]) -> &'v str {
-    at(value, path).and_then(Value::as_str).unwrap_or("")
 }
 
 /// An address as it is dialled.

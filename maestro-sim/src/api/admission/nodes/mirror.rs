@@ -1,10 +1,10 @@
 //! The pods that a node may make: those that stand for what it runs by itself.
 
-use super::{No, Write, list, no, text, unknown};
+use super::{No, Write, no, unknown};
 use crate::api::authorization::node::{maps, secrets};
 use crate::builtin::MIRROR;
 use crate::json::Value;
-use crate::object::{Object, at};
+use crate::object::{Object, at, items, text};
 
 impl Write<'_> {
     /// A node makes no pods but those that stand for what it runs by itself.
@@ -24,7 +24,7 @@ impl Write<'_> {
         let owned = |what: &str| {
             no(format!("node {node:?} can only create pods with {what} set to itself"))
         };
-        let owner = match list(self.new, &["metadata", "ownerReferences"]) {
+        let owner = match items(self.new, &["metadata", "ownerReferences"]) {
             [] => return owned("an owner reference"),
             [one] => one,
             _ => return owned("a single owner reference"),
@@ -82,7 +82,7 @@ fn referenced(pod: &Object) -> Option<&'static str> {
             ("azureFile", "secrets (via azureFile volumes)"),
         ];
         let direct = kinds.into_iter().find(|(kind, _)| has(kind)).map(|(_, told)| told);
-        direct.or_else(|| list(volume, &["projected", "sources"]).iter().find_map(projected))
+        direct.or_else(|| items(volume, &["projected", "sources"]).iter().find_map(projected))
     })
 }
 

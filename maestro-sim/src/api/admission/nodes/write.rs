@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{No, Write, list, no, text};
+use super::{No, Write, no};
 use crate::api::admission::call::Operation;
 use crate::api::authorization::node::LEASES;
 use crate::json::{Map, Value};
-use crate::object::at;
+use crate::object::{at, items, text};
 
 /// What a kubelet may say of its node.
 const LABELS: [&str; 11] = [
@@ -82,7 +82,7 @@ impl Write<'_> {
         for (path, told) in
             [(["spec", "taints"], "taints"), (["metadata", "ownerReferences"], "ownerReferences")]
         {
-            if list(self.old, &path) != list(self.new, &path) {
+            if items(self.old, &path) != items(self.new, &path) {
                 return no(format!("node {node:?} is not allowed to modify {told}"));
             }
         }

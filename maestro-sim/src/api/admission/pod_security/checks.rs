@@ -8,7 +8,7 @@ mod restricted;
 
 use super::{Level, Policy};
 use crate::json::Value;
-use crate::object::at;
+use crate::object::{at, text};
 
 /// Why a pod does not fit: the reason, and where.
 pub(super) struct Finding {
@@ -139,10 +139,6 @@ impl<'a> Pod<'a> {
     fn has_own_users(&self) -> bool {
         self.minor >= 35 && at(self.spec, &["hostUsers"]).and_then(Value::as_bool) == Some(false)
     }
-}
-
-fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
-    at(value, path).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn is_on(value: &Value, path: &[&str]) -> bool {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::api::authorization::Attributes;
 use crate::builtin::MIRROR;
 use crate::json::Value;
-use crate::object::{GroupResource, Key, Object, at};
+use crate::object::{GroupResource, Key, Object, items, text};
 use crate::store::Store;
 
 const PODS: GroupResource = GroupResource::new("", "pods");
@@ -77,14 +77,6 @@ fn claims(store: &Store, node: &str, namespace: &str, name: &str) -> bool {
     })
 }
 
-fn text<'v>(value: &'v Value, path: &[&str]) -> &'v str {
-    at(value, path).and_then(Value::as_str).unwrap_or("")
-}
-
-fn list<'v>(value: &'v Value, path: &[&str]) -> &'v [Value] {
-    at(value, path).and_then(Value::as_array).map_or(&[], |all| all.as_slice())
-}
-
 fn containers(pod: &Object) -> impl Iterator<Item = &Value> {
     let kinds = ["initContainers", "containers", "ephemeralContainers"];
     kinds.into_iter().flat_map(|kind| pod.items(&["spec", kind]))
@@ -94,9 +86,9 @@ fn containers(pod: &Object) -> impl Iterator<Item = &Value> {
 fn from_environments<'p>(pod: &'p Object, key: &str, whole: &str) -> Vec<&'p str> {
     let mut found = Vec::new();
     for container in containers(pod) {
-        let env = list(container, &["env"]).iter();
+        let env = items(container, &["env"]).iter();
         found.extend(env.map(|one| text(one, &["valueFrom", key, "name"])));
-        let from = list(container, &["envFrom"]).iter();
+        let from = items(container, &["envFrom"]).iter();
         found.extend(from.map(|one| text(one, &[whole, "name"])));
     }
     found
@@ -115,7 +107,7 @@ pub(in crate::api) fn secrets(pod: &Object) -> Vec<&str> {
         found.push(text(volume, &["azureFile", "secretName"]));
         found.push(text(volume, &["csi", "nodePublishSecretRef", "name"]));
         found.extend(WITH_REFERENCE.map(|kind| text(volume, &[kind, "secretRef", "name"])));
-        let sources = list(volume, &["projected", "sources"]).iter();
+        let sources = items(volume, &["projected", "sources"]).iter();
         found.extend(sources.map(|source| text(source, &["secret", "name"])));
     }
     found.retain(|name| !name.is_empty());
@@ -126,7 +118,7 @@ pub(in crate::api) fn maps(pod: &Object) -> Vec<&str> {
     let mut found = from_environments(pod, "configMapKeyRef", "configMapRef");
     for volume in pod.items(&["spec", "volumes"]) {
         found.push(text(volume, &["configMap", "name"]));
-        let sources = list(volume, &["projected", "sources"]).iter();
+        let sources = items(volume, &["projected", "sources"]).iter();
         found.extend(sources.map(|source| text(source, &["configMap", "name"])));
     }
     found.retain(|name| !name.is_empty());
