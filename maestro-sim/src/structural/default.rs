@@ -6,46 +6,82 @@ use crate::schema::Schema;
 /// Fills absent fields that have a default, at every level, and drops nulls where null is not a
 /// value (a null with a default becomes the default).
 pub fn default(schema: &Schema, value: &mut Value) {
+    // A tree that needs nothing stays shared.
+    if lacks(schema, value) {
+        fill(schema, value);
+    }
+}
+
+/// Whether a field with a default is absent, or a null may have to go.
+fn lacks(schema: &Schema, value: &Value) -> bool {
     match value {
         Value::Object(map) => {
-            for (name, child) in &schema.properties {
-                let null = match map.get(name.as_ref()) {
-                    None => false,
-                    Some(Value::Null) if !child.nullable => true,
-                    Some(_) => continue,
-                };
-                match &child.default {
-                    Some(value) => {
-                        map.insert(name.to_string(), value.clone());
-                    }
-                    None if null => {
-                        map.remove(name.as_ref());
-                    }
-                    None => {}
+            let absent =
+                |(name, child): (&_, &Schema)| child.default.is_some() && !map.contains_key(name);
+            let fields = schema.properties.iter();
+            fields.map(|(name, child)| (&**name, &**child)).any(absent)
+                || map.iter().any(|(name, field)| {
+                    schema.field(name).is_some_and(|child| {
+                        (field.is_null() && !child.nullable) || lacks(child, field)
+                    })
+                })
+        }
+        Value::Array(list) => {
+            let items = schema.items.as_ref();
+            items.is_some_and(|items| list.iter().any(|item| lacks(items, item)))
+        }
+        _ => false,
+    }
+}
+
+fn fill(schema: &Schema, value: &mut Value) {
+    if let Value::Object(map) = value {
+        for (name, child) in &schema.properties {
+            let null = match map.get(name.as_ref()) {
+                None => false,
+                Some(Value::Null) if !child.nullable => true,
+                Some(_) => continue,
+            };
+            match &child.default {
+                Some(value) => {
+                    map.insert(name.to_string(), value.clone());
                 }
-            }
-            if let Some(child) = &schema.additional
-                && !child.nullable
-                && map.values().any(Value::is_null)
-            {
-                let known = &schema.properties;
-                match &child.default {
-                    Some(value) => map
-                        .iter_mut()
-                        .filter(|(name, v)| v.is_null() && !known.contains_key(name.as_str()))
-                        .for_each(|(_, v)| *v = value.clone()),
-                    None => map.retain(|name, v| !v.is_null() || known.contains_key(name.as_str())),
+                None if null => {
+                    map.remove(name.as_ref());
                 }
+                None => {}
             }
+        }
+        if let Some(child) = &schema.additional
+            && !child.nullable
+            && map.values().any(Value::is_null)
+        {
+            let known = &schema.properties;
+            match &child.default {
+                Some(value) => map
+                    .iter_mut()
+                    .filter(|(name, v)| v.is_null() && !known.contains_key(name.as_str()))
+                    .for_each(|(_, v)| *v = value.clone()),
+                None => map.retain(|name, v| !v.is_null() || known.contains_key(name.as_str())),
+            }
+        }
+    }
+    below(schema, value, fill);
+}
+
+/// Does to every child of a tree what was done to it.
+fn below(schema: &Schema, value: &mut Value, act: fn(&Schema, &mut Value)) {
+    match value {
+        Value::Object(map) => {
             for (name, field) in map.iter_mut() {
                 if let Some(child) = schema.field(name) {
-                    default(child, field);
+                    act(child, field);
                 }
             }
         }
         Value::Array(list) => {
             if let Some(items) = &schema.items {
-                list.iter_mut().for_each(|item| default(items, item));
+                list.iter_mut().for_each(|item| act(items, item));
             }
         }
         _ => {}
@@ -54,28 +90,16 @@ pub fn default(schema: &Schema, value: &mut Value) {
 
 /// Drops nulls where null is not a value and no default takes its place, at every level.
 pub fn drop_nulls(schema: &Schema, value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            let drops = |name: &str, value: &Value| {
-                let child = schema.field(name);
-                value.is_null() && child.is_some_and(|c| !c.nullable && c.default.is_none())
-            };
-            if map.iter().any(|(name, value)| drops(name, value)) {
-                map.retain(|name, value| !drops(name, value));
-            }
-            for (name, field) in map.iter_mut() {
-                if let Some(child) = schema.field(name) {
-                    drop_nulls(child, field);
-                }
-            }
+    if let Value::Object(map) = value {
+        let drops = |name: &str, value: &Value| {
+            let child = schema.field(name);
+            value.is_null() && child.is_some_and(|c| !c.nullable && c.default.is_none())
+        };
+        if map.iter().any(|(name, value)| drops(name, value)) {
+            map.retain(|name, value| !drops(name, value));
         }
-        Value::Array(list) => {
-            if let Some(items) = &schema.items {
-                list.iter_mut().for_each(|item| drop_nulls(items, item));
-            }
-        }
-        _ => {}
     }
+    below(schema, value, drop_nulls);
 }
 
 #[cfg(test)]

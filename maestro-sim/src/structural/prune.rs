@@ -7,7 +7,27 @@ use crate::schema::Schema;
 /// Drops every field that the schema does not know. The root and embedded resources keep
 /// `apiVersion`, `kind` and `metadata`.
 pub fn prune(schema: &Schema, value: &mut Value) {
-    node(schema, value, true);
+    // A tree that loses nothing stays shared.
+    if has_unknown(schema, value, true) {
+        node(schema, value, true);
+    }
+}
+
+fn has_unknown(schema: &Schema, value: &Value, object: bool) -> bool {
+    match value {
+        Value::Object(map) => {
+            let object = object || schema.embedded_resource;
+            map.iter().any(|(name, field)| {
+                !is_known(schema, name, object)
+                    || child(schema, name, object).is_some_and(|c| has_unknown(c, field, false))
+            })
+        }
+        Value::Array(list) => {
+            let items = schema.items.as_ref();
+            items.is_some_and(|items| list.iter().any(|item| has_unknown(items, item, false)))
+        }
+        _ => false,
+    }
 }
 
 fn node(schema: &Schema, value: &mut Value, object: bool) {

@@ -16,6 +16,20 @@ fn server() -> Server {
         let create = Request { body, ..Request::new("test", Verb::Create, id, namespace, "") };
         server.handle(create).expect("it is created");
     }
+    let fields = json!({"size": {"type": "integer", "default": 1},
+                        "parts": {"type": "array", "items": {"type": "object", "properties": {
+                            "name": {"type": "string", "default": "a"}}}}});
+    let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {
+        "spec": {"type": "object", "properties": fields},
+        "status": {"type": "object", "properties": {"replicas": {"type": "integer"}}}}}});
+    let version = json!({"name": "v1", "served": true, "storage": true, "schema": schema,
+                         "subresources": {"status": {}}});
+    let body = json!({"metadata": {"name": "widgets.example.com"}, "spec": {
+        "group": "example.com", "scope": "Namespaced", "versions": [version],
+        "names": {"kind": "Widget", "plural": "widgets"}}});
+    let id = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
+    let create = Request { body, ..Request::new("test", Verb::Create, id, "", "") };
+    server.handle(create).expect("it is created");
     server
 }
 
@@ -34,7 +48,12 @@ fn check(path: &str, spec: &Value, change: (&str, Value), shared: &[&str]) {
     let (group, resource) = path.rsplit_once('/').unwrap_or(("", path));
     let id = GroupResource::owned(group, resource);
     let ask = |verb, name| Request::new("test", verb, id.clone(), "default", name);
-    let body = json!({"metadata": {"name": "one", "labels": {"app": "a"}}, "spec": spec.clone()});
+    let mut body =
+        json!({"metadata": {"name": "one", "labels": {"app": "a"}}, "spec": spec.clone()});
+    if group == "example.com" {
+        body["apiVersion"] = "example.com/v1".into();
+        body["kind"] = "Widget".into();
+    }
     let before = stored(&mut server, Request { body, ..ask(Verb::Create, "") });
 
     let (how, change) = change;
@@ -88,6 +107,7 @@ fn a_write_leaves_in_memory_what_it_does_not_change() {
     let job = json!({"template": {"spec": {
         "restartPolicy": "Never", "containers": template["spec"]["containers"].clone()}}});
     let lease = json!({"holderIdentity": "a", "leaseDurationSeconds": 15});
+    let widget = json!({"parts": [{"name": "b"}, {}]});
     let note = || json!({"metadata": {"annotations": {"note": "x"}}});
     let status = |status: Value| json!({"status": status});
 
@@ -98,6 +118,10 @@ fn a_write_leaves_in_memory_what_it_does_not_change() {
         check("batch/jobs", &job, (how, note()), &["spec", "status"]);
         check("coordination.k8s.io/leases", &lease, (how, note()), &["spec"]);
         check("persistentvolumeclaims", &claim, (how, note()), &["spec"]);
+        // Custom objects know no strategic patches, and are not read with the stored ones at hand.
+        if matches!(how, "merge" | "apply") {
+            check("example.com/widgets", &widget, (how, note()), &["spec"]);
+        }
     }
     for how in ["merge/status", "strategic/status", "update/status"] {
         let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
@@ -108,5 +132,8 @@ fn a_write_leaves_in_memory_what_it_does_not_change() {
         check("batch/jobs", &job, (how, status(json!({"active": 1}))), &["spec"]);
         let bound = status(json!({"phase": "Bound"}));
         check("persistentvolumeclaims", &claim, (how, bound), &["spec"]);
+        if how != "strategic/status" {
+            check("example.com/widgets", &widget, (how, counts()), &["spec"]);
+        }
     }
 }
