@@ -210,7 +210,12 @@ fn check_root(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
             field::invalid(&at, &found, "must be object at the root")
         });
     }
+    let before = causes.len();
     check_schema(schema, path, true, causes);
+    // What a schema means that is none is not asked.
+    if causes.len() == before {
+        super::rules::check(schema, path, false, causes);
+    }
 }
 
 /// The rules of a structural schema: a type everywhere, no open and closed fields at once, and
@@ -235,7 +240,7 @@ fn check_schema(schema: &Value, path: &Path<'_>, root: bool, causes: &mut Vec<Ca
         causes.push(field::forbidden(&path.field("uniqueItems"), detail));
     }
     check_list(map, path, causes);
-    super::rules::check(schema, path, root, causes);
+    super::rules::missing(schema, path, causes);
     if let Some(properties) = map.get("properties").and_then(Value::as_object) {
         let below = path.field("properties");
         for (name, child) in properties {

@@ -2,64 +2,204 @@
 //!
 //! Source: `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation`.
 
+use std::sync::Arc;
+
+use kube_cel::cel::IdedExpr;
+
 use crate::api::Cause;
 use crate::builtin::field::{self, Path};
 use crate::json::Value;
+use crate::structural::cel::cost::{self, Declared};
 use crate::structural::cel::types::{self, Type};
-use crate::structural::cel::{compile, undeclared};
+use crate::structural::cel::{Compiled, compile, undeclared};
 
+const RULES: &str = "x-kubernetes-validations";
 /// What rules may name.
 const NAMES: [&str; 2] = ["self", "oldSelf"];
 
-/// What is wrong with the rules of one node of a schema; `root` for that of a whole object.
-pub(super) fn check(schema: &Value, path: &Path<'_>, root: bool, causes: &mut Vec<Cause>) {
-    let rules = schema.get("x-kubernetes-validations").and_then(Value::as_array);
-    let all = path.field("x-kubernetes-validations");
-    let own = Type::of(schema, root);
+/// The rules that somebody forgot to write, in a schema and all below it.
+pub(super) fn missing(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let rules = schema.get(RULES).and_then(Value::as_array);
+    let all = path.field(RULES);
     for (index, rule) in rules.into_iter().flatten().enumerate() {
-        let here = all.index(index);
-        let text = |name: &str| rule.get(name).and_then(Value::as_str).unwrap_or("").trim();
-        let (source, message) = (text("rule"), text("messageExpression"));
-        if source.is_empty() {
-            causes.push(field::required(&here.field("rule"), "rule is not specified"));
-            continue;
-        }
-        if let Some(why) = problem(source, &own, "bool") {
-            let why = why.map_or("cel expression must evaluate to a bool".to_owned(), |why| {
-                format!("compilation failed: {why}")
-            });
-            causes.push(field::invalid_shown(&here.field("rule"), &shown(rule), &why));
-        }
-        if message.is_empty() {
-            continue;
-        }
-        if let Some(why) = problem(message, &own, "string") {
-            let why = why.map_or("messageExpression must evaluate to a string".to_owned(), |why| {
-                format!("messageExpression compilation failed: {why}")
-            });
-            let place = here.field("messageExpression");
-            causes.push(field::invalid_shown(&place, &shown(rule), &why));
+        if rule.get("rule").and_then(Value::as_str).unwrap_or("").trim().is_empty() {
+            causes.push(field::required(&all.index(index).field("rule"), "rule is not specified"));
         }
     }
 }
 
-/// What is wrong with an expression: mistakes in it, or none but a value of another type.
-fn problem(source: &str, own: &Type<'_>, wanted: &'static str) -> Option<Option<String>> {
-    let compiled = compile(source);
-    let tree = match &compiled.tree {
-        Ok(tree) => tree,
-        Err(why) => return Some(Some(why.clone())),
+/// What is wrong with the rules of a whole schema: each, and what all of them cost together.
+/// `held` where the version has the same schema already: what is in use goes on.
+pub(super) fn check(schema: &Value, path: &Path<'_>, held: bool, causes: &mut Vec<Cause>) {
+    let mut total = Total { held, ..Total::default() };
+    total.schema(schema, path, true, Some(1), causes);
+    if total.cost <= cost::SCHEMA_LIMIT {
+        return;
+    }
+    total.most.sort_by_key(|(_, cost)| std::cmp::Reverse(*cost));
+    for (place, _) in total.most.iter().take(4) {
+        let detail = "contributed to estimated rule cost total exceeding cost limit for entire \
+                      OpenAPIv3 schema";
+        causes.push(field::forbidden(place, detail));
+    }
+    let what = "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema";
+    causes.push(field::forbidden(path, &exceeds(what, total.cost, cost::SCHEMA_LIMIT)));
+}
+
+/// What the rules of a schema cost.
+#[derive(Default)]
+struct Total {
+    held: bool,
+    cost: u64,
+    /// The dearest, where they stand.
+    most: Vec<(String, u64)>,
+}
+
+impl Total {
+    /// The rules below a node, then its own; `count` is how many values of it there can be, if
+    /// the schema says.
+    fn schema(
+        &mut self,
+        schema: &Value,
+        path: &Path<'_>,
+        root: bool,
+        count: Option<u64>,
+        causes: &mut Vec<Cause>,
+    ) {
+        let below = count.zip(most_below(schema)).map(|(own, below)| own.saturating_mul(below));
+        let embedded = |child: &Value| child.get("x-kubernetes-embedded-resource").is_some_and(|e| e == true);
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let inner = path.field("properties");
+        if let Some(values) = schema.get("additionalProperties").filter(|a| a.is_object()) {
+            let here = path.field("additionalProperties");
+            self.schema(values, &here, embedded(values), below, causes);
+        }
+        for (name, child) in properties.into_iter().flatten() {
+            self.schema(child, &inner.key(name), embedded(child), below, causes);
+        }
+        if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
+            self.schema(items, &path.field("items"), embedded(items), below, causes);
+        }
+        let rules = schema.get(RULES).and_then(Value::as_array).filter(|rules| !rules.is_empty());
+        if let Some(rules) = rules {
+            let node = Typed { own: Type::of(schema, root), declared: Declared::of(schema, root) };
+            for (index, rule) in rules.iter().enumerate() {
+                self.rule(&node, rule, &path.field(RULES).index(index), count, causes);
+            }
+        }
+    }
+
+    fn rule(
+        &mut self,
+        node: &Typed<'_>,
+        rule: &Value,
+        here: &Path<'_>,
+        count: Option<u64>,
+        causes: &mut Vec<Cause>,
+    ) {
+        let text = |name: &str| rule.get(name).and_then(Value::as_str).unwrap_or("");
+        let optional = rule.get("optionalOldSelf").is_some_and(|set| set == true);
+        let estimate = |tree: &IdedExpr| {
+            node.declared.as_ref().map_or(0, |own| cost::estimate(tree, own, optional))
+        };
+        let place = here.field("rule");
+        match problem(text("rule"), &node.own, "bool") {
+            Err(why) => {
+                let why = why.map_or("cel expression must evaluate to a bool".to_owned(), |why| {
+                    format!("compilation failed: {why}")
+                });
+                return causes.push(field::invalid_shown(&place, &shown(rule), &why));
+            }
+            Ok(compiled) => {
+                let least = node.declared.as_ref().map_or(1, |own| own.least_bytes);
+                let most = u64::try_from(cost::REQUEST / (least + 1)).unwrap_or(0);
+                let one = compiled.tree.as_ref().map_or(0, estimate);
+                let cost = one.saturating_mul(count.unwrap_or(most));
+                self.add(&place, "estimated rule cost", cost, causes);
+            }
+        }
+        if text("messageExpression").is_empty() {
+            return;
+        }
+        let place = here.field("messageExpression");
+        match problem(text("messageExpression"), &node.own, "string") {
+            Err(why) => {
+                let wrong = "messageExpression must evaluate to a string".to_owned();
+                let why = why.map_or(wrong, |why| {
+                    format!("messageExpression compilation failed: {why}")
+                });
+                causes.push(field::invalid_shown(&place, &shown(rule), &why));
+            }
+            Ok(compiled) => {
+                let cost = compiled.tree.as_ref().map_or(0, estimate);
+                self.add(&place, "estimated messageExpression cost", cost, causes);
+            }
+        }
+    }
+
+    /// Adds the cost of an expression, and says so if it is too much by itself.
+    fn add(&mut self, place: &Path<'_>, what: &str, cost: u64, causes: &mut Vec<Cause>) {
+        if cost > cost::EXPRESSION_LIMIT && !self.held {
+            causes.push(field::forbidden(place, &exceeds(what, cost, cost::EXPRESSION_LIMIT)));
+        }
+        self.cost = self.cost.saturating_add(cost);
+        if cost >= cost::SCHEMA_LIMIT / 100 {
+            self.most.push((place.to_string(), cost));
+        }
+    }
+}
+
+/// What is known of the values that a node's rules are about.
+struct Typed<'s> {
+    own: Type<'s>,
+    declared: Option<Declared>,
+}
+
+/// How many values a node can have below it for each of its own, if the schema says.
+fn most_below(schema: &Value) -> Option<u64> {
+    let most = |name: &str| Some(schema.get(name)?.as_i64()?.max(0).unsigned_abs());
+    match schema.get("type").and_then(Value::as_str) {
+        Some("array") => most("maxItems"),
+        Some("object") if schema.get("additionalProperties").is_some() => most("maxProperties"),
+        _ => Some(1),
+    }
+}
+
+/// By how much a cost is above its limit.
+#[allow(clippy::cast_precision_loss)]
+fn exceeds(what: &str, cost: u64, limit: u64) -> String {
+    let factor = cost as f64 / limit as f64;
+    let factor = match factor {
+        f if f > 100.0 => "more than 100x".to_owned(),
+        f if f < 1.5 => format!("{f:.6}x"),
+        f => format!("{f:.1}x"),
     };
+    format!(
+        "{what} exceeds budget by factor of {factor} (try simplifying the rule, or adding \
+         maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)"
+    )
+}
+
+/// An expression, or what is wrong with it: mistakes, or none but a value of another type.
+fn problem(
+    source: &str,
+    own: &Type<'_>,
+    wanted: &'static str,
+) -> Result<Arc<Compiled>, Option<String>> {
+    let compiled = compile(source);
+    let tree = compiled.tree.as_ref().map_err(|why| Some(why.clone()))?;
     if let Some(why) = undeclared(source, &NAMES) {
-        return Some(Some(why));
+        return Err(Some(why));
     }
     let names = NAMES.map(|name| (name, own.clone()));
     let checked = types::check(source, tree, &names);
     if !checked.errors.is_empty() {
-        return Some(Some(checked.errors.join("\n")));
+        return Err(Some(checked.errors.join("\n")));
     }
-    let known = !matches!(checked.kind, Type::Dyn);
-    (known && checked.kind != Type::Simple(wanted)).then_some(None)
+    if matches!(checked.kind, Type::Dyn) || checked.kind == Type::Simple(wanted) {
+        return Ok(compiled);
+    }
+    Err(None)
 }
 
 /// A rule as the server prints its own struct.

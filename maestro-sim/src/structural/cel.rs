@@ -3,6 +3,7 @@
 //! Source: <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules>.
 
 mod convert;
+pub(crate) mod cost;
 pub(crate) mod types;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

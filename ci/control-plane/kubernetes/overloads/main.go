@@ -1,0 +1,40 @@
+// Command overloads prints the functions that CEL expressions may call in an API server, an
+// overload a line, in the order in which the type checker tries them: the name, `.` for a method
+// or `-` for a function, what the overload is called, the type of its value and those of its
+// operands.
+//
+//	go run ./overloads > maestro-sim/src/structural/cel/cost/functions.txt
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"k8s.io/apiserver/pkg/cel/environment"
+)
+
+func main() {
+	version := environment.DefaultCompatibilityVersion()
+	functions := environment.MustBaseEnvSet(version).StoredExpressionsEnv().Functions()
+	names := make([]string, 0, len(functions))
+	for name := range functions {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for _, overload := range functions[name].OverloadDecls() {
+			style := "-"
+			if overload.IsMemberFunction() {
+				style = "."
+			}
+			kinds := append([]*cel.Type{overload.ResultType()}, overload.ArgTypes()...)
+			line := []string{name, style, overload.ID()}
+			for _, kind := range kinds {
+				line = append(line, strings.ReplaceAll(kind.String(), " ", ""))
+			}
+			fmt.Println(strings.Join(line, " "))
+		}
+	}
+}

@@ -1,0 +1,81 @@
+//! What expressions cost: at the most, told from what a schema declares, and when they run.
+//!
+//! A server refuses definitions whose rules could cost too much, and gives up objects whose rules
+//! do. Both are counted in the same units, by other rules.
+
+mod calls;
+mod declared;
+mod estimate;
+mod functions;
+mod kind;
+mod range;
+mod tree;
+
+use kube_cel::cel::IdedExpr;
+
+pub(crate) use declared::{Declared, REQUEST};
+
+use declared::Structs;
+use estimate::Estimator;
+use kind::Kind;
+
+/// The most that one expression may cost by its estimate, and all of a schema together.
+///
+/// Source: `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation`.
+pub(crate) const EXPRESSION_LIMIT: u64 = 10_000_000;
+pub(crate) const SCHEMA_LIMIT: u64 = 100_000_000;
+
+/// Functions of the server's libraries that cost next to nothing.
+const NOMINAL: [&str; 38] = [
+    "allowed",
+    "add",
+    "asApproximateFloat",
+    "asInteger",
+    "compareTo",
+    "error",
+    "errored",
+    "family",
+    "format.named",
+    "getEscapedPath",
+    "getHost",
+    "getHostname",
+    "getPort",
+    "getQuery",
+    "getScheme",
+    "group",
+    "isGlobalUnicast",
+    "isGreaterThan",
+    "isInteger",
+    "isLessThan",
+    "isLinkLocalMulticast",
+    "isLinkLocalUnicast",
+    "isLoopback",
+    "isUnspecified",
+    "major",
+    "masked",
+    "minor",
+    "name",
+    "namespace",
+    "patch",
+    "path",
+    "prefixLength",
+    "reason",
+    "resource",
+    "serviceAccount",
+    "sign",
+    "sub",
+    "subresource",
+];
+
+/// The most that a rule over a declared value can cost each time.
+pub(crate) fn estimate(expression: &IdedExpr, own: &Declared, optional_old: bool) -> u64 {
+    let mut structs = Structs::new();
+    let kind = own.name("self", &mut structs);
+    let old = if optional_old { Kind::optional(kind.clone()) } else { kind.clone() };
+    let tree = tree::typed(expression, &[("self", kind), ("oldSelf", old)], &structs);
+    let sizes = |path: &[String]| own.at(path);
+    Estimator::new(&sizes, false).cost(&tree).max
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! An expression whose every part has its type, and whose every call its overloads.
+//!
+//! Source: `checker/checker.go` of `github.com/google/cel-go`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kube_cel::cel::IdedExpr;
+use kube_cel::cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr,
+};
+
+use super::declared::Structs;
+use super::functions::{Overload, overloads};
+use super::kind::{Found, Kind};
+
+/// A part of an expression.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Its number among the parts.
+    pub(crate) id: usize,
+    pub(crate) kind: Kind,
+    pub(crate) what: What,
+}
+
+#[derive(Debug)]
+pub(crate) enum What {
+    Literal(LiteralValue),
+    Name(Arc<str>),
+    /// A field of a value, or whether it is there.
+    Field(Box<Node>, String, bool),
+    Call(Call),
+    List(Vec<Node>, Vec<usize>),
+    /// Keys, values, and whether what has no value is left out.
+    Map(Vec<(Node, Node, bool)>),
+    Fold(Box<Fold>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) function: String,
+    /// What a method is called on.
+    pub(crate) target: Option<Box<Node>>,
+    pub(crate) operands: Vec<Node>,
+    /// All that may be meant by the types of the operands.
+    pub(crate) overloads: Vec<&'static Overload>,
+}
+
+/// What a macro such as `all` or `map` stands for.
+#[derive(Debug)]
+pub(crate) struct Fold {
+    pub(crate) range: Node,
+    pub(crate) item: Arc<str>,
+    pub(crate) kept: Arc<str>,
+    pub(crate) first: Node,
+    pub(crate) condition: Node,
+    pub(crate) step: Node,
+    pub(crate) result: Node,
+}
+
+/// Types an expression in which some names are known.
+pub(crate) fn typed(expression: &IdedExpr, names: &[(&str, Kind)], structs: &Structs) -> Node {
+    let names = names.iter().map(|(name, kind)| (Arc::from(*name), kind.clone())).collect();
+    let mut checker = Checker { names, structs, found: Found::default(), next: 0 };
+    let mut node = checker.node(expression);
+    checker.settle(&mut node);
+    node
+}
+
+struct Checker<'s> {
+    names: Vec<(Arc<str>, Kind)>,
+    structs: &'s Structs,
+    found: Found,
+    next: usize,
+}
+
+impl Checker<'_> {
+    fn node(&mut self, expression: &IdedExpr) -> Node {
+        let (kind, what) = match &expression.expr {
+            Expr::Literal(literal) => (literal_kind(literal), What::Literal(literal.clone())),
+            Expr::Ident(name) => (self.name(name), What::Name(name.as_str().into())),
+            Expr::Select(select) => self.field(select),
+            Expr::Call(call) => self.call(call),
+            Expr::List(list) => {
+                let items: Vec<Node> = list.elements.iter().map(|item| self.node(item)).collect();
+                let optional = &list.optional_indices;
+                let kinds = items.iter().enumerate().map(|(index, item)| {
+                    if optional.contains(&index) { value(&item.kind).0 } else { item.kind.clone() }
+                });
+                let kind = Kind::list(self.joined(kinds.collect()));
+                (kind, What::List(items, optional.clone()))
+            }
+            Expr::Map(map) => {
+                let mut entries = Vec::new();
+                for entry in &map.entries {
+                    if let EntryExpr::MapEntry(entry) = &entry.expr {
+                        let key = self.node(&entry.key);
+                        entries.push((key, self.node(&entry.value), entry.optional));
+                    }
+                }
+                let keys = entries.iter().map(|(key, ..)| key.kind.clone()).collect();
+                let values = entries.iter().map(|(_, one, optional)| {
+                    if *optional { value(&one.kind).0 } else { one.kind.clone() }
+                });
+                let values = values.collect();
+                (Kind::map(self.joined(keys), self.joined(values)), What::Map(entries))
+            }
+            Expr::Comprehension(fold) => self.fold(fold),
+            Expr::Struct(_) | Expr::Unspecified => (Kind::Dyn, What::Literal(LiteralValue::Null)),
+        };
+        self.next += 1;
+        Node { id: self.next, kind, what }
+    }
+
+    fn name(&self, name: &str) -> Kind {
+        let own = self.names.iter().rev().find(|(own, _)| own.as_ref() == name);
+        // What is no variable is the name of a type.
+        let named = || Kind::Made("type".into(), vec![Kind::parse(name)]);
+        own.map_or_else(named, |(_, kind)| kind.clone())
+    }
+
+    /// The one type of all; open if there are none.
+    fn joined(&mut self, kinds: Vec<Kind>) -> Kind {
+        let mut kinds = kinds.into_iter();
+        let Some(first) = kinds.next() else { return self.found.fresh() };
+        kinds.fold(first, |all, next| self.found.join(&all, &next).unwrap_or(Kind::Dyn))
+    }
+
+    fn select(&mut self, operand: &Kind, field: &str, optional: bool) -> Kind {
+        let operand = self.found.resolve(operand, false);
+        let (target, was_optional) = value(&operand);
+        let kind = match &target {
+            Kind::Struct(name) => {
+                let fields = self.structs.get(name.as_ref());
+                fields.and_then(|fields| fields.get(field)).cloned().unwrap_or(Kind::Dyn)
+            }
+            Kind::Free(_) => {
+                self.found.assign(&[Kind::Dyn], std::slice::from_ref(&target));
+                Kind::Dyn
+            }
+            other => other.parts("map").and_then(|parts| parts.get(1)).cloned().unwrap_or(Kind::Dyn),
+        };
+        if optional || was_optional { Kind::optional(kind) } else { kind }
+    }
+
+    fn field(&mut self, select: &SelectExpr) -> (Kind, What) {
+        let operand = self.node(&select.operand);
+        let kind = self.select(&operand.kind, &select.field, false);
+        let kind = if select.test { Kind::scalar("bool") } else { self.found.resolve(&kind, false) };
+        (kind, What::Field(Box::new(operand), select.field.clone(), select.test))
+    }
+
+    fn call(&mut self, call: &CallExpr) -> (Kind, What) {
+        let operands: Vec<Node> = call.args.iter().map(|arg| self.node(arg)).collect();
+        let (mut function, mut target) = (call.func_name.clone(), None);
+        if let Some(receiver) = &call.target {
+            // A name before the dot may be a part of the function's name.
+            let whole = match &receiver.expr {
+                Expr::Ident(name) => format!("{name}.{function}"),
+                _ => String::new(),
+            };
+            if overloads(&whole).is_some() {
+                function = whole;
+            } else {
+                target = Some(Box::new(self.node(receiver)));
+            }
+        }
+        let (kind, fitting) = match (function.as_str(), operands.as_slice()) {
+            ("_?._", [operand, field]) => {
+                let name = match &field.what {
+                    What::Literal(LiteralValue::String(name)) => name.inner(),
+                    _ => "",
+                };
+                let kind = self.select(&operand.kind, name, true);
+                (kind, overloads("_?._").into_iter().flatten().collect())
+            }
+            _ => {
+                let kinds = target.iter().map(|target| &target.kind);
+                let kinds = kinds.chain(operands.iter().map(|operand| &operand.kind)).cloned();
+                self.overloads(&function, target.is_some(), &kinds.collect::<Vec<_>>())
+            }
+        };
+        (kind, What::Call(Call { function, target, operands, overloads: fitting }))
+    }
+
+    /// The type of a call's value, and all overloads that the types of its operands fit.
+    fn overloads(
+        &mut self,
+        function: &str,
+        method: bool,
+        kinds: &[Kind],
+    ) -> (Kind, Vec<&'static Overload>) {
+        let all = overloads(function).unwrap_or(&[]);
+        let (mut fitting, mut result) = (Vec::new(), None);
+        for overload in all.iter().filter(|overload| overload.method == method) {
+            let mut fresh = BTreeMap::new();
+            let mut open = |letter: char| -> Kind {
+                fresh.entry(letter).or_insert_with(|| self.found.fresh()).clone()
+            };
+            let wanted: Vec<Kind> =
+                overload.operands.iter().map(|operand| operand.with(&mut open)).collect();
+            let kind = overload.result.with(&mut open);
+            if !self.found.assign(kinds, &wanted) {
+                continue;
+            }
+            fitting.push(overload);
+            let kind = self.found.resolve(&kind, false);
+            result = match result {
+                None => Some(kind),
+                Some(Kind::Dyn) => Some(Kind::Dyn),
+                Some(before) if before == kind => Some(before),
+                Some(_) => Some(Kind::Dyn),
+            };
+        }
+        (result.unwrap_or(Kind::Dyn), fitting)
+    }
+
+    fn fold(&mut self, fold: &ComprehensionExpr) -> (Kind, What) {
+        let range = self.node(&fold.iter_range);
+        let first = self.node(&fold.accu_init);
+        let ranged = self.found.resolve(&range.kind, false);
+        let parts = ranged.parts("list").or_else(|| ranged.parts("map"));
+        let item = match parts.and_then(<[Kind]>::first) {
+            Some(item) => item.clone(),
+            None => {
+                self.found.assign(&[Kind::Dyn], &[ranged]);
+                Kind::Dyn
+            }
+        };
+        let (item_name, kept) = (Arc::from(fold.iter_var.as_str()), Arc::from(fold.accu_var.as_str()));
+        let known = self.names.len();
+        self.names.push((Arc::clone(&kept), first.kind.clone()));
+        self.names.push((Arc::clone(&item_name), item));
+        let condition = self.node(&fold.loop_cond);
+        let step = self.node(&fold.loop_step);
+        self.found.assign(std::slice::from_ref(&first.kind), std::slice::from_ref(&step.kind));
+        self.names.truncate(known + 1);
+        let result = self.node(&fold.result);
+        self.names.truncate(known);
+        let kind = self.found.resolve(&result.kind, false);
+        let fold = Fold { range, item: item_name, kept, first, condition, step, result };
+        (kind, What::Fold(Box::new(fold)))
+    }
+
+    /// Gives all parts the types that were found in the end.
+    fn settle(&self, node: &mut Node) {
+        node.kind = self.found.resolve(&node.kind, true);
+        match &mut node.what {
+            What::Literal(_) | What::Name(_) => {}
+            What::Field(operand, ..) => self.settle(operand),
+            What::Call(call) => {
+                call.target.iter_mut().for_each(|target| self.settle(target));
+                call.operands.iter_mut().for_each(|operand| self.settle(operand));
+            }
+            What::List(items, _) => items.iter_mut().for_each(|item| self.settle(item)),
+            What::Map(entries) => entries.iter_mut().for_each(|(key, value, _)| {
+                self.settle(key);
+                self.settle(value);
+            }),
+            What::Fold(fold) => {
+                let Fold { range, first, condition, step, result, .. } = fold.as_mut();
+                for part in [range, first, condition, step, result] {
+                    self.settle(part);
+                }
+            }
+        }
+    }
+}
+
+/// The type of what may be there, and whether it may be not.
+fn value(kind: &Kind) -> (Kind, bool) {
+    match kind.parts("optional_type").and_then(<[Kind]>::first) {
+        Some(inner) => (inner.clone(), true),
+        None => (kind.clone(), false),
+    }
+}
+
+fn literal_kind(literal: &LiteralValue) -> Kind {
+    match literal {
+        LiteralValue::Boolean(_) => Kind::scalar("bool"),
+        LiteralValue::Bytes(_) => Kind::scalar("bytes"),
+        LiteralValue::Double(_) => Kind::scalar("double"),
+        LiteralValue::Int(_) => Kind::scalar("int"),
+        LiteralValue::UInt(_) => Kind::scalar("uint"),
+        LiteralValue::String(_) => Kind::scalar("string"),
+        LiteralValue::Null => Kind::Null,
+    }
+}
