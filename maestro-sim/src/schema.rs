@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::json::{Array, Value};
+use crate::structural::cel::cost::Slot;
 
 /// The JSON type of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -89,6 +90,10 @@ pub struct Rule {
     pub field_path: String,
     /// Whether `oldSelf` is optional.
     pub optional_old_self: bool,
+    /// What the expression costs, once it was asked.
+    pub(crate) cost: Slot,
+    /// What the expression of the message costs, once it was asked.
+    pub(crate) message_cost: Slot,
 }
 
 /// What a value must satisfy besides its type.

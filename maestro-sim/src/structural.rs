@@ -15,6 +15,7 @@ mod problem;
 mod prune;
 mod validate;
 
+pub(crate) use cache::Cache;
 pub use default::{default, drop_nulls};
 pub use path::{Path, Step};
 pub use problem::Problem;

@@ -10,6 +10,7 @@ pub(in crate::api) mod call;
 mod expression;
 mod limits;
 mod matching;
+mod meter;
 mod mutation;
 mod nodes;
 mod pod_security;

@@ -146,6 +146,7 @@ fn rules(value: &Value) -> Vec<Rule> {
                 .get("optionalOldSelf")
                 .and_then(Value::as_bool)
                 .unwrap_or(false),
+            ..Rule::default()
         })
         .collect()
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use regex::Regex;
 
 /// A map from text to what was compiled from it.
-pub(super) struct Cache<T> {
+pub(crate) struct Cache<T> {
     entries: Mutex<BTreeMap<String, Arc<T>>>,
 }
 
@@ -25,7 +25,7 @@ const MOST: usize = 8192;
 
 impl<T> Cache<T> {
     /// The entry for `text`, made now if it is not there.
-    pub(super) fn get(&self, text: &str, make: impl FnOnce(&str) -> T) -> Arc<T> {
+    pub(crate) fn get(&self, text: &str, make: impl FnOnce(&str) -> T) -> Arc<T> {
         {
             let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(found) = entries.get(text) {

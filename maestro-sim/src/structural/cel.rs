@@ -4,24 +4,20 @@
 
 mod convert;
 pub(crate) mod cost;
+mod run;
 pub(crate) mod types;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use kube_cel::KubeCelExt;
-use kube_cel::cel::objects::OptionalValue;
 use kube_cel::cel::parser::Parser;
 use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value as CelValue};
 
 use super::cache::Cache;
-use super::list;
-use super::path::Path;
-use super::problem::Problem;
 use crate::api::admission::authorizer;
-use crate::api::status::Cause;
-use crate::json::Value;
-use crate::schema::{Kind, Rule, Schema};
+
+pub(super) use run::check;
 
 /// The most letters of an expression, and the most mistakes that are told of one: each is told
 /// with the line that it is in.
@@ -159,143 +155,5 @@ pub(crate) fn evaluate(tree: &IdedExpr, scope: &Context) -> Result<CelValue, Str
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(words(&error)),
         Err(_) => Err("the expression cannot be evaluated".to_owned()),
-    }
-}
-
-/// Runs the rules of `value` and all below it. `old` is the node's value before an update.
-pub(super) fn check(
-    schema: &Schema,
-    value: &Value,
-    old: Option<&Value>,
-    path: &Path,
-    out: &mut Vec<Cause>,
-) {
-    let absent = value.is_null() && schema.nullable;
-    if !schema.rules.is_empty() && !absent {
-        rules(schema, value, old, path, out);
-    }
-    match value {
-        Value::Object(map) => {
-            for (name, field) in map {
-                let before = old.and_then(|o| o.get(name));
-                if let Some(child) = schema.properties.get(name.as_str()) {
-                    check(child, field, before, &path.field(name), out);
-                } else if let Some(child) = &schema.additional {
-                    check(child, field, before, &path.key(name), out);
-                }
-            }
-        }
-        Value::Array(items) => {
-            let Some(child) = schema.items.as_ref().filter(|child| has_rules(child)) else {
-                return;
-            };
-            for (index, item) in items.iter().enumerate() {
-                let before = list::before(schema, old, item);
-                check(child, item, before, &path.index(index), out);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Whether the node or anything right below it has rules: most lists have none at all, and
-/// finding the old item of each would be in vain.
-fn has_rules(schema: &Schema) -> bool {
-    !schema.rules.is_empty()
-        || schema.properties.values().any(|child| has_rules(child))
-        || schema.additional.as_ref().is_some_and(|child| has_rules(child))
-        || schema.items.as_ref().is_some_and(|child| has_rules(child))
-}
-
-fn rules(schema: &Schema, value: &Value, old: Option<&Value>, path: &Path, out: &mut Vec<Cause>) {
-    let unchanged = old == Some(value);
-    let mut scope = base().new_inner_scope();
-    scope.add_variable_from_value("self", convert::to_cel(schema, value));
-    let before = old.map(|o| convert::to_cel(schema, o));
-    for rule in &schema.rules {
-        let compiled = compile(&rule.rule);
-        if compiled.uses_old {
-            let variable = match (&before, rule.optional_old_self) {
-                (Some(before), false) => before.clone(),
-                (None, false) => continue,
-                (Some(before), true) => {
-                    CelValue::Opaque(Arc::new(OptionalValue::of(before.clone())))
-                }
-                (None, true) => CelValue::Opaque(Arc::new(OptionalValue::none())),
-            };
-            scope.add_variable_from_value("oldSelf", variable);
-        } else if unchanged {
-            continue;
-        }
-        if let Some(cause) = verdict(schema, rule, &compiled, &scope, value, path) {
-            out.push(cause);
-        }
-    }
-}
-
-fn verdict(
-    schema: &Schema,
-    rule: &Rule,
-    compiled: &Compiled,
-    scope: &Context,
-    value: &Value,
-    path: &Path,
-) -> Option<Cause> {
-    let kind = Value::from(kind_name(schema.kind));
-    let tree = match &compiled.tree {
-        Ok(tree) => tree,
-        Err(error) => {
-            return Some(Problem::invalid(path, &kind, &format!("rule compile error: {error}")));
-        }
-    };
-    match evaluate(tree, scope) {
-        Ok(CelValue::Bool(true)) => None,
-        Ok(CelValue::Bool(false)) => Some(refusal(rule, scope, value, path)),
-        Ok(_) => Some(Problem::invalid(path, &kind, "rule must evaluate to a bool")),
-        Err(error) => {
-            let text = match rule.message.as_str() {
-                "" => format!("{error} evaluating rule: {}", rule.rule),
-                message => format!("{error} evaluating rule: {message}"),
-            };
-            Some(Problem::invalid(path, &kind, &text))
-        }
-    }
-}
-
-fn refusal(rule: &Rule, scope: &Context, value: &Value, path: &Path) -> Cause {
-    let from_expression = (!rule.message_expression.is_empty())
-        .then(|| compile(&rule.message_expression))
-        .and_then(|compiled| evaluate(compiled.tree.as_ref().ok()?, scope).ok())
-        .and_then(|found| match found {
-            CelValue::String(text) if !text.trim().is_empty() && !text.contains('\n') => {
-                Some(text.to_string())
-            }
-            _ => None,
-        });
-    let detail = from_expression.unwrap_or_else(|| match rule.message.trim() {
-        "" => format!("failed rule: {}", rule.rule.trim()),
-        message => message.to_owned(),
-    });
-    let below = rule.field_path.trim_start_matches('.');
-    let field = path.field(below);
-    let path = if below.is_empty() { path } else { &field };
-    match rule.reason.as_str() {
-        "FieldValueForbidden" => Problem::forbidden(path, &detail),
-        "FieldValueRequired" => Problem::required(path, &detail),
-        "FieldValueDuplicate" => Problem::duplicate(path, value),
-        _ if value.is_object() || value.is_array() => Problem::invalid_unshown(path, &detail),
-        _ => Problem::invalid(path, value, &detail),
-    }
-}
-
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Any | Kind::IntOrString => "",
-        Kind::Object => "object",
-        Kind::Array => "array",
-        Kind::String => "string",
-        Kind::Boolean => "boolean",
-        Kind::Number => "number",
-        Kind::Integer => "integer",
     }
 }

@@ -3,19 +3,23 @@
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#validation-expression>,
 //! `k8s.io/apiserver/pkg/admission/plugin/cel`.
 
-use std::sync::Arc;
+use std::cell::{OnceCell, RefCell};
+use std::sync::{Arc, LazyLock};
 
 use kube_cel::cel::objects::{Key, Map};
 use kube_cel::cel::{Context, IdedExpr, Value as CelValue};
 
 use super::authorizer;
 use super::call::Call;
+use super::meter::{CONDITIONS, Meter, POLICY, POOR, Values};
 use super::mutation::{misplaced, with_maps};
 use crate::api::scale::scale_of;
 use crate::json::{Name, Value};
 use crate::object::Object;
 use crate::store::Store;
+use crate::structural::cel::cost::Plan;
 use crate::structural::cel::{base, compile, evaluate};
+use crate::structural::Cache;
 
 /// The name of `authorizer.requestResource`.
 const REQUEST_RESOURCE: &str = "authorizer_requestResource";
@@ -30,9 +34,27 @@ pub(super) fn asks_authorizer(holder: &Value) -> bool {
     }
 }
 
-/// What expressions see.
+/// All that an expression may name.
+const NAMES: [&str; 8] = [
+    "object",
+    "oldObject",
+    "request",
+    "namespaceObject",
+    "params",
+    "authorizer",
+    REQUEST_RESOURCE,
+    "variables",
+];
+
+/// What expressions see, and what they may cost.
 pub(super) struct Scope<'c> {
     context: Context<'c>,
+    values: Values,
+    /// The size of all values together, once it was asked for.
+    size: OnceCell<u64>,
+    meter: RefCell<Meter>,
+    /// The expressions of the variables, by their names.
+    made: Vec<(String, String)>,
     variables: Vec<(Key, CelValue)>,
     /// The variables that could not be made, and why: whoever needs one fails.
     broken: Vec<(String, String)>,
@@ -78,8 +100,15 @@ pub(super) fn to_json(value: &CelValue) -> Option<Value> {
 impl Scope<'_> {
     /// What a call shows in a version, its namespace with it.
     pub(super) fn new(call: &Call<'_>, version: &str, namespace: Option<&Value>) -> Self {
-        let mut scope =
-            Self { context: base().new_inner_scope(), variables: Vec::new(), broken: Vec::new() };
+        let mut scope = Self {
+            context: base().new_inner_scope(),
+            values: Values::default(),
+            size: OnceCell::new(),
+            meter: RefCell::default(),
+            made: Vec::new(),
+            variables: Vec::new(),
+            broken: Vec::new(),
+        };
         let object = |value: Option<&Value>| {
             let shown = value.map(|value| shown(call, value, version));
             shown.as_ref().map_or(CelValue::Null, to_cel)
@@ -92,8 +121,57 @@ impl Scope<'_> {
         scope
     }
 
-    fn set(&mut self, name: &str, value: CelValue) {
+    fn set(&mut self, name: &'static str, value: CelValue) {
+        let values = Arc::make_mut(&mut self.values);
+        values.retain(|(own, _)| *own != name);
+        values.push((name, value.clone()));
+        self.size = OnceCell::new();
         self.context.add_variable_from_value(name, value);
+    }
+
+    /// Begins to count what expressions cost anew.
+    pub(super) fn spend(&self, budget: u64) {
+        self.meter.replace(Meter::with(budget));
+    }
+
+    /// Whether expressions wanted more than they may cost.
+    pub(super) fn is_poor(&self) -> bool {
+        self.meter.borrow().is_poor()
+    }
+
+    /// Charges an expression and the variables that it is the first to need.
+    ///
+    /// # Errors
+    /// When it costs too much.
+    pub(super) fn charge(&self, expression: &str) -> Result<(), String> {
+        static PLANS: LazyLock<Cache<Option<Arc<Plan>>>> = LazyLock::new(Cache::default);
+        let mut meter = self.meter.borrow_mut();
+        for (name, made) in &self.made {
+            let needed = expression.contains(&format!("variables.{name}"));
+            if needed && meter.first(name) {
+                drop(meter);
+                // One that costs too much by itself has no value.
+                let paid = self.charge(made);
+                meter = self.meter.borrow_mut();
+                if meter.is_poor() {
+                    return Err(POOR.to_owned());
+                }
+                paid.map_err(|why| {
+                    format!("composited variable {name:?} fails to evaluate: {why}")
+                })?;
+            }
+        }
+        let plan = PLANS.get(expression, |expression| {
+            let source = expression.replace("authorizer.requestResource", REQUEST_RESOURCE);
+            let tree = &compile(&source).tree;
+            tree.as_ref().ok().map(|tree| Arc::new(Plan::of_names(tree, &NAMES)))
+        });
+        let Some(plan) = plan.as_ref() else { return Ok(()) };
+        let size = || {
+            let all = self.values.iter().map(|(_, value)| weight(value));
+            *self.size.get_or_init(|| all.sum())
+        };
+        meter.charge(plan, &self.values, size).map_err(str::to_owned)
     }
 
     /// Binds `authorizer`, if an expression asks for it: what the roles say is copied for that.
@@ -112,6 +190,7 @@ impl Scope<'_> {
 
     /// Makes one of a policy's variables out of those before it.
     pub(super) fn add_variable(&mut self, name: &str, expression: &str) {
+        self.made.push((name.to_owned(), expression.to_owned()));
         match self.eval(expression) {
             Ok(value) => {
                 self.variables.push((Key::String(Arc::new(name.to_owned())), value));
@@ -134,7 +213,8 @@ impl Scope<'_> {
         if let Some(why) = misplaced(tree, None) {
             return Err(why);
         }
-        self.run(&with_maps(tree), expression)
+        self.charge(expression)
+            .and_then(|()| self.run(&with_maps(tree), expression))
             .map_err(|why| format!("expression '{expression}' resulted in error: {why}"))
     }
 
@@ -159,10 +239,39 @@ impl Scope<'_> {
         })
     }
 
+    /// The value of an expression that was charged already, if it does not cost too much.
+    pub(super) fn paid(&self, expression: &str) -> Option<CelValue> {
+        let before = self.meter.take();
+        self.spend(POLICY);
+        let value = self.charge(expression).and_then(|()| self.eval(expression)).ok();
+        self.meter.replace(before);
+        value
+    }
+
     /// The value of an expression, or why it has none, in the server's words.
     pub(super) fn value(&self, expression: &str) -> Result<CelValue, String> {
-        self.eval(expression)
-            .map_err(|why| format!("expression '{expression}' resulted in error: {why}"))
+        self.charge(expression).and_then(|()| self.eval(expression)).map_err(|why| {
+            match self.is_poor() {
+                true => why,
+                false => format!("expression '{expression}' resulted in error: {why}"),
+            }
+        })
+    }
+}
+
+/// A bound of the letters, items and entries in a value.
+fn weight(value: &CelValue) -> u64 {
+    match value {
+        CelValue::String(text) => text.len() as u64 + 1,
+        CelValue::List(items) => items.iter().map(weight).sum::<u64>() + 1,
+        CelValue::Map(map) => {
+            let key = |key: &Key| match key {
+                Key::String(name) => name.len() as u64,
+                _ => 1,
+            };
+            map.map.iter().map(|(name, value)| key(name) + weight(value)).sum::<u64>() + 1
+        }
+        _ => 1,
     }
 }
 
@@ -189,11 +298,13 @@ pub(super) fn shown(call: &Call<'_>, value: &Value, version: &str) -> Value {
 /// When none is false and one cannot be evaluated, why.
 pub(super) fn conditions(scope: &Scope<'_>, conditions: &[Value]) -> Result<bool, String> {
     let mut errors = Vec::new();
+    scope.spend(CONDITIONS);
     for condition in conditions {
         let expression = condition.get("expression").and_then(Value::as_str).unwrap_or("");
         match scope.value(expression) {
             Ok(CelValue::Bool(true)) => {}
             Ok(_) => return Ok(false),
+            Err(why) if scope.is_poor() => return Err(why),
             Err(why) => errors.push(why),
         }
     }

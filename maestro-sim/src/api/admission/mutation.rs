@@ -12,6 +12,7 @@ use kube_cel::cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, MapEntryExpr, M
 
 use super::call::Call;
 use super::expression::{Scope, asks_authorizer, conditions, shown, to_json};
+use super::meter::POLICY;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
@@ -219,6 +220,7 @@ impl Server {
             let mut next = object.clone();
             for mutation in policy.items(&["spec", "mutations"]) {
                 scope.with_object(&next);
+                scope.spend(POLICY);
                 next = changed(&scope, call.served, mutation, &next)?;
             }
             object = next;

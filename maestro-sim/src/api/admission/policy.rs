@@ -9,6 +9,7 @@ use kube_cel::cel::Value as CelValue;
 
 use super::call::Call;
 use super::expression::{Scope, asks_authorizer, conditions};
+use super::meter::{POLICY, POOR};
 use crate::api::server::Server;
 use crate::api::{Cause, Status};
 use crate::controller::labels::Labels;
@@ -73,7 +74,7 @@ fn message(scope: &Scope<'_>, validation: &Value) -> String {
     let text = |field: &str| validation.get(field).and_then(Value::as_str).unwrap_or("").trim();
     let made = match text("messageExpression") {
         "" => None,
-        expression => scope.value(expression).ok().as_ref().and_then(line),
+        expression => scope.paid(expression).as_ref().and_then(line),
     };
     made.unwrap_or_else(|| match text("message") {
         "" => format!("failed expression: {}", text("expression")),
@@ -96,14 +97,32 @@ fn judge(scope: &mut Scope<'_>, policy: &Object) -> Vec<(&'static str, String)> 
     for variable in policy.items(&["spec", "variables"]) {
         scope.add_variable(&text(variable, "name"), &text(variable, "expression"));
     }
-    let mut found = Vec::new();
-    for validation in policy.items(&["spec", "validations"]) {
-        match scope.value(&text(validation, "expression")) {
-            Ok(CelValue::Bool(true)) => {}
-            Ok(_) => found.push((reason(validation), message(scope, validation))),
-            Err(why) => found.extend(on_error(why)),
+    let validations = policy.items(&["spec", "validations"]);
+    scope.spend(POLICY);
+    let values: Vec<Result<CelValue, String>> =
+        validations.iter().map(|one| scope.value(&text(one, "expression"))).collect();
+    if scope.is_poor() {
+        return on_error(POOR.to_owned());
+    }
+    for validation in validations {
+        // Of each, whether it is needed or not; one that costs too much by itself is no message.
+        let expression = text(validation, "messageExpression");
+        if !expression.is_empty() && scope.charge(&expression).is_err() && scope.is_poor() {
+            break;
         }
     }
+    let mut found = Vec::new();
+    for (validation, value) in validations.iter().zip(values) {
+        match value {
+            Err(why) => found.extend(on_error(why)),
+            _ if scope.is_poor() => {
+                found.extend(on_error(format!("failed messageExpression: {POOR}")));
+            }
+            Ok(CelValue::Bool(true)) => {}
+            Ok(_) => found.push((reason(validation), message(scope, validation))),
+        }
+    }
+    scope.spend(POLICY);
     for annotation in policy.items(&["spec", "auditAnnotations"]) {
         // Nobody keeps an audit log here; what cannot be made refuses all the same.
         if let Err(why) = scope.value(&text(annotation, "valueExpression")) {

@@ -4,16 +4,20 @@
 //! do. Both are counted in the same units, by other rules.
 
 mod calls;
+mod charge;
+mod count;
 mod declared;
 mod estimate;
 mod functions;
 mod kind;
+mod plan;
 mod range;
 mod tree;
 
 use kube_cel::cel::IdedExpr;
 
 pub(crate) use declared::{Declared, REQUEST};
+pub(crate) use plan::{Plan, Slot, weight};
 
 use declared::Structs;
 use estimate::Estimator;
@@ -24,6 +28,12 @@ use kind::Kind;
 /// Source: `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation`.
 pub(crate) const EXPRESSION_LIMIT: u64 = 10_000_000;
 pub(crate) const SCHEMA_LIMIT: u64 = 100_000_000;
+
+/// The most that one expression may cost when it runs, and all that a request runs for an object.
+///
+/// Source: `k8s.io/apiserver/pkg/apis/cel`.
+pub(crate) const CALL_LIMIT: u64 = 1_000_000;
+pub(crate) const BUDGET: u64 = 10_000_000;
 
 /// Functions of the server's libraries that cost next to nothing.
 const NOMINAL: [&str; 38] = [
@@ -73,7 +83,7 @@ pub(crate) fn estimate(expression: &IdedExpr, own: &Declared, optional_old: bool
     let kind = own.name("self", &mut structs);
     let old = if optional_old { Kind::optional(kind.clone()) } else { kind.clone() };
     let tree = tree::typed(expression, &[("self", kind), ("oldSelf", old)], &structs);
-    let sizes = |path: &[String]| own.at(path);
+    let sizes = |path: &[String]| own.at(path.get(1..)?);
     Estimator::new(&sizes, false).cost(&tree).max
 }
 

@@ -55,7 +55,8 @@ impl Path {
     }
 }
 
-/// The most letters, items or entries at a path, if anything is known of it.
+/// The most letters, items or entries of what a path leads to from a variable, if anything is
+/// known of it.
 pub(super) type Sizes<'s> = &'s dyn Fn(&[String]) -> Option<u64>;
 
 /// The sizes of what a list or a map holds: of its keys and of its values.
@@ -294,7 +295,7 @@ impl<'s> Estimator<'s> {
             return None;
         }
         let names = path.names.borrow();
-        (self.sizes)(&names[1..path.length]).map(|most| Range::of(0, most))
+        (self.sizes)(&names[..path.length]).map(|most| Range::of(0, most))
     }
 
     pub(super) fn entry(&self, node: &Node) -> Option<Entry> {

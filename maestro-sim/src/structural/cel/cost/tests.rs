@@ -41,3 +41,18 @@ fn estimates_are_the_servers() {
         (found != most).then(|| format!("{found} instead of {most}: {rule}"))
     });
 }
+
+#[test]
+fn runs_cost_what_they_cost_the_server() {
+    each(|_, schema, value, [_, run], rule| {
+        let schema = crate::schema::parse::parse(schema);
+        let compiled = compile(rule);
+        let tree = compiled.tree.as_ref().expect("it can be read");
+        let plan = Plan::of_rule(tree, &schema, false);
+        let own = crate::structural::cel::convert::to_cel(&schema, value);
+        let (found, _) = plan.cost(crate::structural::cel::base(), &[("self", own)], u64::MAX);
+        let most = plan.most(|| weight(value));
+        (found.to_string() != run || most < found)
+            .then(|| format!("{found} instead of {run}, at most {most}: {rule}"))
+    });
+}

@@ -21,7 +21,59 @@ pub(crate) struct Node {
     pub(crate) id: usize,
     pub(crate) kind: Kind,
     pub(crate) what: What,
+    /// Whether its value is known before anything is evaluated.
+    pub(crate) fixed: bool,
+    /// The part as it was written; of a call whose operands are not fixed, one over their values,
+    /// which stand there as `_0`, `_1` and so on.
+    pub(crate) leaf: IdedExpr,
 }
+
+impl Node {
+    /// Whether it is a variable with fields, or stands for one.
+    pub(crate) fn is_chain(&self) -> bool {
+        match &self.what {
+            What::Name(_) | What::Field(..) => true,
+            What::Call(call) => {
+                matches!(call.function.as_str(), "_[_]" | "_[?_]" | "_?._" | "_?_:_")
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it is what a macro keeps from item to item.
+    pub(crate) fn is_kept(&self) -> bool {
+        matches!(&self.what, What::Name(name) if name.as_ref() == KEPT)
+    }
+}
+
+impl Call {
+    /// What the only overload is called that is meant; nothing if more can be.
+    pub(crate) fn single(&self) -> &'static str {
+        match self.overloads.as_slice() {
+            [one] => one.id,
+            _ => "",
+        }
+    }
+
+    /// Whether it looks for a pattern that is known beforehand.
+    pub(crate) fn has_pattern(&self) -> bool {
+        self.function == "matches" && self.operands.last().is_some_and(|pattern| pattern.fixed)
+    }
+
+    /// Whether it asks for one of a few values that are known beforehand.
+    pub(crate) fn is_membership(&self) -> bool {
+        let simple = |item: &Node| {
+            matches!(&item.what, What::Literal(literal)
+                if !matches!(literal, LiteralValue::Bytes(_) | LiteralValue::Null))
+        };
+        let Some(list) = self.operands.get(1).filter(|list| list.fixed) else { return false };
+        self.single() == "in_list"
+            && matches!(&list.what, What::List(items, _) if items.iter().all(simple))
+    }
+}
+
+/// The name that macros have for what they keep.
+const KEPT: &str = "@result";
 
 #[derive(Debug)]
 pub(crate) enum What {
@@ -109,7 +161,8 @@ impl Checker<'_> {
             Expr::Struct(_) | Expr::Unspecified => (Kind::Dyn, What::Literal(LiteralValue::Null)),
         };
         self.next += 1;
-        Node { id: self.next, kind, what }
+        let (fixed, leaf) = (is_fixed(&kind, &what), leaf(expression, &what));
+        Node { id: self.next, kind, what, fixed, leaf }
     }
 
     fn name(&self, name: &str) -> Kind {
@@ -284,5 +337,47 @@ fn literal_kind(literal: &LiteralValue) -> Kind {
         LiteralValue::UInt(_) => Kind::scalar("uint"),
         LiteralValue::String(_) => Kind::scalar("string"),
         LiteralValue::Null => Kind::Null,
+    }
+}
+
+/// Whether the value of a part is known before anything is evaluated.
+fn is_fixed(kind: &Kind, what: &What) -> bool {
+    let all = |mut parts: std::slice::Iter<'_, Node>| parts.all(|part| part.fixed);
+    match what {
+        What::Literal(_) => true,
+        What::Name(_) => kind.name() == "type",
+        What::List(items, _) => all(items.iter()),
+        What::Map(entries) => entries.iter().all(|(key, value, _)| key.fixed && value.fixed),
+        What::Call(call) => match (call.function.as_str(), call.operands.as_slice()) {
+            ("@in", [_, list]) => {
+                call.is_membership() && matches!(&list.what, What::List(i, _) if i.is_empty())
+            }
+            (name, [one]) => call.target.is_none() && CONVERSIONS.contains(&name) && one.fixed,
+            _ => false,
+        },
+        What::Field(..) | What::Fold(_) => false,
+    }
+}
+
+const CONVERSIONS: [&str; 10] =
+    ["bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"];
+
+/// A part as the engine evaluates it by itself.
+fn leaf(expression: &IdedExpr, what: &What) -> IdedExpr {
+    let place = |index: usize| IdedExpr { id: 0, expr: Expr::Ident(format!("_{index}")) };
+    match (&expression.expr, what) {
+        (Expr::Call(call), What::Call(typed)) if !typed.operands.iter().all(|part| part.fixed) || typed.target.is_some() => {
+            let first = usize::from(typed.target.is_some());
+            let target = match &typed.target {
+                Some(_) => Some(Box::new(place(0))),
+                // A part of the function's name.
+                None => call.target.clone(),
+            };
+            let args = (0..call.args.len()).map(|index| place(first + index)).collect();
+            let func_name = call.func_name.clone();
+            IdedExpr { id: 0, expr: Expr::Call(CallExpr { func_name, target, args }) }
+        }
+        (Expr::Comprehension(_) | Expr::Select(_), _) => IdedExpr::default(),
+        _ => expression.clone(),
     }
 }
