@@ -63,7 +63,7 @@ impl Served {
             builtin::validate(self.release, &self.resource, &body, old.as_deref())
         };
         if self.resource == CRDS && request.subresource.is_empty() {
-            causes.extend(crd::check(body));
+            causes.extend(crd::check(body, old));
         }
         if causes.is_empty() {
             return Ok(());

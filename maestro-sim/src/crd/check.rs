@@ -13,8 +13,8 @@ const LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric ch
     start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  \
     or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 
-/// What is wrong with a complete definition.
-pub fn check(crd: &Value) -> Vec<Cause> {
+/// What is wrong with a complete definition; `old` is what is stored of it.
+pub fn check(crd: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = Vec::new();
     let root = Path::Root;
     let spec = root.field("spec");
@@ -42,7 +42,7 @@ pub fn check(crd: &Value) -> Vec<Cause> {
             causes.push(field::not_supported(&spec.field("scope"), &other.into(), &allowed));
         }
     }
-    check_versions(crd, &spec, &mut causes);
+    check_versions(crd, old, &spec, &mut causes);
     check_names(crd, &spec.field("names"), &mut causes);
     extras(crd, &spec, &mut causes);
     if let Some(conversion) = at(crd, &["spec", "conversion"]) {
@@ -50,7 +50,10 @@ pub fn check(crd: &Value) -> Vec<Cause> {
     }
     if let Some(schema) = shared(crd, "schema").and_then(|schema| schema.get("openAPIV3Schema")) {
         let validation = spec.field("validation");
-        check_root(schema, &validation.field("openAPIV3Schema"), &mut causes);
+        let first =
+            at(crd, &["spec", "versions"]).and_then(|versions| versions.as_array()?.first());
+        let held = first.is_some_and(|version| is_held(version, old));
+        check_root(schema, &validation.field("openAPIV3Schema"), held, &mut causes);
     }
     let stored = at(crd, &["status", "storedVersions"]).and_then(Value::as_array);
     if stored.is_none_or(|list| list.is_empty()) {
@@ -159,7 +162,15 @@ fn check_approval(crd: &Value, group: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-fn check_versions(crd: &Value, spec: &Path<'_>, causes: &mut Vec<Cause>) {
+/// Whether a version has the schema that it has already.
+fn is_held(version: &Value, old: Option<&Value>) -> bool {
+    let versions = old.and_then(|old| at(old, &["spec", "versions"])?.as_array());
+    let same = |own: &&Value| own.get("name") == version.get("name");
+    let before = versions.and_then(|versions| versions.iter().find(same));
+    before.is_some_and(|own| own.get("schema") == version.get("schema"))
+}
+
+fn check_versions(crd: &Value, old: Option<&Value>, spec: &Path<'_>, causes: &mut Vec<Cause>) {
     let path = spec.field("versions");
     let none = Array::new();
     let versions = at(crd, &["spec", "versions"]).and_then(Value::as_array).unwrap_or(&none);
@@ -182,7 +193,8 @@ fn check_versions(crd: &Value, spec: &Path<'_>, causes: &mut Vec<Cause>) {
         seen.push(name);
         if let (false, Some(schema)) = (alike, at(version, &["schema", "openAPIV3Schema"])) {
             let holder = here.field("schema");
-            check_root(schema, &holder.field("openAPIV3Schema"), causes);
+            let held = is_held(version, old);
+            check_root(schema, &holder.field("openAPIV3Schema"), held, causes);
         }
     }
     if !unique {
@@ -199,8 +211,8 @@ fn check_versions(crd: &Value, spec: &Path<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
-/// The schema of a whole object.
-fn check_root(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+/// The schema of a whole object; `held` where it was so before.
+fn check_root(schema: &Value, path: &Path<'_>, held: bool, causes: &mut Vec<Cause>) {
     if schema.get("type").and_then(Value::as_str) != Some("object") {
         let found = schema.get("type").cloned().unwrap_or_else(|| "".into());
         let at = path.field("type");
@@ -214,7 +226,7 @@ fn check_root(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     check_schema(schema, path, true, causes);
     // What a schema means that is none is not asked.
     if causes.len() == before {
-        super::rules::check(schema, path, false, causes);
+        super::rules::check(schema, path, held, causes);
     }
 }
 
@@ -288,7 +300,7 @@ mod tests {
         crate::crd::complete(&mut crd);
         change(&mut crd);
         let found: Vec<String> =
-            check(&crd).into_iter().map(|c| format!("{} {}", c.reason, c.field)).collect();
+            check(&crd, None).into_iter().map(|c| format!("{} {}", c.reason, c.field)).collect();
         assert_eq!(found, expected);
     }
 

@@ -67,7 +67,8 @@ impl Total {
         causes: &mut Vec<Cause>,
     ) {
         let below = count.zip(most_below(schema)).map(|(own, below)| own.saturating_mul(below));
-        let embedded = |child: &Value| child.get("x-kubernetes-embedded-resource").is_some_and(|e| e == true);
+        let embedded =
+            |child: &Value| child.get("x-kubernetes-embedded-resource").is_some_and(|e| e == true);
         let properties = schema.get("properties").and_then(Value::as_object);
         let inner = path.field("properties");
         if let Some(values) = schema.get("additionalProperties").filter(|a| a.is_object()) {
@@ -125,9 +126,8 @@ impl Total {
         match problem(text("messageExpression"), &node.own, "string") {
             Err(why) => {
                 let wrong = "messageExpression must evaluate to a string".to_owned();
-                let why = why.map_or(wrong, |why| {
-                    format!("messageExpression compilation failed: {why}")
-                });
+                let why =
+                    why.map_or(wrong, |why| format!("messageExpression compilation failed: {why}"));
                 causes.push(field::invalid_shown(&place, &shown(rule), &why));
             }
             Ok(compiled) => {

@@ -1,11 +1,12 @@
 // Command costs prints what rules over custom objects cost in an API server: at the most, by the
 // estimate that is made of their definition, and when they run over a value.
 //
-//	go run ./costs < cases.txt > maestro-sim/src/structural/cel/cost/costs.txt
+//	go run ./costs < maestro-sim/src/structural/cel/cost/costs.txt
 //
 // A line of the input is `S name schema value`, which names a schema and a value of it, or
-// `R name rule`. The output repeats it, each rule after its two costs; what is not known is `-`.
-// Schemas and values are JSON without spaces; those named `root…` are of whole objects.
+// `R most run name rule`, a rule over that value. The output has both numbers of each rule anew; in
+// the input they may be `-`. Schemas and values are JSON without spaces; those named `root…` are of
+// whole objects.
 package main
 
 import (
@@ -71,19 +72,18 @@ func main() {
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
-		words := strings.SplitN(lines.Text(), " ", 3)
+		words := strings.SplitN(lines.Text(), " ", 5)
 		switch {
-		case words[0] == "S" && len(words) == 3:
-			text, value, _ := strings.Cut(words[2], " ")
-			s, err := structural(text)
+		case words[0] == "S" && len(words) == 4:
+			s, err := structural(words[2])
 			if err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(1)
 			}
-			schemas[words[1]], values[words[1]] = s, value
+			schemas[words[1]], values[words[1]] = s, words[3]
 			fmt.Println(lines.Text())
-		case words[0] == "R" && len(words) == 3:
-			name, rule := words[1], words[2]
+		case words[0] == "R" && len(words) == 5:
+			name, rule := words[3], words[4]
 			most, run := costs(schemas[name], strings.HasPrefix(name, "root"), values[name], rule)
 			fmt.Println("R", most, run, name, rule)
 		}

@@ -17,9 +17,9 @@ use crate::api::scale::scale_of;
 use crate::json::{Name, Value};
 use crate::object::Object;
 use crate::store::Store;
+use crate::structural::Cache;
 use crate::structural::cel::cost::Plan;
 use crate::structural::cel::{base, compile, evaluate};
-use crate::structural::Cache;
 
 /// The name of `authorizer.requestResource`.
 const REQUEST_RESOURCE: &str = "authorizer_requestResource";

@@ -13,6 +13,7 @@ mod kind;
 mod plan;
 mod range;
 mod tree;
+mod values;
 
 use kube_cel::cel::IdedExpr;
 

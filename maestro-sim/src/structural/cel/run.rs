@@ -5,6 +5,7 @@
 //!
 //! Source: `k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel/validation.go`.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use kube_cel::cel::objects::OptionalValue;
@@ -64,6 +65,8 @@ struct Subject<'s> {
     value: &'s Value,
     old: Option<&'s Value>,
     path: &'s Path<'s>,
+    /// The sizes of the value and of the old one, once they were asked for.
+    sizes: OnceCell<(u64, u64)>,
 }
 
 impl Subject<'_> {
@@ -86,7 +89,7 @@ impl Run<'_> {
     fn node(&mut self, schema: &Schema, value: &Value, old: Option<&Value>, path: &Path) {
         let absent = value.is_null() && schema.nullable;
         if !schema.rules.is_empty() && !absent {
-            self.rules(&Subject { schema, value, old, path });
+            self.rules(&Subject { schema, value, old, path, sizes: OnceCell::new() });
         }
         match value {
             Value::Object(map) => {
@@ -181,11 +184,15 @@ impl Run<'_> {
     ) -> Charge {
         let Ok(tree) = &compiled.tree else { return Charge::Paid };
         let plan = slot.get(|| Plan::of_rule(tree, of.schema, rule.optional_old_self));
-        let old = of.old.filter(|_| compiled.uses_old);
+        let size = || {
+            let both = || (weight(of.value), of.old.map_or(0, weight));
+            let (own, old) = of.sizes.get_or_init(both);
+            own + if compiled.uses_old { *old } else { 0 }
+        };
         let (cost, over) = match self.counts {
             true => plan.cost(base(), variables, CALL_LIMIT),
             false => {
-                let most = plan.most(|| weight(of.value) + old.map_or(0, weight));
+                let most = plan.most(size);
                 (most, most > CALL_LIMIT)
             }
         };

@@ -87,9 +87,7 @@ fn of_lists(at: &Estimator<'_>, asked: &Asked<'_>) -> Option<Answer> {
         ("lists_range", [most]) => making(Range::just(number(most).unwrap_or(u64::MAX)), 1.0),
         ("list_reverse", []) => making(target?, 1.0),
         ("list_flatten", []) => making(target?, 1.0),
-        ("list_flatten_int", [depth]) => {
-            making(target?, number(depth).unwrap_or(u64::MAX) as f64)
-        }
+        ("list_flatten_int", [depth]) => making(target?, number(depth).unwrap_or(u64::MAX) as f64),
         ("list_distinct", []) => making(target?.times(target?), 2.0),
         ("list_sets_contains_list" | "list_sets_intersects_list", [left, right]) => {
             (size(at, left).times(size(at, right)).scaled(1.0).plus(ONE), None)
@@ -169,9 +167,7 @@ fn equality(operands: &[Operand<'_>]) -> Option<Answer> {
         "kubernetes.Quantity" | "kubernetes.Semver" => ONE,
         name if name.starts_with("kubernetes.authorization.") => ONE,
         "kubernetes.NamedFormat" => traversal(Range::of(1, FORMAT)),
-        "kubernetes.URL" => {
-            traversal(Range::of(1, right.size.map_or(1, |size| size.max)))
-        }
+        "kubernetes.URL" => traversal(Range::of(1, right.size.map_or(1, |size| size.max))),
         _ => return None,
     };
     Some((cost, None))

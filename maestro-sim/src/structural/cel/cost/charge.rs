@@ -7,9 +7,10 @@ use kube_cel::cel::Value;
 use kube_cel::cel::objects::Key;
 
 use super::calls::{CHECK, compares_texts};
-use super::count::{Counter, is_optional, present};
+use super::count::Counter;
 use super::range::{LIST, PATTERN, STRUCT, TEXT, scaled};
 use super::tree::{Call, Node, What};
+use super::values::{is_optional, present};
 use crate::structural::cel::compile;
 
 /// The cost of a call whose operands and whose value are known, where they have any.
@@ -103,10 +104,19 @@ impl Asked<'_> {
             "isSorted" | "sum" | "max" | "min" | "indexOf" | "lastIndexOf" | "includes" => {
                 self.operands.first().map_or(0, |one| one.as_ref().map_or(1, traversal))
             }
-            "url" | "lowerAscii" | "upperAscii" | "substring" | "trim" | "jsonpatch.escapeKey"
-            | "cidr" | "isIP" | "isCIDR" | "quantity" | "isQuantity" | "semver" | "isSemver" => {
-                text(self.size(0))
-            }
+            "url"
+            | "lowerAscii"
+            | "upperAscii"
+            | "substring"
+            | "trim"
+            | "jsonpatch.escapeKey"
+            | "cidr"
+            | "isIP"
+            | "isCIDR"
+            | "quantity"
+            | "isQuantity"
+            | "semver"
+            | "isSemver" => text(self.size(0)),
             "replace" | "split" | "ip.isCanonical" => twice(self.size(0)),
             "join" => twice(self.result.map_or(1, size)),
             "find" | "findAll" => self.pattern(self.size(0), self.size(1)),
@@ -154,7 +164,7 @@ impl Asked<'_> {
     fn deep(&self, index: usize) -> u64 {
         match self.operands.get(index) {
             Some(Some(value)) if is_optional(value) => {
-                present(value).ok().flatten().map_or(1, |inner| size(&inner))
+                present(value).flatten().map_or(1, |inner| size(&inner))
             }
             _ => self.size(index),
         }

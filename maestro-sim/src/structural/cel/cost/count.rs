@@ -7,12 +7,13 @@
 
 use std::sync::Arc;
 
-use kube_cel::cel::objects::{Key, Map, OptionalValue};
+use kube_cel::cel::objects::{Map, OptionalValue};
 use kube_cel::cel::{Context, Value};
 
 use super::charge;
 use super::range::{LIST, MAP};
 use super::tree::{Call, Fold, Node, What};
+use super::values::{as_key, field, is_optional, item, key_value, none, present, type_name};
 use crate::structural::cel::evaluate;
 
 /// Why there is no value.
@@ -54,7 +55,7 @@ impl<'c> Counter<'c> {
                 for (index, item) in items.iter().enumerate() {
                     let value = self.value(item)?;
                     if optional.contains(&index) {
-                        values.extend(present(&value)?);
+                        values.extend(present(&value).ok_or(Halt::Error)?);
                     } else {
                         values.push(value);
                     }
@@ -104,7 +105,11 @@ impl<'c> Counter<'c> {
                 let whole = self.link(operand)?;
                 if *test {
                     self.spend(1)?;
-                    let whole = if is_optional(&whole) { present(&whole)? } else { Some(whole) };
+                    let whole = if is_optional(&whole) {
+                        present(&whole).ok_or(Halt::Error)?
+                    } else {
+                        Some(whole)
+                    };
                     let found = whole.is_some_and(|whole| field(&whole, name).is_some());
                     return Ok(Value::Bool(found));
                 }
@@ -140,7 +145,7 @@ impl<'c> Counter<'c> {
         find: impl Fn(&Value) -> Option<Value>,
     ) -> Outcome {
         let was_optional = is_optional(&whole);
-        let inner = if was_optional { present(&whole)? } else { Some(whole) };
+        let inner = if was_optional { present(&whole).ok_or(Halt::Error)? } else { Some(whole) };
         let Some(inner) = inner else { return Ok(none()) };
         let found = find(&inner);
         if !optional && !was_optional {
@@ -157,7 +162,7 @@ impl<'c> Counter<'c> {
         for (key, value, optional) in entries {
             let key = as_key(&self.value(key)?).ok_or(Halt::Error)?;
             let value = self.value(value)?;
-            let value = if *optional { present(&value)? } else { Some(value) };
+            let value = if *optional { present(&value).ok_or(Halt::Error)? } else { Some(value) };
             found.extend(value.map(|value| (key, value)));
         }
         self.spend(MAP)?;
@@ -221,7 +226,8 @@ impl<'c> Counter<'c> {
             }
             ("or" | "orValue", [other], Some(target)) => {
                 let whole = self.value(target)?;
-                let inner = if is_optional(&whole) { present(&whole)? } else { None };
+                let inner =
+                    if is_optional(&whole) { present(&whole).ok_or(Halt::Error)? } else { None };
                 return match inner {
                     Some(inner) if function == "orValue" => Ok(inner),
                     Some(_) => Ok(whole),
@@ -332,70 +338,4 @@ fn root_cost(node: &Node) -> i32 {
         What::Call(call) => call.operands.first().map_or(1, below),
         _ => 1,
     }
-}
-
-fn none() -> Value {
-    Value::Opaque(Arc::new(OptionalValue::none()))
-}
-
-pub(super) fn is_optional(value: &Value) -> bool {
-    <&OptionalValue>::try_from(value).is_ok()
-}
-
-/// The value of an optional one, if it has one.
-pub(super) fn present(value: &Value) -> Result<Option<Value>, Halt> {
-    let optional = <&OptionalValue>::try_from(value).map_err(|_| Halt::Error)?;
-    Ok(optional.value().cloned())
-}
-
-fn field(whole: &Value, name: &str) -> Option<Value> {
-    match whole {
-        Value::Map(map) => map.map.get(&Key::String(Arc::new(name.to_owned()))).cloned(),
-        _ => None,
-    }
-}
-
-fn item(whole: &Value, index: &Value) -> Option<Value> {
-    match (whole, index) {
-        (Value::List(items), Value::Int(at)) => items.get(usize::try_from(*at).ok()?).cloned(),
-        (Value::List(items), Value::UInt(at)) => items.get(usize::try_from(*at).ok()?).cloned(),
-        (Value::Map(map), key) => map.map.get(&as_key(key)?).cloned(),
-        _ => None,
-    }
-}
-
-fn as_key(value: &Value) -> Option<Key> {
-    Some(match value {
-        Value::String(text) => Key::String(Arc::clone(text)),
-        Value::Int(number) => Key::Int(*number),
-        Value::UInt(number) => Key::Uint(*number),
-        Value::Bool(flag) => Key::Bool(*flag),
-        _ => return None,
-    })
-}
-
-fn key_value(key: &Key) -> Value {
-    match key {
-        Key::String(text) => Value::String(Arc::clone(text)),
-        Key::Int(number) => Value::Int(*number),
-        Key::Uint(number) => Value::UInt(*number),
-        Key::Bool(flag) => Value::Bool(*flag),
-    }
-}
-
-/// The name of a value's type.
-fn type_name(value: &Value) -> Value {
-    let name = match value {
-        Value::Int(_) => "int",
-        Value::UInt(_) => "uint",
-        Value::Float(_) => "double",
-        Value::String(_) => "string",
-        Value::Bytes(_) => "bytes",
-        Value::Bool(_) => "bool",
-        Value::List(_) => "list",
-        Value::Map(_) => "map",
-        Value::Null => "null_type",
-        _ => "",
-    };
-    Value::String(Arc::new(name.to_owned()))
 }

@@ -200,7 +200,8 @@ fn has_meta(schema: &Value) -> bool {
     is(&own, "kind", "string")
         && is(&own, "apiVersion", "string")
         && is(&own, "metadata", "object")
-        && own.get("metadata").map(properties).is_some_and(|meta| {
-            is(&meta, "name", "string") && is(&meta, "generateName", "string")
-        })
+        && own
+            .get("metadata")
+            .map(properties)
+            .is_some_and(|meta| is(&meta, "name", "string") && is(&meta, "generateName", "string"))
 }

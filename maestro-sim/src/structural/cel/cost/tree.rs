@@ -191,7 +191,9 @@ impl Checker<'_> {
                 self.found.assign(&[Kind::Dyn], std::slice::from_ref(&target));
                 Kind::Dyn
             }
-            other => other.parts("map").and_then(|parts| parts.get(1)).cloned().unwrap_or(Kind::Dyn),
+            other => {
+                other.parts("map").and_then(|parts| parts.get(1)).cloned().unwrap_or(Kind::Dyn)
+            }
         };
         if optional || was_optional { Kind::optional(kind) } else { kind }
     }
@@ -199,7 +201,8 @@ impl Checker<'_> {
     fn field(&mut self, select: &SelectExpr) -> (Kind, What) {
         let operand = self.node(&select.operand);
         let kind = self.select(&operand.kind, &select.field, false);
-        let kind = if select.test { Kind::scalar("bool") } else { self.found.resolve(&kind, false) };
+        let kind =
+            if select.test { Kind::scalar("bool") } else { self.found.resolve(&kind, false) };
         (kind, What::Field(Box::new(operand), select.field.clone(), select.test))
     }
 
@@ -280,7 +283,8 @@ impl Checker<'_> {
                 Kind::Dyn
             }
         };
-        let (item_name, kept) = (Arc::from(fold.iter_var.as_str()), Arc::from(fold.accu_var.as_str()));
+        let (item_name, kept) =
+            (Arc::from(fold.iter_var.as_str()), Arc::from(fold.accu_var.as_str()));
         let known = self.names.len();
         self.names.push((Arc::clone(&kept), first.kind.clone()));
         self.names.push((Arc::clone(&item_name), item));
@@ -366,7 +370,9 @@ const CONVERSIONS: [&str; 10] =
 fn leaf(expression: &IdedExpr, what: &What) -> IdedExpr {
     let place = |index: usize| IdedExpr { id: 0, expr: Expr::Ident(format!("_{index}")) };
     match (&expression.expr, what) {
-        (Expr::Call(call), What::Call(typed)) if !typed.operands.iter().all(|part| part.fixed) || typed.target.is_some() => {
+        (Expr::Call(call), What::Call(typed))
+            if !typed.operands.iter().all(|part| part.fixed) || typed.target.is_some() =>
+        {
             let first = usize::from(typed.target.is_some());
             let target = match &typed.target {
                 Some(_) => Some(Box::new(place(0))),
