@@ -8,6 +8,7 @@ mod charge;
 mod count;
 mod declared;
 mod estimate;
+mod fixed;
 mod functions;
 mod kind;
 mod plan;

@@ -11,7 +11,7 @@ use kube_cel::cel::objects::{Map, OptionalValue};
 use kube_cel::cel::{Context, Value};
 
 use super::charge;
-use super::range::{LIST, MAP};
+use super::range::{LIST, MAP, STRUCT};
 use super::tree::{Call, Fold, Node, What};
 use super::values::{as_key, field, is_optional, item, key_value, none, present, type_name};
 use crate::structural::cel::evaluate;
@@ -64,6 +64,14 @@ impl<'c> Counter<'c> {
                 Ok(Value::List(Arc::new(values)))
             }
             What::Map(entries) => self.map(entries),
+            What::Made(fields) => {
+                for field in fields {
+                    self.value(field)?;
+                }
+                self.spend(STRUCT)?;
+                // Nobody looks into what is made for the server.
+                Ok(Value::Null)
+            }
             What::Fold(fold) => self.fold(fold),
             What::Call(call) if !node.is_chain() => self.call(node, call),
             _ => {
@@ -172,7 +180,12 @@ impl<'c> Counter<'c> {
     fn fold(&mut self, fold: &Fold) -> Outcome {
         let items = match self.value(&fold.range)? {
             Value::List(items) => Arc::unwrap_or_clone(items),
-            Value::Map(map) => map.map.keys().map(key_value).collect(),
+            Value::Map(map) => {
+                // A real server takes them as they come; here every run takes them alike.
+                let mut keys: Vec<_> = map.map.keys().collect();
+                keys.sort();
+                keys.into_iter().map(key_value).collect()
+            }
             _ => return Err(Halt::Error),
         };
         let first = self.fixed(&fold.first)?;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use kube_cel::cel::common::ast::LiteralValue;
 
 use super::calls;
-use super::range::{LIST, MAP, Range, TEXT, UNKNOWN};
+use super::range::{LIST, MAP, Range, STRUCT, TEXT, UNKNOWN};
 use super::tree::{Call, Fold, Node, What};
 
 /// Names from a variable to a value, in memory that is shared as Go shares it.
@@ -133,6 +133,10 @@ impl<'s> Estimator<'s> {
                 let entry = Entry { is_list: false, key: keys, value: values };
                 self.entries.insert(node.id, entry);
                 sum.plus(Range::just(MAP))
+            }
+            What::Made(fields) => {
+                let costs = fields.iter().map(|field| self.cost(field));
+                costs.fold(Range::just(STRUCT), Range::plus)
             }
             What::Fold(fold) => self.fold(node, fold),
         }

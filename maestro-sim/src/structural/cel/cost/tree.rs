@@ -11,6 +11,7 @@ use kube_cel::cel::common::ast::{
 };
 
 use super::declared::Structs;
+use super::fixed::{is_fixed, leaf};
 use super::functions::{Overload, overloads};
 use super::kind::{Found, Kind};
 
@@ -85,6 +86,8 @@ pub(crate) enum What {
     List(Vec<Node>, Vec<usize>),
     /// Keys, values, and whether what has no value is left out.
     Map(Vec<(Node, Node, bool)>),
+    /// An object of a type, by the values of its fields.
+    Made(Vec<Node>),
     Fold(Box<Fold>),
 }
 
@@ -158,7 +161,16 @@ impl Checker<'_> {
                 (Kind::map(self.joined(keys), self.joined(values)), What::Map(entries))
             }
             Expr::Comprehension(fold) => self.fold(fold),
-            Expr::Struct(_) | Expr::Unspecified => (Kind::Dyn, What::Literal(LiteralValue::Null)),
+            Expr::Struct(made) => {
+                let mut fields = Vec::new();
+                for entry in &made.entries {
+                    if let EntryExpr::StructField(field) = &entry.expr {
+                        fields.push(self.node(&field.value));
+                    }
+                }
+                (Kind::Dyn, What::Made(fields))
+            }
+            Expr::Unspecified => (Kind::Dyn, What::Literal(LiteralValue::Null)),
         };
         self.next += 1;
         let (fixed, leaf) = (is_fixed(&kind, &what), leaf(expression, &what));
@@ -309,7 +321,9 @@ impl Checker<'_> {
                 call.target.iter_mut().for_each(|target| self.settle(target));
                 call.operands.iter_mut().for_each(|operand| self.settle(operand));
             }
-            What::List(items, _) => items.iter_mut().for_each(|item| self.settle(item)),
+            What::List(items, _) | What::Made(items) => {
+                items.iter_mut().for_each(|item| self.settle(item));
+            }
             What::Map(entries) => entries.iter_mut().for_each(|(key, value, _)| {
                 self.settle(key);
                 self.settle(value);
@@ -341,49 +355,5 @@ fn literal_kind(literal: &LiteralValue) -> Kind {
         LiteralValue::UInt(_) => Kind::scalar("uint"),
         LiteralValue::String(_) => Kind::scalar("string"),
         LiteralValue::Null => Kind::Null,
-    }
-}
-
-/// Whether the value of a part is known before anything is evaluated.
-fn is_fixed(kind: &Kind, what: &What) -> bool {
-    let all = |mut parts: std::slice::Iter<'_, Node>| parts.all(|part| part.fixed);
-    match what {
-        What::Literal(_) => true,
-        What::Name(_) => kind.name() == "type",
-        What::List(items, _) => all(items.iter()),
-        What::Map(entries) => entries.iter().all(|(key, value, _)| key.fixed && value.fixed),
-        What::Call(call) => match (call.function.as_str(), call.operands.as_slice()) {
-            ("@in", [_, list]) => {
-                call.is_membership() && matches!(&list.what, What::List(i, _) if i.is_empty())
-            }
-            (name, [one]) => call.target.is_none() && CONVERSIONS.contains(&name) && one.fixed,
-            _ => false,
-        },
-        What::Field(..) | What::Fold(_) => false,
-    }
-}
-
-const CONVERSIONS: [&str; 10] =
-    ["bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"];
-
-/// A part as the engine evaluates it by itself.
-fn leaf(expression: &IdedExpr, what: &What) -> IdedExpr {
-    let place = |index: usize| IdedExpr { id: 0, expr: Expr::Ident(format!("_{index}")) };
-    match (&expression.expr, what) {
-        (Expr::Call(call), What::Call(typed))
-            if !typed.operands.iter().all(|part| part.fixed) || typed.target.is_some() =>
-        {
-            let first = usize::from(typed.target.is_some());
-            let target = match &typed.target {
-                Some(_) => Some(Box::new(place(0))),
-                // A part of the function's name.
-                None => call.target.clone(),
-            };
-            let args = (0..call.args.len()).map(|index| place(first + index)).collect();
-            let func_name = call.func_name.clone();
-            IdedExpr { id: 0, expr: Expr::Call(CallExpr { func_name, target, args }) }
-        }
-        (Expr::Comprehension(_) | Expr::Select(_), _) => IdedExpr::default(),
-        _ => expression.clone(),
     }
 }
