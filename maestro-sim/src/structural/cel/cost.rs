@@ -2,6 +2,11 @@
 //!
 //! A server refuses definitions whose rules could cost too much, and gives up objects whose rules
 //! do. Both are counted in the same units, by other rules.
+//!
+//! Exact are the estimates and the costs of all that `costs.txt` has: the language, its macros over
+//! one variable, and the libraries of the server. Costs are not exact where a value is of another
+//! type than the real one (texts of the format `byte`), where short cuts depend on the order of a
+//! map, and in policies where the type of an operand would decide between overloads.
 
 mod calls;
 mod charge;
