@@ -3,7 +3,7 @@
 //! One file per group of kinds; [`validate`] is the list that registers them.
 //! Source: `k8s.io/kubernetes/pkg/apis/*/validation` and `k8s.io/apimachinery/pkg/api/validation`.
 
-mod address;
+pub(crate) mod address;
 mod admission;
 mod autoscaler;
 mod batch;

@@ -15,6 +15,7 @@ pub mod definition;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoint_slice;
+pub mod endpoint_slice_mirroring;
 pub mod endpoints;
 pub mod expect;
 pub mod garbage;

@@ -19,7 +19,7 @@ pub(super) fn is_address(text: &str) -> bool {
 }
 
 /// An address in which numbers may begin with zeros, as servers have always read them.
-fn loose(text: &str) -> Option<IpAddr> {
+pub(crate) fn loose(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse() {
         return Some(address);
     }

@@ -7,6 +7,7 @@ use crate::controller::daemon_set::DaemonSetController;
 use crate::controller::deployment::DeploymentController;
 use crate::controller::disruption::DisruptionController;
 use crate::controller::endpoint_slice::EndpointSliceController;
+use crate::controller::endpoint_slice_mirroring::EndpointSliceMirroringController;
 use crate::controller::endpoints::EndpointsController;
 use crate::controller::garbage::GarbageCollector;
 use crate::controller::job::JobController;
@@ -32,6 +33,7 @@ pub fn built_in(authority: &str) -> Vec<Box<dyn Controller>> {
         Box::new(JobController::default()),
         Box::new(DisruptionController::default()),
         Box::new(EndpointSliceController::default()),
+        Box::new(EndpointSliceMirroringController::default()),
         Box::new(EndpointsController::default()),
         Box::new(NamespaceController::new(authority)),
         Box::new(NodeLifecycleController::default()),
