@@ -21,6 +21,7 @@ mod health;
 pub mod http;
 pub mod identity;
 mod json;
+pub mod kept;
 pub mod openapi;
 mod prepare;
 mod proposal;

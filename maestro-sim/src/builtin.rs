@@ -102,6 +102,7 @@ pub fn validate(
         }
         ("networking.k8s.io", "ingresses") => network::ingress(version, object, old, found),
         ("networking.k8s.io", "ipaddresses") => network::address(version, object, old, found),
+        ("networking.k8s.io", "servicecidrs") => network::range(object, old, found),
         ("networking.k8s.io", "ingressclasses") => {
             network::ingress_class(version, object, old, found);
         }

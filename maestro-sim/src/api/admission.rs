@@ -299,6 +299,7 @@ impl Server {
         if served.resource == CRDS {
             self.crd_written(object);
         }
+        self.address_written(served, object);
     }
 
     /// Follows a deletion: frees what the object held.
@@ -307,6 +308,7 @@ impl Server {
             self.registry.unserve(object);
             self.forget_converted(object);
         }
+        self.address_gone(served, object);
         self.let_go(served, object, None);
     }
 }

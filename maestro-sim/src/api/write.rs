@@ -154,6 +154,7 @@ impl Server {
             let value = kept.and_then(|kept| kept.shown).unwrap_or(Ok(body))?;
             return Ok(Response::Value { code: 201, value });
         }
+        self.note_addresses(served, &body);
         let object = match kept {
             Some(kept) => self.put_kept(served, kept),
             None => self.put(served, body)?,
@@ -374,6 +375,7 @@ impl Server {
             self.after_delete(served, live);
             return Ok(Response::Value { code: 200, value: body });
         }
+        self.note_addresses(served, &body);
         let object = match kept {
             Some(kept) => self.put_kept(served, kept),
             None => self.put(served, body)?,

@@ -18,6 +18,7 @@ use crate::controller::policy_status::PolicyStatusController;
 use crate::controller::replica_set::ReplicaSetController;
 use crate::controller::resource_quota::ResourceQuotaController;
 use crate::controller::role_aggregation::RoleAggregation;
+use crate::controller::service_cidr::ServiceCidrController;
 use crate::controller::stateful_set::StatefulSetController;
 use crate::controller::volume::VolumeController;
 
@@ -45,5 +46,6 @@ pub fn built_in(authority: &str) -> Vec<Box<dyn Controller>> {
         Box::new(RoleAggregation),
         Box::new(PolicyStatusController),
         Box::new(ResourceQuotaController::default()),
+        Box::new(ServiceCidrController::default()),
     ]
 }
