@@ -41,7 +41,7 @@ pub fn bootstrap(world: &mut World) {
     world.server.keep_itself(world.seed());
     world.add_actor(Box::new(DefinitionFinalizer::default()), own);
     world.add_actor(Box::new(KubernetesService::new(world.server.kept.place)), own);
-    world.add_actor(Box::new(AddressRepair::default()), own);
+    world.add_part("kube-apiserver", Box::new(AddressRepair::default()), own);
     for name in NAMESPACES {
         create(
             world,

@@ -40,9 +40,8 @@ impl Server {
         })?;
         let unknown = std::mem::take(&mut noticed.unknown);
         self.noticed = noticed;
-        let Some(why) = self.surplus(served, request, strictness, &unknown) else {
-            return Ok(());
-        };
+        let told = || strict::told(request, !served.is_custom(), &unknown, &Value::Null);
+        let Some(why) = self.surplus(request, strictness, told) else { return Ok(()) };
         let (kind, version) = (&served.kind, &served.version);
         let message =
             format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}");
@@ -109,21 +108,21 @@ impl Server {
         if strategic {
             unknown.sort();
         }
-        self.surplus(served, request, strictness, &unknown).map_or(Ok(()), |why| Err(refuse(&why)))
+        let told = || strict::told(request, !served.is_custom(), &unknown, patch);
+        self.surplus(request, strictness, told).map_or(Ok(()), |why| Err(refuse(&why)))
     }
 
     /// Warns of surplus fields, or says why they are refused.
     fn surplus(
         &mut self,
-        served: &Served,
         request: &Request,
         strictness: Strictness,
-        unknown: &[String],
+        told: impl FnOnce() -> Vec<String>,
     ) -> Option<String> {
         if strictness == Strictness::Ignore {
             return None;
         }
-        let told = strict::told(request, !served.is_custom(), unknown);
+        let told = told();
         if strictness == Strictness::Strict && !told.is_empty() {
             return Some(format!("strict decoding error: {}", told.join(", ")));
         }

@@ -54,14 +54,19 @@ impl Written {
 }
 
 /// What is told of a body that was read as an object of a built-in kind (`typed`) or of another
-/// one, given its unknown fields in the order of a tree.
-pub(super) fn told(request: &Request, typed: bool, unknown: &[String]) -> Vec<String> {
+/// one, given its unknown fields in the order of a tree; `patch` is the patch that made it.
+pub(super) fn told(
+    request: &Request,
+    typed: bool,
+    unknown: &[String],
+    patch: &Value,
+) -> Vec<String> {
     let written = &request.options.written;
     let is_patch = request.verb == Verb::Patch;
     let most = if typed { MOST } else { usize::MAX };
     let fields = unknown.iter().take(most).map(|field| format!("unknown field \"{field}\""));
     if is_patch && request.patch == Some(PatchType::Json) {
-        return operations(request).into_iter().chain(fields).collect();
+        return operations(&request.options.written, patch).into_iter().chain(fields).collect();
     }
     if unknown.is_empty() && written.is_plain() {
         return Vec::new();
@@ -99,20 +104,18 @@ pub(super) fn errors(lines: &[String]) -> String {
 }
 
 /// What is told of the operations of a JSON patch.
-fn operations(request: &Request) -> Vec<String> {
+fn operations(written: &Written, patch: &Value) -> Vec<String> {
     const KNOWN: [&str; 4] = ["op", "path", "from", "value"];
-    let text = &request.options.written.text;
-    let Ok(patch) = serde_json::from_slice::<Value>(text) else { return Vec::new() };
     let mut unknown = Vec::new();
     for (index, operation) in patch.as_array().into_iter().flatten().enumerate() {
         let fields = operation.as_object().into_iter().flat_map(|map| map.keys());
         let fields = fields.filter(|field| !KNOWN.contains(&field.as_str()));
         unknown.extend(fields.map(|field| format!("[{index}].{field}")));
     }
-    if unknown.is_empty() && request.options.written.is_plain() {
+    if unknown.is_empty() && written.is_plain() {
         return Vec::new();
     }
-    let all = in_order(text, &unknown).into_iter().take(MOST);
+    let all = in_order(&written.text, &unknown).into_iter().take(MOST);
     all.map(|one| format!("json patch {one}")).collect()
 }
 

@@ -85,10 +85,9 @@ fn members_are_ready_while_a_majority_of_what_their_set_wants_runs() {
 fn what_the_server_keeps_of_itself_comes_back() {
     let options = sim::Options { seed: 1, trace: TraceLevel::Digest };
     let own = [
-        ("", "services", "default", "kubernetes"),
+        ("networking.k8s.io", "ipaddresses", "", "10.96.0.1"),
         ("", "endpoints", "default", "kubernetes"),
         ("discovery.k8s.io", "endpointslices", "default", "kubernetes"),
-        ("networking.k8s.io", "ipaddresses", "", "10.96.0.1"),
     ];
     let send = |cluster: &Cluster, verb, (group, resource, namespace, name)| {
         let resource = GroupResource::new(group, resource);
