@@ -86,7 +86,7 @@ impl Server {
             }
             ("certificates.k8s.io", "certificatesigningrequests") => {
                 certificate::sign(request, body);
-                Ok(())
+                certificate::check_subject(body)
             }
             ("networking.k8s.io", "ingresses") => {
                 self.default_ingress_class(body);
