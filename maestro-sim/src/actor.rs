@@ -15,7 +15,7 @@ use self::calls::Calls;
 pub use self::calls::{Wire, lost};
 pub use self::remote::Remote;
 use crate::api::server::Server;
-use crate::controller::{Controller, Queue, View};
+use crate::controller::{Change, Controller, Queue, View};
 use crate::link::{Link, LinkId};
 use crate::object::{GroupResource, Key, Object};
 use crate::pace::{Pace, Spin};
@@ -107,7 +107,7 @@ impl Actor {
             self.cursors.push(Cursor { table, position, behind: false });
             for object in objects {
                 let key = object.key().clone();
-                self.see(&resource, &key, Some(object));
+                self.see(&resource, &key, Some(object), None);
             }
             new.push(table);
         }
@@ -154,12 +154,26 @@ impl Actor {
         self.queue.add(key);
     }
 
-    fn see(&mut self, resource: &GroupResource, key: &Key, new: Option<Arc<Object>>) {
+    /// Takes a version of an object in, or its end. `old` is the version before: of what the store
+    /// held without telling anybody, it is the first that is heard.
+    fn see(
+        &mut self,
+        resource: &GroupResource,
+        key: &Key,
+        new: Option<Arc<Object>>,
+        old: Option<&Arc<Object>>,
+    ) {
         let new = new.filter(|o| self.controller.selects(resource, o));
-        if new.is_none() && self.view.get(resource, key).is_none() {
-            return;
+        let held = || old.filter(|old| self.controller.selects(resource, old)).cloned();
+        let mut change = if new.is_none() && self.view.get(resource, key).is_none() {
+            let Some(old) = held() else { return };
+            Change { resource: resource.clone(), old: Some(old), new }
+        } else {
+            self.view.apply(resource, key, new)
+        };
+        if change.old.is_none() {
+            change.old = held();
         }
-        let change = self.view.apply(resource, key, new);
         self.controller.observe(&change, &self.view, &mut self.queue);
     }
 
@@ -171,12 +185,12 @@ impl Actor {
         let known = self.view.list(resource, "").map(|object| object.key().clone());
         let gone: Vec<Key> = known.filter(|key| !table.objects.contains_key(key)).collect();
         for key in &gone {
-            self.see(resource, key, None);
+            self.see(resource, key, None, None);
         }
         for (key, object) in table.objects.iter() {
             let is_news = self.view.get(resource, key).is_none_or(|old| !Arc::ptr_eq(old, object));
             if is_news {
-                self.see(resource, key, Some(Arc::clone(object)));
+                self.see(resource, key, Some(Arc::clone(object)), None);
             }
         }
         self.cursors[index].position = table.end();
@@ -204,7 +218,8 @@ impl Actor {
                 let new = (event.kind != EventType::Deleted).then(|| Arc::clone(&event.object));
                 let key = event.object.key().clone();
                 self.cursors[index].position += 1;
-                self.see(&table.resource, &key, new);
+                let old = event.old.as_ref();
+                self.see(&table.resource, &key, new, old);
             };
         }
         next

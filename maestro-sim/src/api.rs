@@ -21,6 +21,7 @@ mod health;
 pub mod http;
 pub mod identity;
 mod json;
+pub mod kept;
 pub mod openapi;
 mod prepare;
 mod proposal;
@@ -33,6 +34,7 @@ pub mod server;
 mod service_spec;
 pub mod status;
 mod strategy;
+mod strict;
 mod subresource;
 pub(crate) mod table;
 pub mod token;
@@ -50,6 +52,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use status::{Cause, Status};
+pub use strict::Written;
 
 use crate::json::Value;
 use crate::object::{GroupResource, Object};
@@ -142,8 +145,8 @@ pub struct Options {
     pub warn: bool,
     /// The form in which objects are wanted.
     pub form: Form,
-    /// The paths of fields that stand in the body twice.
-    pub twice: Vec<String>,
+    /// How the body was written, where that can matter.
+    pub written: Written,
 }
 
 /// The form in which a client wants objects (`as=` in its Accept header).

@@ -5,9 +5,12 @@
 
 use std::sync::Arc;
 
+use crate::api::kept;
 use crate::api::registry::Registry;
 use crate::api::{Request, Verb};
+use crate::controller::address_repair::AddressRepair;
 use crate::controller::definition::DefinitionFinalizer;
+use crate::controller::kubernetes_service::KubernetesService;
 use crate::controller::list;
 use crate::facts::Version;
 use crate::json::{Value, json};
@@ -35,7 +38,10 @@ pub fn be(world: &mut World, version: Version) {
 pub fn bootstrap(world: &mut World) {
     let own = world.links.add("kube-apiserver");
     world.server.expect_roles(world.seed(), false);
+    world.server.keep_itself(world.seed());
     world.add_actor(Box::new(DefinitionFinalizer::default()), own);
+    world.add_actor(Box::new(KubernetesService::new(world.server.kept.place)), own);
+    world.add_part("kube-apiserver", Box::new(AddressRepair::default()), own);
     for name in NAMESPACES {
         create(
             world,
@@ -72,17 +78,9 @@ pub fn bootstrap(world: &mut World) {
         );
     }
     create(world, "storage.k8s.io", "storageclasses", "", storage_class());
-    create(
-        world,
-        "",
-        "services",
-        "default",
-        json!({"apiVersion": "v1", "kind": "Service",
-        "metadata": {"name": "kubernetes", "namespace": "default",
-            "labels": {"component": "apiserver", "provider": "kubernetes"}},
-        "spec": {"clusterIP": "10.96.0.1", "ports": [
-            {"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]}}),
-    );
+    let service = kept::service_of(world.server.kept.place);
+    create(world, "", "services", "default", service);
+    world.server.keep_place();
 }
 
 fn create(
@@ -141,6 +139,7 @@ pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     bootstrap(world);
     let manager = world.links.add(MANAGER);
     world.server.expect_roles(world.seed(), true);
+    world.server.is_managed();
     for controller in list::built_in(&world.server.authority) {
         world.add_part(MANAGER, controller, manager);
     }

@@ -3,7 +3,7 @@
 //! One file per group of kinds; [`validate`] is the list that registers them.
 //! Source: `k8s.io/kubernetes/pkg/apis/*/validation` and `k8s.io/apimachinery/pkg/api/validation`.
 
-mod address;
+pub(crate) mod address;
 mod admission;
 mod autoscaler;
 mod batch;
@@ -42,6 +42,7 @@ use crate::json::Value;
 use crate::object::GroupResource;
 
 pub(crate) use address::{odd_address, odd_network};
+pub(crate) use go_json::base64 as decode_base64;
 pub(crate) use meta::marks;
 pub use meta::metadata;
 pub(crate) use pod::{MIRROR, SECCOMP_CONTAINER, SECCOMP_POD, warnings as pod_warnings};
@@ -102,6 +103,7 @@ pub fn validate(
         }
         ("networking.k8s.io", "ingresses") => network::ingress(version, object, old, found),
         ("networking.k8s.io", "ipaddresses") => network::address(version, object, old, found),
+        ("networking.k8s.io", "servicecidrs") => network::range(object, old, found),
         ("networking.k8s.io", "ingressclasses") => {
             network::ingress_class(version, object, old, found);
         }

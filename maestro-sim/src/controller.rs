@@ -7,6 +7,7 @@
 //! To add one: a file under `controller/` with a type that implements [`Controller`], and one
 //! line in the list of built-in controllers.
 
+pub mod address_repair;
 pub mod attributes_class;
 pub mod batch;
 pub mod cron_job;
@@ -15,12 +16,14 @@ pub mod definition;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoint_slice;
+pub mod endpoint_slice_mirroring;
 pub mod endpoints;
 pub mod expect;
 pub mod garbage;
 pub mod hash;
 pub mod job;
 pub mod kinds;
+pub mod kubernetes_service;
 pub mod label_index;
 pub mod labels;
 pub mod list;
@@ -34,6 +37,7 @@ pub mod replica_set;
 pub mod resource_quota;
 pub mod revision;
 pub mod role_aggregation;
+pub mod service_cidr;
 pub mod shape;
 pub mod stateful_set;
 pub mod view;

@@ -53,6 +53,8 @@ const ALL: &[(&str, &str, Defaulter)] = &[
     ("networking.k8s.io", "networkpolicies", network::policy),
     ("rbac.authorization.k8s.io", "clusterrolebindings", core::role_binding),
     ("rbac.authorization.k8s.io", "rolebindings", core::role_binding),
+    ("resource.k8s.io", "resourceclaims", core::resource_claim),
+    ("resource.k8s.io", "resourceclaimtemplates", core::resource_claim_template),
     ("scheduling.k8s.io", "priorityclasses", core::priority_class),
     ("storage.k8s.io", "csidrivers", volume::driver),
     ("storage.k8s.io", "storageclasses", volume::class),

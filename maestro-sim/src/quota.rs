@@ -10,7 +10,7 @@ mod scope;
 pub use scope::{is_terminating, matches as matches_scopes};
 
 use crate::json::Value;
-use crate::object::{GroupResource, Object, at};
+use crate::object::{GroupResource, Object, at, items};
 use crate::quantity::Quantity;
 use crate::scheduler::pod::Amounts;
 use crate::time::unix_seconds;
@@ -21,6 +21,12 @@ pub const QUOTAS: GroupResource = GroupResource::new("", "resourcequotas");
 
 /// What precedes a storage class's own share in the name of a resource.
 const CLASS: &str = ".storageclass.storage.k8s.io/";
+/// What follows a device class's name in that of the resource that counts its devices.
+const DEVICES: &str = ".deviceclass.resource.k8s.io/devices";
+/// The devices that one request is given at most.
+const MOST_DEVICES: i64 = 32;
+/// Claims of devices.
+const DEVICE_CLAIMS: GroupResource = GroupResource::new("resource.k8s.io", "resourceclaims");
 /// Resources of which every container must say how much it wants, once a quota counts them.
 const DEMANDED: [&str; 6] =
     ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
@@ -67,6 +73,7 @@ pub fn is_about(resource: &GroupResource, name: &str) -> bool {
             let of_class = |own: &&str| name.strip_suffix(*own).is_some_and(|n| n.ends_with(CLASS));
             CLAIM.contains(&name) || CLAIM.iter().any(of_class)
         }
+        ("resource.k8s.io", "resourceclaims") => name.ends_with(DEVICES),
         _ => has_alias(resource) && name == resource.resource,
     }
 }
@@ -83,6 +90,9 @@ pub fn collection_of(name: &str) -> GroupResource {
     if let Some(counted) = name.strip_prefix("count/") {
         let (resource, group) = counted.split_once('.').unwrap_or((counted, ""));
         return GroupResource::owned(group, resource);
+    }
+    if is_about(&DEVICE_CLAIMS, name) {
+        return DEVICE_CLAIMS;
     }
     let known = ["services", "persistentvolumeclaims"].map(|plural| GroupResource::new("", plural));
     if let Some(resource) = known.into_iter().find(|resource| is_about(resource, name)) {
@@ -106,6 +116,7 @@ pub fn usage(resource: &GroupResource, object: &Value, now: i64) -> Amounts {
         ("", "pods") => {}
         ("", "services") => service(object, &mut used),
         ("", "persistentvolumeclaims") => claim(object, &mut used),
+        ("resource.k8s.io", "resourceclaims") => add(&mut used, &devices(object)),
         _ if has_alias(resource) => {
             used.insert(resource.resource.to_string(), one);
         }
@@ -196,6 +207,34 @@ fn claim(object: &Value, used: &mut Amounts) {
             used.insert(format!("{class}{CLASS}{name}"), amount);
         }
     }
+}
+
+/// The devices of each class that a claim is given at most. Of alternatives the largest counts.
+fn devices(claim: &Value) -> Amounts {
+    let count = |request: &Value| {
+        let text = |field: &str| request.get(field).and_then(Value::as_str).unwrap_or("");
+        let number = match text("allocationMode") {
+            "ExactCount" => request.get("count").and_then(Value::as_i64).unwrap_or(0),
+            // Nobody knows how many there are.
+            "All" => MOST_DEVICES,
+            _ => 0,
+        };
+        (format!("{}{DEVICES}", text("deviceClassName")), Quantity::units(number))
+    };
+    let mut used = Amounts::new();
+    for request in items(claim, &["spec", "devices", "requests"]) {
+        let mut of_request = Amounts::new();
+        for alternative in items(request, &["firstAvailable"]) {
+            let (class, number) = count(alternative);
+            let most = of_request.entry(class).or_default();
+            *most = number.max(*most);
+        }
+        if let Some(exactly) = request.get("exactly").filter(|_| of_request.is_empty()) {
+            of_request.extend([count(exactly)]);
+        }
+        add(&mut used, &of_request);
+    }
+    used
 }
 
 /// What the containers of a pod do not say though a quota demands it, as it is told.

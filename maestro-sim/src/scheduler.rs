@@ -5,17 +5,17 @@
 //! Source of behaviour and words: `pkg/scheduler` of Kubernetes.
 
 mod agent;
-mod cluster;
-mod node_affinity;
+pub(crate) mod cluster;
+pub(crate) mod node_affinity;
 mod pick;
 pub(crate) mod pod;
 mod pod_affinity;
-mod ports;
+pub(crate) mod ports;
 mod preempt;
 mod resources;
 mod selector;
 mod spread;
-mod taints;
+pub(crate) mod taints;
 mod volumes;
 mod writes;
 

@@ -161,6 +161,7 @@ impl Server {
             world.server.tokens = secret;
             world.server.authority = tls.authority_pem().to_owned();
             world.server.webhooks.outside = true;
+            world.server.kept.reach(address);
             for Route { namespace, name, port, to } in &options.services {
                 world.server.webhooks.route(namespace, name, *port, to);
             }

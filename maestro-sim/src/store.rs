@@ -195,6 +195,12 @@ impl Store {
         out
     }
 
+    /// Gives out a version, for something that [`Store::hold`] may put in later.
+    pub fn reserve(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
     /// Puts an object in as if it had always been there: nobody is told. The version it carries
     /// is older than whatever follows.
     pub fn hold(&mut self, resource: &GroupResource, value: Value) {

@@ -18,3 +18,9 @@ pub fn unix(now: Duration) -> i64 {
 pub fn unix_seconds(text: &str) -> Option<i64> {
     text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
 }
+
+/// The virtual instant of an RFC 3339 time: the beginning if it is malformed, or before that.
+pub fn since_start(text: &str) -> Duration {
+    let seconds = unix_seconds(text).and_then(|at| at.checked_sub(EPOCH_SECS));
+    Duration::from_secs(seconds.and_then(|at| u64::try_from(at).ok()).unwrap_or(0))
+}

@@ -47,7 +47,6 @@ pub fn decode(
     if let Some(mismatch) = decoder.mismatch {
         return Err(mismatch);
     }
-    decoder.noticed.unknown.sort();
     Ok(decoder.noticed)
 }
 

@@ -3,8 +3,9 @@
 //! Source: `k8s.io/kubernetes/pkg/registry/core/service`, its allocators and its strategy. This
 //! cluster has IPv4 alone.
 
-use std::collections::BTreeSet;
+pub(super) mod pool;
 
+use crate::api::addresses::pool::{PORTS, Range};
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::service_spec::{families, forget, keep};
@@ -14,79 +15,6 @@ use crate::json::{Value, json};
 use crate::object::{GroupResource, Object, at, map_at};
 
 const SERVICES: GroupResource = GroupResource::new("", "services");
-/// The first address of 10.96.0.0/12.
-const BASE: u32 = 10 << 24 | 96 << 16;
-/// Node ports.
-const PORTS: std::ops::RangeInclusive<u16> = 30000..=32767;
-
-/// The cluster IPs and node ports in use.
-#[derive(Debug, Default)]
-pub struct Addresses {
-    taken: BTreeSet<u32>,
-    next: u32,
-    ports: BTreeSet<u16>,
-    next_port: u16,
-}
-
-impl Addresses {
-    fn allocate(&mut self) -> String {
-        loop {
-            // The first address is the `kubernetes` Service's.
-            self.next = if self.next >= 0x000f_fffe { 2 } else { self.next.max(1) + 1 };
-            if self.taken.insert(self.next) {
-                return text(self.next);
-            }
-        }
-    }
-
-    fn release(&mut self, address: &str) {
-        if let Some(offset) = offset(address) {
-            self.taken.remove(&offset);
-        }
-    }
-
-    /// Takes an address that was asked for, or says why it cannot be had.
-    fn claim(&mut self, address: &str, dry: bool) -> Result<(), &'static str> {
-        let Some(offset) = offset(address) else {
-            return Err("the provided network does not match the current range");
-        };
-        let free = if dry { !self.taken.contains(&offset) } else { self.taken.insert(offset) };
-        if free { Ok(()) } else { Err("provided IP is already allocated") }
-    }
-
-    fn allocate_port(&mut self) -> Option<u16> {
-        for _ in PORTS {
-            let next = self.next_port.max(*PORTS.start());
-            self.next_port = if next == *PORTS.end() { *PORTS.start() } else { next + 1 };
-            if self.ports.insert(next) {
-                return Some(next);
-            }
-        }
-        None
-    }
-
-    fn claim_port(&mut self, port: i64, dry: bool) -> Result<(), String> {
-        let Some(port) = u16::try_from(port).ok().filter(|port| PORTS.contains(port)) else {
-            return Err(format!(
-                "provided port is not in the valid range. The range of valid ports is {}-{}",
-                PORTS.start(),
-                PORTS.end()
-            ));
-        };
-        let free = if dry { !self.ports.contains(&port) } else { self.ports.insert(port) };
-        if free { Ok(()) } else { Err("provided port is already allocated".to_owned()) }
-    }
-}
-
-fn text(offset: u32) -> String {
-    std::net::Ipv4Addr::from(BASE + offset).to_string()
-}
-
-fn offset(address: &str) -> Option<u32> {
-    let address: std::net::Ipv4Addr = address.parse().ok()?;
-    u32::from(address).checked_sub(BASE).filter(|offset| *offset < 1 << 20)
-}
-
 pub(super) fn spec_text<'v>(object: &'v Value, name: &str) -> &'v str {
     at(object, &["spec", name]).and_then(Value::as_str).unwrap_or("")
 }
@@ -177,11 +105,19 @@ impl Server {
         if is_external(body) || asked == "None" {
             return Ok(());
         }
+        let ranges = self.address_ranges();
         let address = match asked.as_str() {
-            "" if dry => text(0),
-            "" => self.addresses.allocate(),
+            "" if dry => Range::OWN.network(),
+            "" => self.addresses.allocate(&ranges).ok_or_else(|| {
+                let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
+                let told = format!(
+                    "Internal error occurred: failed to allocate a serviceIP for Service {name:?}: \
+                     range is full"
+                );
+                Box::new(Status::new(500, "InternalError", told))
+            })?,
             wanted => {
-                self.addresses.claim(wanted, dry).map_err(|why| {
+                self.addresses.claim(wanted, &ranges, dry).map_err(|why| {
                     let shown = at(body, &["spec", "clusterIPs"]).cloned().unwrap_or_default();
                     let detail = format!("failed to allocate IP {wanted}: {why}");
                     refused(served, body, &[field::invalid(&"spec.clusterIPs", &shown, &detail)])
@@ -262,7 +198,7 @@ impl Server {
         }
         let held = live.map(|live| node_ports(live.value())).unwrap_or_default();
         for port in node_ports(body).into_iter().filter(|port| !held.contains(port)) {
-            self.addresses.ports.remove(&port);
+            self.addresses.release_port(port);
         }
     }
 
@@ -273,11 +209,11 @@ impl Server {
         }
         let address = old.text(&["spec", "clusterIP"]);
         if new.is_none_or(|new| spec_text(new, "clusterIP") != address) {
-            self.addresses.release(address);
+            self.forget_address(address);
         }
         let kept = new.map(node_ports).unwrap_or_default();
         for port in node_ports(old.value()).into_iter().filter(|port| !kept.contains(port)) {
-            self.addresses.ports.remove(&port);
+            self.addresses.release_port(port);
         }
     }
 }

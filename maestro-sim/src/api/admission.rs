@@ -87,7 +87,7 @@ impl Server {
             }
             ("certificates.k8s.io", "certificatesigningrequests") => {
                 certificate::sign(request, body);
-                Ok(())
+                certificate::check_subject(body)
             }
             ("networking.k8s.io", "ingresses") => {
                 self.default_ingress_class(body);
@@ -300,6 +300,7 @@ impl Server {
         if served.resource == CRDS {
             self.crd_written(object);
         }
+        self.address_written(served, object);
     }
 
     /// Follows a deletion: frees what the object held.
@@ -308,6 +309,7 @@ impl Server {
             self.registry.unserve(object);
             self.forget_converted(object);
         }
+        self.address_gone(served, object);
         self.let_go(served, object, None);
     }
 }

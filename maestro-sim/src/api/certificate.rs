@@ -3,6 +3,8 @@
 //! Sources: `k8s.io/kubernetes/pkg/registry/certificates/certificates`,
 //! `plugin/pkg/admission/certificates/approval`.
 
+pub mod subject;
+
 use std::sync::Arc;
 
 use crate::api::authorization::Attributes;
@@ -12,7 +14,7 @@ use crate::api::registry::Served;
 use crate::api::server::{Handled, Server};
 use crate::api::{Request, Status, Verb};
 use crate::json::{Value, json};
-use crate::object::{GroupResource, Object, at, map_at};
+use crate::object::{GroupResource, Object, at, map_at, text};
 
 const REQUESTS: GroupResource =
     GroupResource::new("certificates.k8s.io", "certificatesigningrequests");
@@ -122,6 +124,21 @@ pub(super) fn sign(request: &Request, body: &mut Value) {
     for field in ["username", "uid", "groups", "extra"] {
         set_or_remove(spec, field, info.get(field).cloned());
     }
+}
+
+/// Nobody becomes a member of `system:masters` by a certificate of the server's own signer
+/// (the CertificateSubjectRestriction plugin).
+pub(super) fn check_subject(body: &Value) -> Result<(), Box<Status>> {
+    const SIGNER: &str = "kubernetes.io/kube-apiserver-client";
+    let of = |path: &[&str]| text(body, path);
+    // What cannot be read is refused later, when the whole is validated.
+    let subject = subject::subject(of(&["spec", "request"])).unwrap_or_default();
+    let masters = subject.organizations.iter().any(|name| name == "system:masters");
+    if of(&["spec", "signerName"]) != SIGNER || !masters {
+        return Ok(());
+    }
+    let why = format!("use of {SIGNER} signer with system:masters group is not allowed");
+    Err(Box::new(Status::forbidden(&REQUESTS, of(&["metadata", "name"]), &why)))
 }
 
 /// The top-level fields that an endpoint of requests takes from no one.

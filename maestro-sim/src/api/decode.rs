@@ -2,6 +2,7 @@
 
 use crate::api::registry::Served;
 use crate::api::server::Server;
+use crate::api::strict;
 use crate::api::{Cause, PatchType, Request, Status};
 use crate::crd;
 use crate::json::Value;
@@ -39,7 +40,8 @@ impl Server {
         })?;
         let unknown = std::mem::take(&mut noticed.unknown);
         self.noticed = noticed;
-        let Some(why) = self.surplus(request, strictness, &unknown) else { return Ok(()) };
+        let told = || strict::told(request, !served.is_custom(), &unknown, &Value::Null);
+        let Some(why) = self.surplus(request, strictness, told) else { return Ok(()) };
         let (kind, version) = (&served.kind, &served.version);
         let message =
             format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}");
@@ -101,22 +103,13 @@ impl Server {
             let why = if strategic { from_unstructured(&why) } else { why };
             refuse(&why)
         })?;
-        let unknown = std::mem::take(&mut noticed.unknown);
+        let mut unknown = std::mem::take(&mut noticed.unknown);
         self.noticed = noticed;
-        if let Some(why) = self.surplus(request, strictness, &unknown) {
-            return Err(refuse(&why));
+        if strategic {
+            unknown.sort();
         }
-        let odd = surplus_of_operations(request, patch);
-        match strictness {
-            Strictness::Strict if !odd.is_empty() => {
-                Err(refuse(&format!("strict decoding error: {}", odd.join(", "))))
-            }
-            Strictness::Warn if request.options.warn => {
-                self.warnings.extend(odd);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+        let told = || strict::told(request, !served.is_custom(), &unknown, patch);
+        self.surplus(request, strictness, told).map_or(Ok(()), |why| Err(refuse(&why)))
     }
 
     /// Warns of surplus fields, or says why they are refused.
@@ -124,28 +117,39 @@ impl Server {
         &mut self,
         request: &Request,
         strictness: Strictness,
-        unknown: &[String],
+        told: impl FnOnce() -> Vec<String>,
     ) -> Option<String> {
-        let twice: &[String] = match request.verb {
-            crate::api::Verb::Patch => &[],
-            _ => &request.options.twice,
-        };
-        let told = unknown.iter().map(|field| format!("unknown field \"{field}\""));
-        let told = twice.iter().map(|field| format!("duplicate field \"{field}\"")).chain(told);
-        match strictness {
-            _ if unknown.is_empty() && twice.is_empty() => None,
-            Strictness::Ignore => None,
-            Strictness::Warn => {
-                if request.options.warn {
-                    self.warnings.extend(told);
-                }
-                None
-            }
-            Strictness::Strict => {
-                let all: Vec<String> = told.collect();
-                Some(format!("strict decoding error: {}", all.join(", ")))
-            }
+        if strictness == Strictness::Ignore {
+            return None;
         }
+        let told = told();
+        if strictness == Strictness::Strict && !told.is_empty() {
+            return Some(format!("strict decoding error: {}", told.join(", ")));
+        }
+        if request.options.warn {
+            self.warnings.extend(strict::apart(told));
+        }
+        None
+    }
+
+    /// What strict readers say of an applied configuration, once it was applied.
+    pub(super) fn strictly_applied(&mut self, request: &Request) -> Result<(), Box<Status>> {
+        let strictness = strictness(request)?;
+        if strictness == Strictness::Ignore {
+            return Ok(());
+        }
+        let told = strict::applied(&request.options.written);
+        if strictness == Strictness::Strict && !told.is_empty() {
+            let message = format!(
+                "error strict decoding patch: error converting YAML to JSON: {}",
+                strict::errors(&told)
+            );
+            return Err(Box::new(Status::bad_request(message)));
+        }
+        if request.options.warn {
+            self.warnings.extend(told);
+        }
+        Ok(())
     }
 
     /// The body must be of the kind that the URL names; absent type fields are filled in for
@@ -241,20 +245,6 @@ impl Server {
             served.kind
         )
     }
-}
-
-/// The fields of a JSON patch's operations that nothing knows.
-fn surplus_of_operations(request: &Request, patch: &Value) -> Vec<String> {
-    const KNOWN: [&str; 4] = ["op", "path", "from", "value"];
-    let operations = patch.as_array().filter(|_| request.patch == Some(PatchType::Json));
-    let mut out = Vec::new();
-    for (index, operation) in operations.into_iter().flatten().enumerate() {
-        let fields = operation.as_object().into_iter().flat_map(|map| map.keys());
-        for field in fields.filter(|field| !KNOWN.contains(&field.as_str())) {
-            out.push(format!("json patch unknown field \"[{index}].{field}\""));
-        }
-    }
-    out
 }
 
 /// An applied configuration must say that it is of the kind that the URL names.

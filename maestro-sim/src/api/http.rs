@@ -10,6 +10,7 @@ use http::{Method, StatusCode};
 use crate::api::registry::{Registry, version_of};
 use crate::api::review;
 use crate::api::server::{Handled, Response};
+use crate::api::strict::{self, Written};
 use crate::api::{Options, PatchType, Request, Status, Verb, query, yaml};
 use crate::api::{accept, discovery, json};
 use crate::body::Body;
@@ -88,7 +89,7 @@ fn read(
         }
         _ => status,
     })?;
-    let (mut body, twice) = match protobuf::media::is_protobuf(&parts.headers) {
+    let (mut body, written) = match protobuf::media::is_protobuf(&parts.headers) {
         true => {
             let body = protobuf::request::body(served().as_deref(), verb, body)?;
             (body, Default::default())
@@ -111,7 +112,7 @@ fn read(
         name: place.name.to_owned(),
         subresource: place.subresource.to_owned().into(),
         patch,
-        options: Options { warn: true, form, twice, ..merged(options, verb, &body) },
+        options: Options { warn: true, form, written, ..merged(options, verb, &body) },
         body,
         user_agent: Arc::from(agent.unwrap_or("unknown")),
         user: None,
@@ -256,7 +257,7 @@ fn decode(
     place: &Place<'_>,
     verb: Verb,
     body: &Bytes,
-) -> Result<(Value, Vec<String>), Box<Status>> {
+) -> Result<(Value, Written), Box<Status>> {
     let media = media_type(parts);
     let writes = matches!(verb, Verb::Create | Verb::Update);
     if writes && !matches!(media, "" | "application/json" | "application/yaml") {
@@ -266,16 +267,18 @@ fn decode(
         return Err(Box::new(Status::new(415, "UnsupportedMediaType", message)));
     }
     if body.is_empty() && !writes {
-        return Ok((Value::Null, Vec::new()));
+        return Ok((Value::Null, Written::default()));
     }
-    let error = match json::read(body) {
-        Ok(read) => return Ok(read),
+    let served = || registry.find(&registry.collection(place.group, place.resource), place.version);
+    let merges = || writes && served().is_none_or(|served| !served.is_custom());
+    let error = match json::read(body, &merges) {
+        Ok((value, twice)) => return Ok((value, Written::json(body, twice))),
         Err(error) => error,
     };
     // Apply and YAML bodies are mostly JSON, which is YAML: the slow parser is the fallback.
     let yaml = media.ends_with("yaml").then(|| yaml::read(body));
     let why = match (yaml, verb) {
-        (Some(Ok(value)), _) => return Ok((value, Vec::new())),
+        (Some(Ok(value)), _) => return Ok((value, Written::yaml(body))),
         (Some(Err(why)), Verb::Patch) => {
             let message =
                 format!("error decoding patch: error converting YAML to JSON: yaml: {why}");
@@ -290,8 +293,7 @@ fn decode(
             format!("couldn't get version/kind; json parse error: {why}")
         }
     };
-    let group_resource = GroupResource::owned(place.group, place.resource);
-    let served = registry.find(&group_resource, place.version);
+    let served = served();
     let kind = served.as_ref().map_or("", |served| served.kind.as_str());
     Err(Box::new(Status::bad_request(format!(
         "the object provided is unrecognized (must be of type {kind}): {why} ({})",
@@ -368,7 +370,7 @@ pub(crate) fn warned(
     mut response: http::Response<Body>,
     warnings: &[String],
 ) -> http::Response<Body> {
-    for warning in warnings {
+    for warning in strict::cut(warnings) {
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = http::HeaderValue::try_from(format!("299 - \"{quoted}\"")) {
             response.headers_mut().append(http::header::WARNING, value);

@@ -1,5 +1,5 @@
-//! JSON bodies as Go's decoder reads them into structs: of two fields of one name the later one
-//! counts, where both are maps they are merged, and strict readers are told.
+//! JSON bodies as Go's decoder reads them: of two fields of one name the later one counts, where
+//! both are maps of a struct they are merged, and strict readers are told.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -9,14 +9,18 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use crate::builtin::field::Path;
 use crate::json::{Array, Map, Name, Value, scalars};
 
-/// A body, and the paths of the fields that it holds twice.
+/// A body, and the paths of the fields that it holds twice. What becomes a struct (`merges`) merges
+/// such fields; a map, as a patch is, does not.
 ///
 /// # Errors
 /// When it is no JSON.
-pub(super) fn read(body: &[u8]) -> Result<(Value, Vec<String>), serde_json::Error> {
+pub(super) fn read(
+    body: &[u8],
+    merges: &dyn Fn() -> bool,
+) -> Result<(Value, Vec<String>), serde_json::Error> {
     let twice = RefCell::new(Vec::new());
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = Reader { path: &Path::Root, twice: &twice }.deserialize(&mut reader)?;
+    let value = Reader { path: &Path::Root, twice: &twice, merges }.deserialize(&mut reader)?;
     reader.end()?;
     Ok((value, twice.into_inner()))
 }
@@ -25,6 +29,7 @@ pub(super) fn read(body: &[u8]) -> Result<(Value, Vec<String>), serde_json::Erro
 struct Reader<'a> {
     path: &'a Path<'a>,
     twice: &'a RefCell<Vec<String>>,
+    merges: &'a dyn Fn() -> bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Reader<'_> {
@@ -59,14 +64,18 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let mut out = Map::new();
         while let Some(name) = fields.next_key::<Name>()? {
             let path = self.path.field(&name);
+            if out.contains_key(&name) {
+                let told = path.to_string();
+                let mut twice = self.twice.try_borrow_mut().map_err(A::Error::custom)?;
+                if !twice.contains(&told) {
+                    twice.push(told);
+                }
+            }
             let value = fields.next_value_seed(Reader { path: &path, ..self })?;
-            let Some(before) = out.get_mut(&name) else {
-                out.insert(name, value);
-                continue;
-            };
-            let mut twice = self.twice.try_borrow_mut().map_err(A::Error::custom)?;
-            twice.push(path.to_string());
-            merge(before, value);
+            match out.get_mut(&name) {
+                Some(before) if (self.merges)() => merge(before, value),
+                _ => drop(out.insert(name, value)),
+            }
         }
         Ok(Value::Object(out))
     }
@@ -101,11 +110,11 @@ mod tests {
             (r#"{"l": [{"a": 1, "a": 1}]}"#, r#"{"l":[{"a":1}]}"#, "l[0].a"),
         ];
         for (body, expected, paths) in cases {
-            let (value, twice) = read(body.as_bytes()).unwrap();
+            let (value, twice) = read(body.as_bytes(), &|| true).unwrap();
             let expected = if expected.is_empty() { body } else { expected };
             assert_eq!(value, serde_json::from_str::<Value>(expected).unwrap(), "{body}");
             assert_eq!(twice.join(" "), paths, "{body}");
         }
-        assert!(read(b"{}x").is_err());
+        assert!(read(b"{}x", &|| true).is_err());
     }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::addresses::Addresses;
+use crate::api::addresses::pool::Addresses;
 use crate::api::authorization::bootstrap::Roles;
 use crate::api::conversion::{Converted, Freshness};
 use crate::api::form::shaped;
+use crate::api::kept::Kept;
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
 use crate::api::review;
@@ -87,6 +88,8 @@ pub struct Server {
     pub(super) unsettled: BTreeSet<u64>,
     clock: (u64, String),
     pub(super) roles: Roles,
+    /// What the server keeps about itself.
+    pub kept: Kept,
     /// Who answers for webhooks.
     pub webhooks: Webhooks,
     pub(super) converted: Converted,
@@ -113,6 +116,7 @@ impl Server {
             unsettled: BTreeSet::new(),
             clock: (0, rfc3339(Duration::ZERO)),
             roles: Roles::default(),
+            kept: Kept::default(),
             webhooks: Webhooks::default(),
             converted: Converted::default(),
             review_uids: Stream::new(seed, "reviews"),
@@ -155,6 +159,7 @@ impl Server {
         if request.resource.group == authorization::GROUP {
             self.hold_roles();
         }
+        self.hold_kept(&request.resource);
         let served = self.served(&request)?;
         let response = self.perform(&served, request)?;
         Ok(self.in_version(&served, response)?)

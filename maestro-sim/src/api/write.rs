@@ -154,6 +154,7 @@ impl Server {
             let value = kept.and_then(|kept| kept.shown).unwrap_or(Ok(body))?;
             return Ok(Response::Value { code: 201, value });
         }
+        self.note_addresses(served, &body);
         let object = match kept {
             Some(kept) => self.put_kept(served, kept),
             None => self.put(served, body)?,
@@ -266,12 +267,19 @@ impl Server {
             let message = "metadata.managedFields must be nil";
             return Err(Box::new(Status::bad_request(message)));
         }
-        let meta = map_at(&mut body, &["metadata"]);
-        let in_body = meta.contains_key("namespace");
-        check_place(served, request, meta)?;
-        if !in_body {
-            // Nobody applies the namespace of the URL.
-            meta.remove("namespace");
+        let in_body = at(&body, &["metadata", "namespace"]).is_some();
+        let name = at(&body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
+        // What is there has a name already.
+        let is_named = in_body
+            || !name.is_empty()
+            || self.peek(served.stored(), &request.namespace, &request.name).is_none();
+        if is_named {
+            let meta = map_at(&mut body, &["metadata"]);
+            check_place(served, request, meta)?;
+            if !in_body {
+                // Nobody applies the namespace of the URL.
+                meta.remove("namespace");
+            }
         }
         let live = self.found(served, &request.namespace, &request.name, Freshness::Known)?;
         if live.is_none() && !request.subresource.is_empty() {
@@ -293,6 +301,7 @@ impl Server {
         let merged = managed::apply(&write, live.as_ref().map(|o| o.value()), &body, force);
         views.complete()?;
         let merged = merged.map_err(|e| failure::of_apply(&e))?;
+        self.strictly_applied(request)?;
         let merged = self.decode_merged(served, merged, live.as_ref().map(|live| live.value()))?;
         match live {
             Some(live) => self.replace(served, request, &live, merged, &Origin::Apply),
@@ -374,6 +383,7 @@ impl Server {
             self.after_delete(served, live);
             return Ok(Response::Value { code: 200, value: body });
         }
+        self.note_addresses(served, &body);
         let object = match kept {
             Some(kept) => self.put_kept(served, kept),
             None => self.put(served, body)?,

@@ -80,3 +80,34 @@ fn members_are_ready_while_a_majority_of_what_their_set_wants_runs() {
     });
     assert_eq!(done, Ok(()));
 }
+
+#[test]
+fn what_the_server_keeps_of_itself_comes_back() {
+    let options = sim::Options { seed: 1, trace: TraceLevel::Digest };
+    let own = [
+        ("networking.k8s.io", "ipaddresses", "", "10.96.0.1"),
+        ("", "endpoints", "default", "kubernetes"),
+        ("discovery.k8s.io", "endpointslices", "default", "kubernetes"),
+    ];
+    let send = |cluster: &Cluster, verb, (group, resource, namespace, name)| {
+        let resource = GroupResource::new(group, resource);
+        cluster.with(|world| world.direct(Request::new("test", verb, resource, namespace, name)))
+    };
+    let done = sim::run(&options, |cluster| async move {
+        cluster.with(|world| self::cluster(world, &ClusterSpec { nodes: 0, workloads: vec![] }));
+        // Nothing is there before somebody asks.
+        let slices = GroupResource::new("discovery.k8s.io", "endpointslices");
+        cluster.with(|world| {
+            assert!(world.server.store.named(&slices, "default", "kubernetes").is_none());
+        });
+        for place in own {
+            send(&cluster, Verb::Get, place).expect("it is there");
+            send(&cluster, Verb::Delete, place).expect("it can be deleted");
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(200)).await;
+        for place in own {
+            send(&cluster, Verb::Get, place).expect("it is there again");
+        }
+    });
+    assert_eq!(done, Ok(()));
+}

@@ -19,7 +19,7 @@ pub(super) fn is_address(text: &str) -> bool {
 }
 
 /// An address in which numbers may begin with zeros, as servers have always read them.
-fn loose(text: &str) -> Option<IpAddr> {
+pub(crate) fn loose(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse() {
         return Some(address);
     }
@@ -98,13 +98,14 @@ pub(super) fn reachable(text: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
 
 /// A network: its address, and how many bits of that count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Network {
+pub(crate) struct Network {
     address: IpAddr,
     bits: u32,
 }
 
 impl Network {
-    fn loose(text: &str) -> Option<Self> {
+    /// Reads a network in which numbers may begin with zeros.
+    pub(crate) fn loose(text: &str) -> Option<Self> {
         let (address, bits) = text.split_once('/')?;
         let address = loose(address)?;
         let all = if address.is_ipv4() { 32 } else { 128 };
@@ -131,11 +132,38 @@ impl Network {
         self.number().checked_shr(128 - bits).map_or(0, |number| number << (128 - bits))
     }
 
+    fn shown(self, number: u128, bits: u32) -> String {
+        match self.address {
+            IpAddr::V4(_) => {
+                let number = u32::try_from(number >> 96).unwrap_or_default();
+                format!("{}/{bits}", std::net::Ipv4Addr::from_bits(number))
+            }
+            IpAddr::V6(_) => format!("{}/{bits}", std::net::Ipv6Addr::from_bits(number)),
+        }
+    }
+
+    /// Its canonical form, without bits beyond its length.
+    fn whole(self) -> String {
+        self.shown(self.masked(self.bits), self.bits)
+    }
+
     /// Whether another network is a part of this one, and not all of it.
     pub(super) fn has(self, part: Self) -> bool {
         self.address.is_ipv4() == part.address.is_ipv4()
             && part.bits > self.bits
             && part.masked(self.bits) == self.masked(self.bits)
+    }
+
+    /// Whether another network is this one or a part of it.
+    pub(crate) fn covers(self, part: Self) -> bool {
+        self.has(part)
+            || (self.bits == part.bits && self.masked(self.bits) == part.masked(self.bits))
+    }
+
+    /// Whether an address is in it.
+    pub(crate) fn holds(self, address: IpAddr) -> bool {
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        self.covers(Self { address, bits })
     }
 
     /// Whether it is one of IPv4.
@@ -167,6 +195,20 @@ pub(super) fn network(
     None
 }
 
+/// A network in a field that takes no other form of it than the canonical one.
+pub(super) fn canonical_network(
+    text: &str,
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) -> Option<Network> {
+    let network = network(Version::default(), text, path, causes)?;
+    if network.whole() != text {
+        let detail = format!("must be in canonical form ({:?})", network.whole());
+        causes.push(field::invalid(path, &text.into(), &detail));
+    }
+    Some(network)
+}
+
 /// What is said of an address that is not written as it should be.
 pub(crate) fn odd_address(text: &str) -> Option<String> {
     let address = loose(text).filter(|_| text.parse::<IpAddr>().is_err())?;
@@ -176,16 +218,9 @@ pub(crate) fn odd_address(text: &str) -> Option<String> {
 /// What is said of a network that is not written as it should be, or is not one but an address.
 pub(crate) fn odd_network(text: &str) -> Option<String> {
     let network = Network::loose(text)?;
-    let shown = |number: u128, bits: u32| match network.address {
-        IpAddr::V4(_) => {
-            let number = u32::try_from(number >> 96).unwrap_or_default();
-            format!("{}/{bits}", std::net::Ipv4Addr::from_bits(number))
-        }
-        IpAddr::V6(_) => format!("{}/{bits}", std::net::Ipv6Addr::from_bits(number)),
-    };
-    let whole = shown(network.masked(network.bits), network.bits);
+    let whole = network.whole();
     if network.masked(network.bits) != network.number() {
-        let one = shown(network.number(), if network.is_v4() { 32 } else { 128 });
+        let one = network.shown(network.number(), if network.is_v4() { 32 } else { 128 });
         return Some(format!(
             "CIDR value {text:?} is ambiguous in this context (should be {whole:?} or {one:?}?)"
         ));

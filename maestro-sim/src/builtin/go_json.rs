@@ -1,7 +1,7 @@
 //! What Go's JSON decoder says of bytes that are no JSON object.
 
 /// Bytes of standard base64, as far as they can be read.
-pub(super) fn base64(text: &str) -> Vec<u8> {
+pub(crate) fn base64(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let (mut word, mut bits) = (0_u32, 0);
     for byte in text.bytes() {

@@ -2,7 +2,7 @@
 //!
 //! Source: `k8s.io/kubernetes/pkg/apis/networking/validation`.
 
-use super::address::{is_address, legacy};
+use super::address::{self, is_address, legacy};
 use super::field::{self, Path, int, list, part, set, text};
 use super::text as form;
 use crate::api::Cause;
@@ -322,5 +322,44 @@ pub(super) fn address(
         // Newer servers show the parent as nothing.
         let shown = if version.minor() < 36 { &found } else { &Value::Null };
         causes.push(field::invalid(&path, shown, "field is immutable"));
+    }
+}
+
+/// A range of Services' addresses: a network a family. Only the second one can come later.
+pub(super) fn range(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+    let root = Path::Root;
+    let spec = root.field("spec");
+    let path = spec.field("cidrs");
+    let all = |object| crate::object::items(object, &["spec", "cidrs"]);
+    let (new, immutable) = (all(object), "field is immutable");
+    if let Some(before) = old.map(all) {
+        let other = |at: usize| before.get(at) != new.get(at);
+        match (before.len(), new.len()) {
+            (held, now) if held == now => {
+                for at in (0..now).filter(|at| other(*at)) {
+                    causes.push(field::invalid(&path.index(at), &new[at], immutable));
+                }
+                return;
+            }
+            (1, 2) if other(0) => causes.push(field::invalid(&path.index(0), &new[0], immutable)),
+            (1, 2) => {}
+            _ => return causes.push(field::invalid(&path, &new.to_vec().into(), immutable)),
+        }
+    }
+    if new.is_empty() {
+        return causes.push(field::required(&path, "at least one CIDR required"));
+    }
+    if new.len() > 2 {
+        let shown = object.get("spec").unwrap_or(&Value::Null);
+        return causes.push(field::invalid(&path, shown, "may only hold up to 2 values"));
+    }
+    let networks = new.iter().enumerate().map(|(at, cidr)| {
+        address::canonical_network(cidr.as_str().unwrap_or(""), &path.index(at), causes)
+    });
+    let families: Vec<bool> = networks.filter_map(|network| Some(network?.is_v4())).collect();
+    if matches!(families.as_slice(), [a, b] if a == b) {
+        let detail = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and \
+                      2001:db8::/64";
+        causes.push(field::invalid(&path, &new.to_vec().into(), detail));
     }
 }

@@ -67,18 +67,11 @@ pub(super) fn quota(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
     amounts(spec, "hard", &path, causes);
     let shown = spec.get("scopes").filter(|scopes| !scopes.is_null()).unwrap_or(&null);
     let place = path.field("scopes");
-    let hard = spec.get("hard").and_then(Value::as_object);
     for scope in list(spec, "scopes").iter().filter_map(Value::as_str) {
         if !SCOPES.contains(&scope) {
             causes.push(field::invalid(&place, shown, "unsupported scope"));
         }
-        let fits = |name: &str| match scope {
-            "BestEffort" => name == "pods",
-            "VolumeAttributesClass" => name == "persistentvolumeclaims",
-            _ => OF_PODS.contains(&name),
-        };
-        let names = hard.into_iter().flatten().map(|(name, _)| name.as_str());
-        if names.filter(|name| KNOWN.contains(name)).any(|name| !fits(name)) {
+        if is_beside(spec, scope) {
             let detail = "unsupported scope applied to resource";
             causes.push(field::invalid(&place, shown, detail));
         }
@@ -96,6 +89,10 @@ pub(super) fn quota(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
         if !SCOPES.contains(&name) {
             let place = here.field("scopeName");
             causes.push(field::invalid(&place, &name.into(), "unsupported scope"));
+        }
+        if is_beside(spec, name) {
+            let detail = "unsupported scope applied to resource";
+            causes.push(field::invalid_shown(&here, &as_go(rules), detail));
         }
         let values = list(rule, "values");
         match operator {
@@ -129,6 +126,28 @@ pub(super) fn quota(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>
             causes.push(field::invalid(&place, shown, "field is immutable"));
         }
     }
+}
+
+/// Whether a quota limits something that a scope is not about.
+fn is_beside(spec: &Value, scope: &str) -> bool {
+    let fits = |name: &str| match scope {
+        "BestEffort" => name == "pods",
+        "VolumeAttributesClass" => matches!(name, "persistentvolumeclaims" | "requests.storage"),
+        _ => OF_PODS.contains(&name) || !SCOPES.contains(&scope),
+    };
+    let hard = spec.get("hard").and_then(Value::as_object).into_iter().flatten();
+    let mut names = hard.map(|(name, _)| name.as_str()).filter(|name| KNOWN.contains(name));
+    names.any(|name| !fits(name))
+}
+
+/// A selector of scopes as Go writes its own struct.
+fn as_go(selector: &Value) -> String {
+    let rules = list(selector, "matchExpressions").iter().map(|rule| {
+        let of = |field: &str| rule.get(field).map_or_else(|| "null".to_owned(), Value::to_string);
+        let (scope, operator, values) = (of("scopeName"), of("operator"), of("values"));
+        format!("{{\"ScopeName\":{scope},\"Operator\":{operator},\"Values\":{values}}}")
+    });
+    format!("{{\"MatchExpressions\":[{}]}}", rules.collect::<Vec<_>>().join(","))
 }
 
 /// The status of a quota.

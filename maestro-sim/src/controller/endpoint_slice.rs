@@ -2,7 +2,7 @@
 //!
 //! Source: `pkg/controller/endpointslice`, `k8s.io/endpointslice`.
 
-mod track;
+pub(super) mod track;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,10 +20,11 @@ use track::Tracker;
 
 const MOST: usize = 100;
 const MANAGED_BY: &str = "endpointslice-controller.k8s.io";
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
-const TRIGGERED: &str = "endpoints.kubernetes.io/last-change-trigger-time";
+pub(super) const MANAGER: &str = "endpointslice.kubernetes.io/managed-by";
+pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub(super) const TRIGGERED: &str = "endpoints.kubernetes.io/last-change-trigger-time";
 /// After so long a view that is behind is looked at again.
-const STALE: Duration = Duration::from_secs(1);
+pub(super) const STALE: Duration = Duration::from_secs(1);
 
 /// The EndpointSlice controller.
 #[derive(Debug, Default)]
@@ -233,9 +234,8 @@ fn named_port(pod: &Object, name: &str) -> Option<Value> {
 /// The slices of a Service that this controller manages.
 fn slices(view: &View, service: &Object) -> Vec<Arc<Object>> {
     let owned = view.owned(&ENDPOINT_SLICES, service.uid());
-    let ours = owned.into_iter().filter(|s| {
-        s.label("endpointslice.kubernetes.io/managed-by") == Some(MANAGED_BY) && !s.is_deleting()
-    });
+    let ours =
+        owned.into_iter().filter(|s| s.label(MANAGER) == Some(MANAGED_BY) && !s.is_deleting());
     ours.collect()
 }
 
@@ -359,7 +359,7 @@ impl Pass<'_> {
 fn labels(service: &Object) -> crate::json::Map {
     let mut labels = service.labels().cloned().unwrap_or_default();
     labels.insert(SERVICE_NAME, service.name().into());
-    labels.insert("endpointslice.kubernetes.io/managed-by", MANAGED_BY.into());
+    labels.insert(MANAGER, MANAGED_BY.into());
     let ip = service.text(&["spec", "clusterIP"]);
     if ip.is_empty() || ip == "None" {
         labels.insert("service.kubernetes.io/headless", "".into());

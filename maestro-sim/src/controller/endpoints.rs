@@ -2,7 +2,11 @@
 //!
 //! Source: `pkg/controller/endpoint`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod repack;
+
+pub use repack::Repack;
+
+use std::collections::BTreeSet;
 
 use crate::api::Status;
 use crate::controller::endpoint_slice::{is_true, ports_for, queue_services};
@@ -11,7 +15,7 @@ use crate::controller::label_index::LabelIndex;
 use crate::controller::labels::Labels;
 use crate::controller::own::absent_is_fine;
 use crate::controller::{Change, Context, Controller, Next, Queue, View, pods, shape};
-use crate::json::{Map, Value, json};
+use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, map_at};
 
 const MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
@@ -23,6 +27,8 @@ const MOST: usize = 1000;
 #[derive(Debug, Default)]
 pub struct EndpointsController {
     labels: LabelIndex,
+    /// Services that went, and whose Endpoints have yet to.
+    deserted: BTreeSet<Key>,
 }
 
 impl Controller for EndpointsController {
@@ -37,6 +43,9 @@ impl Controller for EndpointsController {
     fn observe(&mut self, change: &Change, view: &View, queue: &mut Queue) {
         let Some(object) = change.object() else { return };
         if change.resource != PODS {
+            if change.resource == SERVICES && change.new.is_none() {
+                self.deserted.insert(object.key().clone());
+            }
             queue.add(object.key().clone());
             return;
         }
@@ -46,9 +55,12 @@ impl Controller for EndpointsController {
 
     fn reconcile(&mut self, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
         let known = cx.view().get(&ENDPOINTS, key).cloned();
+        let deserted = self.deserted.remove(key);
         let Some(service) = cx.view().get(&SERVICES, key).cloned() else {
-            if let Some(known) = known.filter(|known| known.label(MANAGED_BY).is_some()) {
-                absent_is_fine(cx.delete(&ENDPOINTS, known.key(), Value::Null))?;
+            // They go with their Service, whoever wrote them; without it anyone may write some.
+            if deserted || known.is_some_and(|known| known.label(MANAGED_BY).is_some()) {
+                let answer = absent_is_fine(cx.delete(&ENDPOINTS, key, Value::Null));
+                answer.inspect_err(|_| _ = self.deserted.insert(key.clone()))?;
             }
             return Ok(Next::Done);
         };
@@ -58,15 +70,12 @@ impl Controller for EndpointsController {
         }
         let chosen = self.labels.select(cx.view(), &PODS, service.namespace(), &selector);
         let tolerant = is_true(&service, &["spec", "publishNotReadyAddresses"]);
-        let mut addresses = BTreeMap::new();
+        let mut packed = Repack::default();
         for pod in chosen.iter().filter(|pod| belongs(pod, tolerant)).take(MOST) {
-            let ready = tolerant || pods::is_ready(pod);
-            addresses.insert(
-                pod.uid().to_owned(),
-                (address(&service, pod), ready, ports(&service, pod)),
-            );
+            let Some(ports) = ports(&service, pod) else { continue };
+            packed.add(&address(&service, pod), tolerant || pods::is_ready(pod), &ports, 0);
         }
-        write(cx, &service, known.as_deref(), &subsets(&addresses))?;
+        write(cx, &service, known.as_deref(), &packed.subsets())?;
         Ok(Next::Done)
     }
 }
@@ -92,53 +101,22 @@ fn address(service: &Object, pod: &Object) -> Value {
     address
 }
 
-/// The ports that a pod serves, each as text to be compared by. A headless Service may have none.
-fn ports(service: &Object, pod: &Object) -> BTreeSet<String> {
+/// The ports that a pod serves. One that serves none belongs to a headless Service without ports
+/// alone.
+fn ports(service: &Object, pod: &Object) -> Option<Vec<Value>> {
     let headless = service.text(&["spec", "clusterIP"]) == "None";
     if headless && service.items(&["spec", "ports"]).is_empty() {
-        return BTreeSet::from([String::new()]);
+        return Some(Vec::new());
     }
     let mut ports = ports_for(service, pod);
-    let all = ports.as_array_mut().into_iter().flatten().map(|port| {
-        if shape::text(port, &["name"]).is_empty() {
-            map_at(port, &[]).remove("name");
+    let ports = ports.as_array_mut().map(std::mem::take).unwrap_or_default();
+    let plain = ports.into_iter().map(|mut port| {
+        if shape::text(&port, &["name"]).is_empty() {
+            map_at(&mut port, &[]).remove("name");
         }
-        port.to_string()
+        port
     });
-    all.collect()
-}
-
-type Addresses = BTreeMap<String, (Value, bool, BTreeSet<String>)>;
-
-/// Ports that the same addresses serve share a subset.
-fn subsets(addresses: &Addresses) -> Vec<Value> {
-    let mut by_port: BTreeMap<&String, BTreeSet<&String>> = BTreeMap::new();
-    for (uid, (_, _, ports)) in addresses {
-        for port in ports {
-            by_port.entry(port).or_default().insert(uid);
-        }
-    }
-    let mut by_uids: BTreeMap<BTreeSet<&String>, Vec<&String>> = BTreeMap::new();
-    for (port, uids) in by_port {
-        by_uids.entry(uids).or_default().push(port);
-    }
-    let subset = |(uids, ports): (BTreeSet<&String>, Vec<&String>)| {
-        let of = |wanted: bool| {
-            let all = uids.iter().filter_map(|uid| addresses.get(*uid));
-            let mut all: Vec<Value> =
-                all.filter(|(_, ready, _)| *ready == wanted).map(|(a, _, _)| a.clone()).collect();
-            all.sort_by_key(|address| shape::text(address, &["ip"]).to_owned());
-            if all.is_empty() { Value::Null } else { all.into() }
-        };
-        let ports: Vec<Value> =
-            ports.iter().filter_map(|port| serde_json::from_str(port).ok()).collect();
-        let mut subset = Map::new();
-        shape::put(&mut subset, "addresses", of(true));
-        shape::put(&mut subset, "notReadyAddresses", of(false));
-        shape::put(&mut subset, "ports", if ports.is_empty() { Value::Null } else { ports.into() });
-        Value::Object(subset)
-    };
-    by_uids.into_iter().map(subset).collect()
+    Some(plain.collect()).filter(|ports: &Vec<Value>| !ports.is_empty())
 }
 
 fn write(

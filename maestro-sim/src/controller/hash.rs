@@ -21,6 +21,13 @@ pub fn of(template: &Value, collision_count: Option<i64>) -> String {
     decimal.bytes().map(|digit| char::from(ALPHABET[usize::from(digit) % 27])).collect()
 }
 
+/// The FNV-1a of 128 bits of a text.
+pub fn fnv128(text: &str) -> u128 {
+    text.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |state, byte| {
+        (state ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b)
+    })
+}
+
 struct Fnv(u32);
 
 impl Fnv {

@@ -64,6 +64,10 @@ kinds! {
     INGRESSES = "networking.k8s.io/v1", "Ingress", "networking.k8s.io", "ingresses", true;
     NETWORK_POLICIES =
         "networking.k8s.io/v1", "NetworkPolicy", "networking.k8s.io", "networkpolicies", true;
+    SERVICE_CIDRS =
+        "networking.k8s.io/v1", "ServiceCIDR", "networking.k8s.io", "servicecidrs", false;
+    IP_ADDRESSES =
+        "networking.k8s.io/v1", "IPAddress", "networking.k8s.io", "ipaddresses", false;
     BUDGETS = "policy/v1", "PodDisruptionBudget", "policy", "poddisruptionbudgets", true;
     ROLES = "rbac.authorization.k8s.io/v1", "Role", "rbac.authorization.k8s.io", "roles", true;
     ROLE_BINDINGS = "rbac.authorization.k8s.io/v1", "RoleBinding", "rbac.authorization.k8s.io",

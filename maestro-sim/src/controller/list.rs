@@ -7,6 +7,7 @@ use crate::controller::daemon_set::DaemonSetController;
 use crate::controller::deployment::DeploymentController;
 use crate::controller::disruption::DisruptionController;
 use crate::controller::endpoint_slice::EndpointSliceController;
+use crate::controller::endpoint_slice_mirroring::EndpointSliceMirroringController;
 use crate::controller::endpoints::EndpointsController;
 use crate::controller::garbage::GarbageCollector;
 use crate::controller::job::JobController;
@@ -17,6 +18,7 @@ use crate::controller::policy_status::PolicyStatusController;
 use crate::controller::replica_set::ReplicaSetController;
 use crate::controller::resource_quota::ResourceQuotaController;
 use crate::controller::role_aggregation::RoleAggregation;
+use crate::controller::service_cidr::ServiceCidrController;
 use crate::controller::stateful_set::StatefulSetController;
 use crate::controller::volume::VolumeController;
 
@@ -32,6 +34,7 @@ pub fn built_in(authority: &str) -> Vec<Box<dyn Controller>> {
         Box::new(JobController::default()),
         Box::new(DisruptionController::default()),
         Box::new(EndpointSliceController::default()),
+        Box::new(EndpointSliceMirroringController::default()),
         Box::new(EndpointsController::default()),
         Box::new(NamespaceController::new(authority)),
         Box::new(NodeLifecycleController::default()),
@@ -43,5 +46,6 @@ pub fn built_in(authority: &str) -> Vec<Box<dyn Controller>> {
         Box::new(RoleAggregation),
         Box::new(PolicyStatusController),
         Box::new(ResourceQuotaController::default()),
+        Box::new(ServiceCidrController::default()),
     ]
 }

@@ -182,6 +182,10 @@ impl Actor {
         while let Some((resource, key, object)) = server.log.get(self.seen).cloned() {
             self.seen += 1;
             if watched.contains(&resource) {
+                let object = object.filter(|o| self.controller.selects(&resource, o));
+                if object.is_none() && self.view.get(&resource, &key).is_none() {
+                    continue;
+                }
                 busy = true;
                 let change = self.view.apply(&resource, &key, object);
                 self.controller.observe(&change, &self.view, &mut self.queue);

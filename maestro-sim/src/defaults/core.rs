@@ -152,3 +152,37 @@ fn follow(item: &mut Map, from: &str, to: &str) {
         target.entry(name).or_insert(amount);
     }
 }
+
+/// Claims of devices: a request is for one, unless it says otherwise.
+pub(super) fn resource_claim(object: &mut Value) {
+    if let Some(devices) = spec(object).and_then(|spec| inside(spec, "devices")) {
+        each(devices, "requests").for_each(device_request);
+    }
+}
+
+/// Templates of such claims.
+pub(super) fn resource_claim_template(object: &mut Value) {
+    if let Some(claim) = spec(object).and_then(|spec| spec.get_mut("spec"))
+        && let Some(devices) = claim.as_object_mut().and_then(|claim| inside(claim, "devices"))
+    {
+        each(devices, "requests").for_each(device_request);
+    }
+}
+
+/// The form of newer versions, whose exact request stands by itself, and that of older ones.
+fn device_request(request: &mut Map) {
+    each(request, "firstAvailable").for_each(device_count);
+    if request.contains_key("deviceClassName") {
+        device_count(request);
+    } else if let Some(exactly) = inside(request, "exactly") {
+        device_count(exactly);
+    }
+}
+
+fn device_count(request: &mut Map) {
+    text(request, "allocationMode", "ExactCount");
+    let none = request.get("count").is_none_or(|count| count.is_null() || *count == 0);
+    if none && get(request, "allocationMode") == "ExactCount" {
+        request.insert("count", 1.into());
+    }
+}

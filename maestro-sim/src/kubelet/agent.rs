@@ -2,15 +2,19 @@
 //!
 //! It needs no starting: its watch on the namespace of node leases tells it first of all.
 
+mod admit;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::admit::Taken;
 use crate::api::Status;
-use crate::controller::{Change, Context, Controller, Next, Queue, View};
+use crate::controller::{Change, Context, Controller, Next, Queue, View, pods};
 use crate::json::{Map, Value, json};
 use crate::kubelet::needs::{Missing, missing};
 use crate::kubelet::node::{LEASE_NAMESPACE, LEASES, NODES, NodeSpec};
+use crate::kubelet::state::Verdict;
 use crate::kubelet::{Around, Outline, PodState, Step, step};
 use crate::object::{GroupResource, Key, Object};
 use crate::workload::{WorkloadControl, Workloads};
@@ -40,6 +44,8 @@ struct Held {
     /// The number of its address.
     address: u32,
     missing: Option<Missing>,
+    /// Why it is not taken, as long as that is not reported.
+    refused: Option<Verdict>,
     /// How it looked when a version of it said just that.
     settled: Option<(u64, Outline)>,
     /// Failed passes in a row.
@@ -53,6 +59,7 @@ pub struct Kubelet {
     workloads: Arc<Workloads>,
     control: WorkloadControl,
     pods: BTreeMap<Key, Held>,
+    taken: Taken,
     images: Arc<BTreeSet<String>>,
     ready_since: Option<String>,
     reported: Option<Duration>,
@@ -68,6 +75,7 @@ impl Kubelet {
             workloads,
             control,
             pods: BTreeMap::new(),
+            taken: Taken::default(),
             images: Arc::default(),
             ready_since: None,
             reported: None,
@@ -142,23 +150,29 @@ impl Kubelet {
         if self.pods.get(key).is_some_and(|held| held.uid != seen.uid()) {
             self.forget(key);
         }
-        let free = if self.pods.contains_key(key) { 0 } else { self.free_address() };
+        let is_new = !self.pods.contains_key(key);
+        let free = if is_new { self.free_address() } else { 0 };
         let held = self.pods.entry(key.clone()).or_insert_with(|| Held {
             uid: seen.uid().to_owned(),
             state: PodState::adopt(seen.value()),
             latest: Arc::clone(&seen),
             address: NodeSpec::address_number(seen.text(&["status", "podIP"])).unwrap_or(free),
             missing: None,
+            refused: None,
             settled: None,
             failures: 0,
         });
         if seen.resource_version() > held.latest.resource_version() {
             held.latest = seen;
         }
+        if is_new {
+            self.admit(key, cx);
+        }
         Some(())
     }
 
     fn forget(&mut self, key: &Key) {
+        self.taken.release(key);
         if self.pods.remove(key).is_some() {
             self.control.lock().gone(key);
         }
@@ -171,6 +185,9 @@ impl Kubelet {
 
     fn run(&mut self, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
         if self.hold(key, cx).is_none() {
+            return Ok(Next::Done);
+        }
+        if self.reject(key, cx)? {
             return Ok(Next::Done);
         }
         self.look_up_needs(key, cx);
@@ -190,6 +207,9 @@ impl Kubelet {
         if let Some(status) = &decided.status {
             let written = report(&latest, status, key, cx)?;
             if let (Some(held), Some(written)) = (self.pods.get_mut(key), written) {
+                if pods::is_terminated(&written) {
+                    self.taken.release(key);
+                }
                 held.latest = written;
             }
         }
@@ -257,6 +277,11 @@ impl Controller for Kubelet {
         let Some(object) = change.object() else { return };
         match &*change.resource.resource {
             "pods" => {
+                // What goes makes room at once, before anything that came after it is looked at.
+                let over = change.new.as_ref().is_none_or(|new| pods::is_terminated(new));
+                if over {
+                    self.taken.release(object.key());
+                }
                 let own = self.pods.get(object.key());
                 let known = own.is_some_and(|held| {
                     change.new.is_some()

@@ -21,6 +21,11 @@ pub struct NodeInfo {
 }
 
 impl NodeInfo {
+    /// A node without pods, by its object alone.
+    pub const fn bare(node: Option<Arc<Object>>) -> Self {
+        Self { node, pods: BTreeMap::new(), allocatable: Amounts::new(), requested: Amounts::new() }
+    }
+
     /// Its name, empty while the object is unknown.
     pub fn name(&self) -> &str {
         self.node.as_ref().map_or("", |node| node.name())
@@ -133,11 +138,6 @@ impl Cluster {
     }
 
     fn entry(&mut self, name: &str) -> &mut NodeInfo {
-        self.nodes.entry(name.to_owned()).or_insert_with(|| NodeInfo {
-            node: None,
-            pods: BTreeMap::new(),
-            allocatable: Amounts::new(),
-            requested: Amounts::new(),
-        })
+        self.nodes.entry(name.to_owned()).or_insert_with(|| NodeInfo::bare(None))
     }
 }

@@ -10,6 +10,9 @@ use crate::quantity::Quantity;
 /// Amounts by resource name.
 pub type Amounts = BTreeMap<String, Quantity>;
 
+/// A host port: its protocol, address and number.
+pub type Port = (String, String, i64);
+
 /// A pod as the scheduler sees it.
 #[derive(Clone, Debug)]
 pub struct PodInfo {
@@ -19,8 +22,8 @@ pub struct PodInfo {
     pub requests: Amounts,
     /// `spec.priority`.
     pub priority: i64,
-    /// Host ports as (protocol, address, port).
-    pub ports: Vec<(String, String, i64)>,
+    /// Host ports.
+    pub ports: Vec<Port>,
 }
 
 impl PodInfo {
@@ -104,7 +107,7 @@ pub fn together(pod: &Value, of: impl Fn(&Value) -> Amounts) -> Amounts {
 }
 
 /// What the containers ask for together, plus overhead.
-fn requests(pod: &Value) -> Amounts {
+pub fn requests(pod: &Value) -> Amounts {
     let mut total = together(pod, |container| {
         let mut wanted = amounts(at(container, &["resources", "limits"]));
         wanted.extend(amounts(at(container, &["resources", "requests"])));
@@ -116,7 +119,8 @@ fn requests(pod: &Value) -> Amounts {
     total
 }
 
-fn ports(pod: &Value) -> Vec<(String, String, i64)> {
+/// The host ports of all containers.
+pub fn ports(pod: &Value) -> Vec<Port> {
     let lists = ["containers", "initContainers"].into_iter();
     let containers = lists.filter_map(|list| at(pod, &["spec", list])?.as_array()).flatten();
     let ports = containers.filter_map(|c| c.get("ports")?.as_array()).flatten();

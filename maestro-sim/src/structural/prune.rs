@@ -5,8 +5,14 @@ use crate::json::{Map, Value};
 use crate::schema::Schema;
 
 /// Drops every field that the schema does not know. The root and embedded resources keep
-/// `apiVersion`, `kind` and `metadata`.
+/// `apiVersion`, `kind` and `metadata`, the root's metadata nothing but what all objects have.
 pub fn prune(schema: &Schema, value: &mut Value) {
+    let meta = value.get("metadata").and_then(Value::as_object);
+    if meta.is_some_and(|meta| meta.keys().any(|name| !is_metadata(name)))
+        && let Some(Value::Object(meta)) = value.get_mut("metadata")
+    {
+        meta.retain(|name, _| is_metadata(name));
+    }
     // A tree that loses nothing stays shared.
     if has_unknown(schema, value, true) {
         node(schema, value, true);
@@ -76,7 +82,9 @@ pub fn unknown_fields(schema: &Schema, value: &Value) -> Vec<String> {
     if let Some(Value::Object(meta)) = value.get("metadata") {
         metadata(meta, &root.field("metadata"), &mut found);
     }
+    let told = found.len();
     collect(schema, value, &root, true, &mut found);
+    found[told..].sort();
     found
 }
 
@@ -123,9 +131,13 @@ const METADATA: [&str; 15] = [
 ];
 
 fn metadata(meta: &Map, path: &Path, found: &mut Vec<String>) {
-    for name in meta.keys().filter(|name| !METADATA.contains(&name.as_str())) {
+    for name in meta.keys().filter(|name| !is_metadata(name)) {
         found.push(path.field(name).to_string());
     }
+}
+
+fn is_metadata(name: &str) -> bool {
+    METADATA.binary_search(&name).is_ok()
 }
 
 #[cfg(test)]
@@ -162,7 +174,7 @@ properties:
             "{apiVersion: v1, kind: K, metadata: {name: n, odd: 1}, extra: 1, spec: {a: 1, b: 2,
               l: [{x: s, y: t}], m: {k: {z: s, w: 1}}, any: {u: {v: 1}, known: {gone: 1}},
               pod: {kind: Pod, metadata: {name: x}, other: 1}}}",
-            "{apiVersion: v1, kind: K, metadata: {name: n, odd: 1}, spec: {a: 1,
+            "{apiVersion: v1, kind: K, metadata: {name: n}, spec: {a: 1,
               l: [{x: s}], m: {k: {z: s}}, any: {u: {v: 1}, known: {}},
               pod: {kind: Pod, metadata: {name: x}}}}",
             &[

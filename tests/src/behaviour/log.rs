@@ -37,7 +37,7 @@ pub struct Log(Arc<Mutex<Known>>);
 
 /// Whether a collection tells of nothing but the passing of time, or of what others did.
 pub fn is_noise(resource: &GroupResource) -> bool {
-    matches!(&*resource.resource, "events" | "leases" | "ipaddresses" | "servicecidrs")
+    matches!(&*resource.resource, "events" | "leases" | "ipaddresses")
 }
 
 impl Log {

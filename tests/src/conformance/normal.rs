@@ -83,6 +83,38 @@ fn sort_schema_errors(status: &mut Map) {
     }
 }
 
+/// *Places*: the objects that say where the server itself is reached.
+fn is_servers_own(map: &Map) -> bool {
+    let meta = map.get("metadata");
+    let text = |field: &str| meta.and_then(|meta| meta.get(field)?.as_str()).unwrap_or("");
+    text("name") == "kubernetes" && text("namespace") == "default"
+}
+
+/// Hides the addresses and ports of a server, but not those of its Service.
+fn hide_place(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(hide_place),
+        Value::Object(map) => {
+            for (name, field) in map.iter_mut() {
+                match (name.as_str(), &mut *field) {
+                    ("ip", Value::String(_)) => *field = "<place>".into(),
+                    ("port" | "targetPort", Value::Number(port)) if port.as_i64() != Some(443) => {
+                        *field = "<place>".into();
+                    }
+                    ("addresses", Value::Array(all)) => {
+                        all.iter_mut().filter(|one| one.is_string()).for_each(|one| {
+                            *one = "<place>".into();
+                        });
+                        all.iter_mut().for_each(hide_place);
+                    }
+                    (_, field) => hide_place(field),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 fn is_age(cell: &Value) -> bool {
     cell.as_str().is_some_and(|text| AGE.is_match(text))
 }
@@ -184,6 +216,9 @@ impl Drawn {
 
     fn map(&mut self, map: &mut Map) {
         let named = map.contains_key("name");
+        if is_servers_own(map) {
+            map.values_mut().for_each(hide_place);
+        }
         for (name, field) in map.iter_mut() {
             match (name.as_str(), &mut *field) {
                 ("resourceVersion", Value::String(text)) => {

@@ -1,8 +1,7 @@
 //! NodeRestriction: what a node may write of what it is authorized to write at all.
 //!
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction>,
-//! `k8s.io/kubernetes/plugin/pkg/admission/noderestriction`. The names in requests for certificates
-//! of nodes are not looked at.
+//! `k8s.io/kubernetes/plugin/pkg/admission/noderestriction`.
 
 mod mirror;
 mod write;
@@ -97,6 +96,7 @@ impl Server {
                 write.own("can only access CSINode with the same name as the requesting node")
             }
             ("resource.k8s.io", "resourceslices", _) => write.slice(),
+            ("certificates.k8s.io", "certificatesigningrequests", "") => write.certificate(),
             ("certificates.k8s.io", "podcertificaterequests", _) => self.restrict_request(write),
             _ => Ok(()),
         }

@@ -29,6 +29,7 @@ fn is_charged(served: &Served, request: &Request, old: Option<&Value>, new: &Val
         ("", "pods", "resize", Some(_)) => true,
         ("", "services" | "persistentvolumeclaims", "", Some(_)) => true,
         ("", "persistentvolumeclaims", "status", Some(_)) => true,
+        ("resource.k8s.io", "resourceclaims", "", Some(_)) => true,
         (_, _, "", None) => true,
         _ => false,
     }

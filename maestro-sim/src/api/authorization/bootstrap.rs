@@ -8,19 +8,14 @@
 
 use super::GROUP;
 use super::resolve::CLUSTER_ROLES;
-use crate::api::registry::Served;
 use crate::api::server::Server;
-use crate::api::{Request, Verb};
 use crate::controller::labels::Labels;
 use crate::facts::Version;
 use crate::json::{Map, Value, json};
 use crate::object::{GroupResource, Object, map_at};
 use crate::rng::Stream;
-use crate::time::rfc3339;
 
 const TABLE: &str = include_str!("../../facts/roles-1.37.txt");
-/// Who wrote them, and who fills in the rules of those that gather others'.
-const SERVER: &str = "kube-apiserver";
 /// The controller that fills in the rules of roles that gather others'.
 pub const AGGREGATOR: &str = "clusterrole-aggregation-controller";
 
@@ -128,25 +123,12 @@ impl Server {
             let plural = format!("{}s", kind.to_ascii_lowercase());
             let resource = GroupResource::owned(GROUP, &plural);
             let Some(served) = self.registry.find(&resource, "v1") else { continue };
-            let mut value = object(kind, namespace, name, rest);
-            self.stamp_role(&served, &mut value, uids.uuid());
-            self.store.hold(&resource, value);
+            let value = object(kind, namespace, name, rest);
+            self.hold(&served, value, uids.uuid(), (std::time::Duration::ZERO, 1));
         }
         if managed {
             self.fill_gathering();
         }
-    }
-
-    fn stamp_role(&mut self, served: &Served, value: &mut Value, uid: String) {
-        let request = Request::new(SERVER, Verb::Create, served.resource.clone(), "", "");
-        let now = std::mem::take(&mut self.now);
-        // A built-in kind waits for no webhook.
-        let _ = self.own(served, &request, None, value);
-        self.now = now;
-        let meta = map_at(value, &["metadata"]);
-        meta.insert("uid", uid.into());
-        meta.insert("creationTimestamp", rfc3339(std::time::Duration::ZERO).into());
-        meta.insert("resourceVersion", "1".into());
     }
 
     /// Does what the controller did long ago. Some gather what others gathered: again and again,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{No, Write, no};
 use crate::api::admission::call::Operation;
 use crate::api::authorization::node::LEASES;
+use crate::api::certificate::subject::subject;
 use crate::json::{Map, Value};
 use crate::object::{at, items, text};
 
@@ -24,6 +25,22 @@ const LABELS: [&str; 11] = [
 ];
 
 impl Write<'_> {
+    /// A node asks for its own certificates under its own name.
+    pub(super) fn certificate(&self) -> Result<(), No> {
+        const SIGNERS: [&str; 2] =
+            ["kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet"];
+        let of = |field: &str| text(self.new, &["spec", field]);
+        if self.operation != Operation::Create || !SIGNERS.contains(&of("signerName")) {
+            return Ok(());
+        }
+        let node = self.node;
+        match subject(of("request")) {
+            Err(why) => no(format!("unable to parse csr: {why}")),
+            Ok(subject) if subject.name == format!("system:node:{node}") => Ok(()),
+            Ok(_) => no(format!("can only create a node CSR with CN=system:node:{node}")),
+        }
+    }
+
     pub(super) fn pod_status(&self) -> Result<(), No> {
         let node = self.node;
         if text(self.old, &["spec", "nodeName"]) != node {
