@@ -1,6 +1,6 @@
 //! A cluster's beginning: what a fresh control plane holds before anyone asks anything of it.
 //!
-//! Namespaces, priority classes, the `kubernetes` Service and a default StorageClass; then the
+//! Namespaces, priority classes and the `kubernetes` Service; then a default StorageClass, the
 //! controllers, the scheduler and one kubelet a node, each on a link of its own.
 
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub fn bootstrap(world: &mut World) {
             "preemptionPolicy": "PreemptLowerPriority"}),
         );
     }
-    create(world, "storage.k8s.io", "storageclasses", "", storage_class());
+    let (address, port) = world.server.own_address();
     create(
         world,
         "",
@@ -80,8 +80,8 @@ pub fn bootstrap(world: &mut World) {
         json!({"apiVersion": "v1", "kind": "Service",
         "metadata": {"name": "kubernetes", "namespace": "default",
             "labels": {"component": "apiserver", "provider": "kubernetes"}},
-        "spec": {"clusterIP": "10.96.0.1", "ports": [
-            {"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]}}),
+        "spec": {"clusterIP": address, "ports": [
+            {"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}]}}),
     );
 }
 
@@ -139,6 +139,7 @@ pub struct PlantNode {
 /// nodes.
 pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     bootstrap(world);
+    create(world, "storage.k8s.io", "storageclasses", "", storage_class());
     let manager = world.links.add(MANAGER);
     world.server.expect_roles(world.seed(), true);
     for controller in list::built_in(&world.server.authority) {

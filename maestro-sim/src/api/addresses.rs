@@ -4,24 +4,24 @@
 //! cluster has IPv4 alone.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::service_spec::{families, forget, keep};
+use crate::api::settings::{Range, Settings};
 use crate::api::{Cause, Status};
 use crate::builtin::field;
 use crate::json::{Value, json};
 use crate::object::{GroupResource, Object, at, map_at};
 
 const SERVICES: GroupResource = GroupResource::new("", "services");
-/// The first address of 10.96.0.0/12.
-const BASE: u32 = 10 << 24 | 96 << 16;
-/// Node ports.
-const PORTS: std::ops::RangeInclusive<u16> = 30000..=32767;
 
-/// The cluster IPs and node ports in use.
-#[derive(Debug, Default)]
+/// The cluster IPs and node ports, and which are in use.
+#[derive(Debug)]
 pub struct Addresses {
+    range: Range,
+    ports_in_all: RangeInclusive<u16>,
     taken: BTreeSet<u32>,
     next: u32,
     ports: BTreeSet<u16>,
@@ -29,25 +29,44 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    fn allocate(&mut self) -> String {
-        loop {
-            // The first address is the `kubernetes` Service's.
-            self.next = if self.next >= 0x000f_fffe { 2 } else { self.next.max(1) + 1 };
-            if self.taken.insert(self.next) {
-                return text(self.next);
-            }
+    /// The pools that a server is set up with, all free.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            range: settings.services,
+            ports_in_all: settings.node_ports.clone(),
+            taken: BTreeSet::new(),
+            next: 0,
+            ports: BTreeSet::new(),
+            next_port: 0,
         }
     }
 
+    fn allocate(&mut self) -> Option<String> {
+        // The first address is the network's own, the last one that of all.
+        for _ in 2..self.range.size() {
+            let last = self.range.size() - 2;
+            // The next one is the `kubernetes` Service's.
+            self.next = if self.next >= last { 2 } else { self.next.max(1) + 1 };
+            if self.taken.insert(self.next) {
+                return Some(self.range.at(self.next).to_string());
+            }
+        }
+        None
+    }
+
+    fn offset(&self, address: &str) -> Option<u32> {
+        self.range.offset(address.parse().ok()?)
+    }
+
     fn release(&mut self, address: &str) {
-        if let Some(offset) = offset(address) {
+        if let Some(offset) = self.offset(address) {
             self.taken.remove(&offset);
         }
     }
 
     /// Takes an address that was asked for, or says why it cannot be had.
     fn claim(&mut self, address: &str, dry: bool) -> Result<(), &'static str> {
-        let Some(offset) = offset(address) else {
+        let Some(offset) = self.offset(address) else {
             return Err("the provided network does not match the current range");
         };
         let free = if dry { !self.taken.contains(&offset) } else { self.taken.insert(offset) };
@@ -55,9 +74,10 @@ impl Addresses {
     }
 
     fn allocate_port(&mut self) -> Option<u16> {
-        for _ in PORTS {
-            let next = self.next_port.max(*PORTS.start());
-            self.next_port = if next == *PORTS.end() { *PORTS.start() } else { next + 1 };
+        let (first, last) = (*self.ports_in_all.start(), *self.ports_in_all.end());
+        for _ in first..=last {
+            let next = self.next_port.max(first);
+            self.next_port = if next == last { first } else { next + 1 };
             if self.ports.insert(next) {
                 return Some(next);
             }
@@ -66,25 +86,17 @@ impl Addresses {
     }
 
     fn claim_port(&mut self, port: i64, dry: bool) -> Result<(), String> {
-        let Some(port) = u16::try_from(port).ok().filter(|port| PORTS.contains(port)) else {
+        let Some(port) = u16::try_from(port).ok().filter(|port| self.ports_in_all.contains(port))
+        else {
             return Err(format!(
                 "provided port is not in the valid range. The range of valid ports is {}-{}",
-                PORTS.start(),
-                PORTS.end()
+                self.ports_in_all.start(),
+                self.ports_in_all.end()
             ));
         };
         let free = if dry { !self.ports.contains(&port) } else { self.ports.insert(port) };
         if free { Ok(()) } else { Err("provided port is already allocated".to_owned()) }
     }
-}
-
-fn text(offset: u32) -> String {
-    std::net::Ipv4Addr::from(BASE + offset).to_string()
-}
-
-fn offset(address: &str) -> Option<u32> {
-    let address: std::net::Ipv4Addr = address.parse().ok()?;
-    u32::from(address).checked_sub(BASE).filter(|offset| *offset < 1 << 20)
 }
 
 pub(super) fn spec_text<'v>(object: &'v Value, name: &str) -> &'v str {
@@ -178,8 +190,12 @@ impl Server {
             return Ok(());
         }
         let address = match asked.as_str() {
-            "" if dry => text(0),
-            "" => self.addresses.allocate(),
+            "" if dry => self.addresses.range.base().to_string(),
+            "" => {
+                let full = "failed to allocate a serviceIP: range is full";
+                let found = self.addresses.allocate();
+                found.ok_or_else(|| Box::new(Status::new(500, "InternalError", full)))?
+            }
             wanted => {
                 self.addresses.claim(wanted, dry).map_err(|why| {
                     let shown = at(body, &["spec", "clusterIPs"]).cloned().unwrap_or_default();
@@ -216,7 +232,7 @@ impl Server {
                 let node = match (asked, shared) {
                     (0, Some(node)) => node,
                     (0, None) if !wants => continue,
-                    (0, None) if dry => i64::from(*PORTS.start()),
+                    (0, None) if dry => i64::from(*self.addresses.ports_in_all.start()),
                     (0, None) => {
                         let port = self.addresses.allocate_port();
                         let full = "failed to allocate a nodePort: range is full";
@@ -243,7 +259,8 @@ impl Server {
         }
         let has = at(body, &["spec", "healthCheckNodePort"]).and_then(Value::as_i64);
         if needs_health(body) && has.unwrap_or(0) == 0 {
-            let node = if dry { Some(*PORTS.start()) } else { self.addresses.allocate_port() };
+            let first = *self.addresses.ports_in_all.start();
+            let node = if dry { Some(first) } else { self.addresses.allocate_port() };
             if let Some(node) = node {
                 map_at(body, &["spec"]).insert("healthCheckNodePort", node.into());
             }

@@ -11,6 +11,7 @@ use crate::api::form::shaped;
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
 use crate::api::review;
+use crate::api::settings::Settings;
 use crate::api::token::Secret;
 use crate::api::watch::WatchStart;
 use crate::api::webhook::Webhooks;
@@ -91,6 +92,8 @@ pub struct Server {
     pub webhooks: Webhooks,
     pub(super) converted: Converted,
     pub(super) review_uids: Stream,
+    /// How it is set up, see [`Server::set_up`].
+    pub(super) settings: Settings,
     /// What the tokens of service accounts are signed with.
     pub tokens: Secret,
     /// The certificate (PEM) by which clients know the server, which each namespace is told; none
@@ -107,7 +110,7 @@ impl Server {
             now: Duration::ZERO,
             uids: Stream::new(seed, "uids"),
             names: Stream::new(seed, "names"),
-            addresses: Addresses::default(),
+            addresses: Addresses::new(&Settings::default()),
             warnings: Vec::new(),
             noticed: Noticed::default(),
             unsettled: BTreeSet::new(),
@@ -116,9 +119,21 @@ impl Server {
             webhooks: Webhooks::default(),
             converted: Converted::default(),
             review_uids: Stream::new(seed, "reviews"),
+            settings: Settings::default(),
             tokens: Secret::new(&seed.to_le_bytes()),
             authority: String::new(),
         }
+    }
+
+    /// Sets an empty server up as somebody decided.
+    pub fn set_up(&mut self, settings: Settings) {
+        self.addresses = Addresses::new(&settings);
+        self.settings = settings;
+    }
+
+    /// The address of the `kubernetes` Service, and the port behind it.
+    pub(crate) fn own_address(&self) -> (String, u16) {
+        (self.settings.services.at(1).to_string(), self.settings.port)
     }
 
     /// Answers one request.
