@@ -14,6 +14,7 @@
 
 mod access;
 pub mod assets;
+mod certificate;
 pub mod command;
 mod connection;
 mod etcd;
@@ -24,8 +25,8 @@ mod kubeconfig;
 mod outside;
 mod patience;
 mod route;
-mod subject;
 mod tls;
+mod trust;
 
 use std::future::Future;
 use std::net::SocketAddr;

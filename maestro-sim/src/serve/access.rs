@@ -16,7 +16,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tower_service::Service as _;
 
 use super::outside::Https;
-use super::{Limits, User, Users, gzip, subject};
+use super::{Limits, User, Users, certificate, gzip};
 use crate::api::Status;
 use crate::api::identity::Identity;
 use crate::api::review::Tokens;
@@ -65,7 +65,7 @@ impl Door {
         let own = chain.first().filter(|_| vouched);
         let known = own.and_then(|own| {
             let admitted = self.users.of_certificate(own).map(User::identity);
-            admitted.or_else(|| subject::identity(own))
+            admitted.or_else(|| certificate::identity(own))
         });
         Caller { door: self.clone(), known, shows: !chain.is_empty() }
     }

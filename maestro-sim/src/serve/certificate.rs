@@ -1,5 +1,5 @@
-//! Whom a client's certificate is of: the common name of its subject is a user, each organization
-//! one of the groups.
+//! What certificates say: whom a client's is of, and from when until when one holds. The common name
+//! of a client's subject is a user, each organization one of the groups.
 //!
 //! Source:
 //! <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates>,
@@ -16,6 +16,7 @@ const INTEGER: u8 = 0x02;
 const OBJECT: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
+const UTC_TIME: u8 = 0x17;
 const VERSION: u8 = 0xa0;
 /// `id-at-commonName`, 2.5.4.3.
 const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
@@ -31,7 +32,7 @@ impl<'a> Reader<'a> {
         let (&tag, rest) = self.0.split_first()?;
         let (&first, rest) = rest.split_first()?;
         let (length, rest) = match first {
-            0..0x80 => (usize::from(first), rest),
+            0..=0x7f => (usize::from(first), rest),
             // The length of a certificate has no more than four bytes.
             0x81..=0x84 => {
                 let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
@@ -50,16 +51,36 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Calls with each attribute of a certificate's subject, in order: its type and its text.
-fn subject<'a>(certificate: &'a [u8], mut each: impl FnMut(&'a [u8], &'a str)) -> Option<()> {
+/// What is signed of a certificate, after its issuer: how long it holds, its subject and the rest.
+fn signed(certificate: &[u8]) -> Option<Reader<'_>> {
     let mut signed = Reader(Reader(Reader(certificate).take(SEQUENCE)?).take(SEQUENCE)?);
     if signed.0.first() == Some(&VERSION) {
         signed.next()?;
     }
     signed.take(INTEGER)?; // Its serial number,
-    for _ in ["how it is signed", "its issuer", "how long it holds"] {
+    for _ in ["how it is signed", "its issuer"] {
         signed.take(SEQUENCE)?;
     }
+    Some(signed)
+}
+
+/// Whether a certificate (DER) holds at a time, which is written as `20260101000000Z`.
+pub(super) fn holds_at(certificate: &[u8], now: &str) -> bool {
+    let mut times = Reader(signed(certificate).and_then(|mut s| s.take(SEQUENCE)).unwrap_or(&[]));
+    let mut time = || {
+        let (tag, text) = times.next()?;
+        let text = std::str::from_utf8(text).ok()?;
+        // A year of two digits is one of from 1950 to 2049.
+        let century = if text.as_bytes().first()? < &b'5' { "20" } else { "19" };
+        Some(if tag == UTC_TIME { format!("{century}{text}") } else { text.to_owned() })
+    };
+    matches!((time(), time()), (Some(first), Some(last)) if *first <= *now && *now <= *last)
+}
+
+/// Calls with each attribute of a certificate's subject, in order: its type and its text.
+fn subject<'a>(certificate: &'a [u8], mut each: impl FnMut(&'a [u8], &'a str)) -> Option<()> {
+    let mut signed = signed(certificate)?;
+    signed.take(SEQUENCE)?;
     let mut names = Reader(signed.take(SEQUENCE)?);
     while !names.0.is_empty() {
         let mut set = Reader(names.take(SET)?);
@@ -119,6 +140,24 @@ mod tests {
         assert_eq!(identity.groups, ["dev", AUTHENTICATED]);
         let credential = &identity.extra["authentication.kubernetes.io/credential-id"][0];
         assert_eq!(credential.len(), "X509SHA256=".len() + 64);
+    }
+
+    #[test]
+    fn certificates_hold_for_a_time() {
+        let mut params = CertificateParams::default();
+        params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2100, 1, 1);
+        let key = KeyPair::generate().expect("a key");
+        let found = params.self_signed(&key).expect("a certificate");
+        for (now, holds) in [
+            ("20251231235959Z", false),
+            ("20260101000000Z", true),
+            ("20991231235959Z", true),
+            ("21000101000001Z", false),
+        ] {
+            assert_eq!(holds_at(found.der(), now), holds, "{now}");
+        }
+        assert!(!holds_at(&[], "20260101000000Z"));
     }
 
     #[test]
