@@ -74,7 +74,7 @@ pub struct Options {
     pub settings: Settings,
     /// Its certificates; without, it makes its own.
     pub given: Option<Given>,
-    /// Whether who proves nothing is somebody, `system:anonymous`; else there is no answer for them.
+    /// Whether who proves nothing is somebody, `system:anonymous`; else nobody answers them.
     pub anonymous: bool,
 }
 

@@ -1,5 +1,5 @@
-//! What certificates say: whom a client's is of, and from when until when one holds. The common name
-//! of a client's subject is a user, each organization one of the groups.
+//! What certificates say: whom a client's is of, and from when until when one holds. The common
+//! name of a client's subject is a user, each organization one of the groups.
 //!
 //! Source:
 //! <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates>,
