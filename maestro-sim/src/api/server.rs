@@ -131,6 +131,17 @@ impl Server {
         self.settings = settings;
     }
 
+    /// A seed for what one request draws: handled once more, it draws the same.
+    pub(crate) fn seed_of_request(&mut self) -> u64 {
+        self.uids.word()
+    }
+
+    /// Exchanges the streams that uids and names are drawn from.
+    pub(crate) fn swap_streams(&mut self, [uids, names]: &mut [Stream; 2]) {
+        std::mem::swap(&mut self.uids, uids);
+        std::mem::swap(&mut self.names, names);
+    }
+
     /// The address of the `kubernetes` Service, and the port behind it.
     pub(crate) fn own_address(&self) -> (String, u16) {
         (self.settings.services.at(1).to_string(), self.settings.port)

@@ -22,7 +22,7 @@ struct Cli {
 enum Command {
     /// Serves a cluster over TCP and TLS until it is told to stop (Ctrl-C or SIGTERM).
     Serve(Serve),
-    /// Lets suites that use controller-runtime's envtest run on the simulated API server as they are.
+    /// Lets suites that use controller-runtime's envtest run on the simulated API server.
     ///
     ///     export KUBEBUILDER_ASSETS=$(maestro-sim envtest)
     ///     go test ./...
