@@ -56,6 +56,8 @@ fn stop(mut child: Child) {
 #[test]
 fn programs_start_answer_and_end() {
     let folder = Folder::new("programs");
+    // Again, as it was there already.
+    assert_eq!(assets(&folder), folder.0);
     let assets = assets(&folder);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let place = listener.local_addr().expect("an address").to_string();

@@ -77,18 +77,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_stand_where_they_are_looked_for() {
-        let folder = std::env::temp_dir().join(format!("maestro-assets-{}", std::process::id()));
-        let own = folder.join("it's");
-        for _ in 0..2 {
-            write(&folder, &own, Version::V1_36, Some(Path::new("/bin/true"))).expect("written");
-        }
-        let text = std::fs::read_to_string(folder.join("kube-apiserver")).expect("it is there");
+    fn programs_start_this_one() {
+        let own = Path::new("/a folder/it's");
+        let text = script(own, Program::ApiServer, Version::V1_36);
         assert!(text.starts_with("#!/bin/sh\n"), "{text}");
-        assert!(text.contains(r"it'\''s' kube-apiserver --emulated-version=kube=1.36 "), "{text}");
-        let mode = std::fs::metadata(folder.join("etcd")).expect("it is there").permissions();
-        assert_eq!(mode.mode() & 0o111, 0o111);
-        assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 3);
-        std::fs::remove_dir_all(folder).expect("a folder of our own");
+        let line = r"exec '/a folder/it'\''s' kube-apiserver --emulated-version=kube=1.36 ";
+        assert!(text.contains(line), "{text}");
+        assert!(script(own, Program::Etcd, Version::V1_36).contains(" etcd \"$@\"\n"));
     }
 }
