@@ -32,6 +32,7 @@ pub mod review;
 mod scale;
 pub mod server;
 mod service_spec;
+pub mod settings;
 pub mod status;
 mod strategy;
 mod strict;

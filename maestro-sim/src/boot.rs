@@ -1,6 +1,6 @@
 //! A cluster's beginning: what a fresh control plane holds before anyone asks anything of it.
 //!
-//! Namespaces, priority classes, the `kubernetes` Service and a default StorageClass; then the
+//! Namespaces, priority classes and the `kubernetes` Service; then a default StorageClass, the
 //! controllers, the scheduler and one kubelet a node, each on a link of its own.
 
 use std::sync::Arc;
@@ -40,7 +40,8 @@ pub fn bootstrap(world: &mut World) {
     world.server.expect_roles(world.seed(), false);
     world.server.keep_itself(world.seed());
     world.add_actor(Box::new(DefinitionFinalizer::default()), own);
-    world.add_actor(Box::new(KubernetesService::new(world.server.kept.place)), own);
+    let place = world.server.own_place();
+    world.add_actor(Box::new(KubernetesService::new(place)), own);
     world.add_part("kube-apiserver", Box::new(AddressRepair::default()), own);
     for name in NAMESPACES {
         create(
@@ -77,8 +78,7 @@ pub fn bootstrap(world: &mut World) {
             "preemptionPolicy": "PreemptLowerPriority"}),
         );
     }
-    create(world, "storage.k8s.io", "storageclasses", "", storage_class());
-    let service = kept::service_of(world.server.kept.place);
+    let service = kept::service_of(&place);
     create(world, "", "services", "default", service);
     world.server.keep_place();
 }
@@ -137,6 +137,7 @@ pub struct PlantNode {
 /// nodes.
 pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     bootstrap(world);
+    create(world, "storage.k8s.io", "storageclasses", "", storage_class());
     let manager = world.links.add(MANAGER);
     world.server.expect_roles(world.seed(), true);
     world.server.is_managed();

@@ -5,11 +5,20 @@
 //! authority or by a bearer token; nobody else is answered. What they may do is what the roles in
 //! the cluster say; members of `system:masters`, as its administrator, may do everything.
 //!
+//! The API server alone also stands in for the programs that controller-runtime's envtest starts:
+//! [`command`] reads their command lines, and [`assets`] writes the folder where it finds them.
+//! There nobody in particular may ask for health, as with a real server.
+//!
 //! Nothing a client does may take the server from others: bodies, headers, connections and open
 //! watches are bounded ([`Limits`]), and whoever neither sends nor reads is cut off.
 
 mod access;
+pub mod assets;
+mod certificate;
+pub mod command;
 mod connection;
+mod etcd;
+pub mod flags;
 mod gzip;
 mod identity;
 mod kubeconfig;
@@ -17,6 +26,7 @@ mod outside;
 mod patience;
 mod route;
 mod tls;
+mod trust;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -26,6 +36,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 
+use crate::api::settings::Settings;
 use crate::api::token::Secret;
 use crate::boot::{self, ClusterSpec};
 use crate::entropy::EPOCH_SECS;
@@ -35,8 +46,10 @@ use crate::sim::{self, Cluster};
 use crate::trace::TraceLevel;
 use crate::workload::Rule;
 
+pub use etcd::Etcd;
 pub use identity::{User, Users, UsersError};
 pub use route::{Route, RouteError};
+pub use tls::Given;
 
 /// What is served, where and to whom.
 #[derive(Clone, Debug)]
@@ -57,6 +70,32 @@ pub struct Options {
     pub limits: Limits,
     /// Where Services of the cluster are answered, for the webhooks behind them.
     pub services: Vec<Route>,
+    /// What the API server is told at its start.
+    pub settings: Settings,
+    /// Its certificates; without, it makes its own.
+    pub given: Option<Given>,
+    /// Whether who proves nothing is somebody, `system:anonymous`; else nobody answers them.
+    pub anonymous: bool,
+}
+
+impl Options {
+    /// What is commonly served there: the newest version, in the wall's time, to nobody but those
+    /// whom the cluster's own authority vouches for.
+    pub fn new(listen: SocketAddr, parts: Parts) -> Self {
+        Self {
+            listen,
+            parts,
+            version: Version::default(),
+            seed: 0,
+            speed: 1.0,
+            users: Users::default(),
+            limits: Limits::default(),
+            services: Vec::new(),
+            settings: Settings::default(),
+            given: None,
+            anonymous: false,
+        }
+    }
 }
 
 /// What runs besides the API server.
@@ -120,6 +159,14 @@ pub enum Error {
     /// Keys and certificates could not be made.
     #[error("cannot make the cluster's certificates: {0}")]
     Certificates(String),
+    /// A key or a certificate that was given cannot be used.
+    #[error("cannot use {}: {why}", path.display())]
+    Given {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A kubeconfig could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Kubeconfig {
@@ -151,13 +198,20 @@ impl Server {
         let listen = |source| Error::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let tls = tls::Tls::new(address.ip())?;
+        let tls = match &options.given {
+            Some(given) => tls::Tls::given(given, address.ip())?,
+            None => tls::Tls::new(address.ip())?,
+        };
         let mut users = options.users;
-        users.admit(tls.admin_certificate(), User::admin());
+        users.anonymous = options.anonymous;
+        if let Some(admin) = tls.admin() {
+            users.admit(&admin.certificate, User::admin());
+        }
         let world = sim::Options { seed: options.seed, trace: TraceLevel::Digest };
         let cluster = Cluster::new(&world, since_epoch(), options.speed);
-        let secret = Secret::new(tls.admin_key_pem().as_bytes());
+        let secret = Secret::new(tls.token_key());
         let link = cluster.with(|world| {
+            world.server.set_up(options.settings);
             world.server.tokens = secret;
             world.server.authority = tls.authority_pem().to_owned();
             world.server.webhooks.outside = true;
@@ -196,8 +250,9 @@ impl Server {
         &self.cluster
     }
 
-    /// A kubeconfig (v1 Config, as YAML) for its administrator.
-    pub fn kubeconfig(&self) -> String {
+    /// A kubeconfig (v1 Config, as YAML) for its administrator; none where others gave it its
+    /// certificates, who also make those of its users.
+    pub fn kubeconfig(&self) -> Option<String> {
         kubeconfig::text(self.address, &self.tls)
     }
 
@@ -206,12 +261,13 @@ impl Server {
         self.tls.authority_der().to_vec()
     }
 
-    /// Writes the kubeconfig, readable by its owner alone.
+    /// Writes the kubeconfig, if there is one, readable by its owner alone.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write_kubeconfig(&self, path: &std::path::Path) -> Result<(), Error> {
-        kubeconfig::write(path, &self.kubeconfig())
+        let Some(text) = self.kubeconfig() else { return Ok(()) };
+        kubeconfig::write(path, &text)
             .map_err(|source| Error::Kubeconfig { path: path.to_owned(), source })
     }
 

@@ -23,6 +23,7 @@ use crate::link::{Direction, LinkId};
 use crate::protobuf::answer::{answer, recoded, watch_answer};
 use crate::protobuf::media::{self, Wire};
 use crate::protobuf::message_of;
+use crate::rng::Stream;
 use crate::sim::Cluster;
 use crate::world::World;
 
@@ -114,7 +115,7 @@ impl Service {
         if !travel.is_zero() {
             tokio::time::sleep(self.cluster.wait(travel)).await;
         }
-        let (mut answers, mut rounds) = (Vec::new(), 0);
+        let (mut answers, mut rounds, mut seed) = (Vec::new(), 0, None);
         let (sent, late) = loop {
             // Whoever writes meanwhile may have it asked anew, but not for ever.
             rounds += 1;
@@ -123,7 +124,7 @@ impl Service {
                 let refusal = http::refusal(&Status::new(504, "Timeout", message));
                 break (Sent::Plain(refusal), Duration::ZERO);
             }
-            let (sent, asked, late) = self.send(&parts, &bytes, &mut wire, &answers);
+            let (sent, asked, late) = self.send(&parts, &bytes, &mut wire, &answers, &mut seed);
             let Some(outside) = self.outside.as_ref().filter(|_| !asked.is_empty()) else {
                 break (sent, late);
             };
@@ -161,12 +162,21 @@ impl Service {
         bytes: &Bytes,
         wire: &mut Wire,
         answers: &[(Asked, Answer)],
+        seed: &mut Option<u64>,
     ) -> (Sent, Vec<Asked>, Duration) {
         self.cluster.with(|world| {
             if self.outside.is_some() {
                 world.server.webhooks.hand_in(answers.to_vec());
             }
+            // Whatever webhooks were shown of it has to be so when their answers are there.
+            let again = self.outside.is_some() && parts.method != ::http::Method::GET;
+            let mut streams = again.then(|| {
+                let seed = *seed.get_or_insert_with(|| world.server.seed_of_request());
+                ["uids", "names"].map(|name| Stream::new(seed, name))
+            });
+            streams.iter_mut().for_each(|streams| world.server.swap_streams(streams));
             let sent = self.handle(world, parts, bytes, wire);
+            streams.iter_mut().for_each(|streams| world.server.swap_streams(streams));
             let asked = match &self.outside {
                 Some(_) => world.server.webhooks.asked(),
                 None => Vec::new(),

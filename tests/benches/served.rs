@@ -12,9 +12,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use maestro_sim::facts::Version;
 use maestro_sim::json::{Value, json};
-use maestro_sim::serve::{Limits, Options, Parts, Server, User, Users};
+use maestro_sim::serve::{Options, Parts, Server, User, Users};
 use maestro_test::cluster::control_plane::ControlPlane;
 use maestro_test::cluster::control_plane::process::resident;
 use maestro_test::cluster::control_plane::programs::Programs;
@@ -128,16 +127,8 @@ fn serve() {
     let mut users = Users::default();
     let groups = vec!["system:masters".into()];
     users.add_token(TOKEN, User { name: "bench".into(), uid: String::new(), groups });
-    let options = Options {
-        listen: "127.0.0.1:0".parse().expect("an address"),
-        parts: Parts::ApiServer,
-        version: Version::default(),
-        seed: 1,
-        speed: 1.0,
-        users,
-        limits: Limits::default(),
-        services: Vec::new(),
-    };
+    let listen = "127.0.0.1:0".parse().expect("an address");
+    let options = Options { seed: 1, users, ..Options::new(listen, Parts::ApiServer) };
     let server = runtime.block_on(Server::bind(options)).expect("a free port");
     println!("{} {}", server.address().port(), BASE64.encode(server.authority()));
     std::io::stdout().flush().expect("it can be said");

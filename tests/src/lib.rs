@@ -3,6 +3,7 @@
 
 pub mod behaviour;
 pub mod conformance;
+pub mod envtest;
 pub mod fuzz;
 pub mod mirror;
 pub mod script;

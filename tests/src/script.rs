@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use maestro_sim::facts::Version;
-use maestro_sim::serve::{Limits, Options, Parts, Server, Users};
+use maestro_sim::serve::{Options, Parts, Server};
 use maestro_sim::workload::{Rule, Selector, Span};
 use maestro_test::cluster::control_plane::ControlPlane;
 use maestro_test::cluster::control_plane::programs::{Managers, Programs};
@@ -60,19 +60,12 @@ impl Running {
         let runtime = { runtime }.worker_threads(1).enable_all().build().expect("a runtime");
         let folder = tempfile::tempdir().expect("a folder");
         let kubeconfig = folder.path().join("kubeconfig");
-        let options = Options {
-            listen: "127.0.0.1:0".parse().expect("an address"),
-            parts: match whole {
-                Whole::ApiServer => Parts::ApiServer,
-                Whole::Cluster => Parts::Cluster { nodes: NODES, workloads: workloads() },
-            },
-            version: Version::default(),
-            seed: 1,
-            speed: 1.0,
-            users: Users::default(),
-            limits: Limits::default(),
-            services: Vec::new(),
+        let parts = match whole {
+            Whole::ApiServer => Parts::ApiServer,
+            Whole::Cluster => Parts::Cluster { nodes: NODES, workloads: workloads() },
         };
+        let usual = Options::new("127.0.0.1:0".parse().expect("an address"), parts);
+        let options = Options { seed: 1, ..usual };
         let server = runtime.block_on(Server::bind(options)).expect("a free port");
         server.write_kubeconfig(&kubeconfig).expect("a folder of our own");
         runtime.spawn(server.run(std::future::pending()));

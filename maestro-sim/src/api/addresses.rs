@@ -5,7 +5,6 @@
 
 pub(super) mod pool;
 
-use crate::api::addresses::pool::{PORTS, Range};
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::service_spec::{families, forget, keep};
@@ -107,7 +106,7 @@ impl Server {
         }
         let ranges = self.address_ranges();
         let address = match asked.as_str() {
-            "" if dry => Range::OWN.network(),
+            "" if dry => self.settings.services.network(),
             "" => self.addresses.allocate(&ranges).ok_or_else(|| {
                 let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
                 let told = format!(
@@ -152,7 +151,7 @@ impl Server {
                 let node = match (asked, shared) {
                     (0, Some(node)) => node,
                     (0, None) if !wants => continue,
-                    (0, None) if dry => i64::from(*PORTS.start()),
+                    (0, None) if dry => i64::from(self.addresses.first_port()),
                     (0, None) => {
                         let port = self.addresses.allocate_port();
                         let full = "failed to allocate a nodePort: range is full";
@@ -179,7 +178,8 @@ impl Server {
         }
         let has = at(body, &["spec", "healthCheckNodePort"]).and_then(Value::as_i64);
         if needs_health(body) && has.unwrap_or(0) == 0 {
-            let node = if dry { Some(*PORTS.start()) } else { self.addresses.allocate_port() };
+            let first = self.addresses.first_port();
+            let node = if dry { Some(first) } else { self.addresses.allocate_port() };
             if let Some(node) = node {
                 map_at(body, &["spec"]).insert("healthCheckNodePort", node.into());
             }

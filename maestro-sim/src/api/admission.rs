@@ -25,6 +25,7 @@ use self::call::Call;
 use crate::api::certificate;
 use crate::api::registry::Served;
 use crate::api::server::Server;
+use crate::api::settings::Plugin;
 use crate::api::{Cause, Request, Status};
 use crate::json::{Value, json};
 use crate::object::{GroupResource, Object, at, map_at};
@@ -37,13 +38,18 @@ const STORAGE_CLASSES: GroupResource = GroupResource::new("storage.k8s.io", "sto
 const CRDS: GroupResource = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
 
 impl Server {
+    /// Whether an admission plugin is on.
+    pub(super) const fn plugin(&self, plugin: Plugin) -> bool {
+        self.settings.plugins.has(plugin)
+    }
+
     pub(super) fn check_namespace(
         &self,
         served: &Served,
         request: &Request,
         name: &str,
     ) -> Result<(), Box<Status>> {
-        if !served.namespaced {
+        if !served.namespaced || !self.plugin(Plugin::NamespaceLifecycle) {
             return Ok(());
         }
         let Some(namespace) = self.peek(&NAMESPACES, "", &request.namespace) else {
@@ -73,16 +79,22 @@ impl Server {
     ) -> Result<(), Box<Status>> {
         match (&*served.resource.group, &*served.resource.resource) {
             ("", "pods") => {
-                self.fill_limits(request, body);
+                if self.plugin(Plugin::LimitRanger) {
+                    self.fill_limits(request, body);
+                }
                 self.admit_pod(body)
             }
             ("", "persistentvolumeclaims") => {
-                self.default_class(body);
-                add_finalizer(body, "kubernetes.io/pvc-protection");
+                if self.plugin(Plugin::DefaultStorageClass) {
+                    self.default_class(body);
+                }
+                self.protect(body, "kubernetes.io/pvc-protection");
                 Ok(())
             }
             ("", "nodes") => {
-                taint_new(body);
+                if self.plugin(Plugin::TaintNodesByCondition) {
+                    taint_new(body);
+                }
                 Ok(())
             }
             ("certificates.k8s.io", "certificatesigningrequests") => {
@@ -90,15 +102,17 @@ impl Server {
                 certificate::check_subject(body)
             }
             ("networking.k8s.io", "ingresses") => {
-                self.default_ingress_class(body);
+                if self.plugin(Plugin::DefaultIngressClass) {
+                    self.default_ingress_class(body);
+                }
                 Ok(())
             }
             ("", "persistentvolumes") => {
-                add_finalizer(body, "kubernetes.io/pv-protection");
+                self.protect(body, "kubernetes.io/pv-protection");
                 Ok(())
             }
             ("storage.k8s.io", "volumeattributesclasses") => {
-                add_finalizer(body, "kubernetes.io/vac-protection");
+                self.protect(body, "kubernetes.io/vac-protection");
                 Ok(())
             }
             _ => Ok(()),
@@ -117,8 +131,7 @@ impl Server {
             self.changed_service(served, live, body, dry)?;
         }
         if served.is_pod() && request.subresource.is_empty() {
-            tolerate(body, "node.kubernetes.io/not-ready");
-            tolerate(body, "node.kubernetes.io/unreachable");
+            self.tolerate_lost_nodes(body);
             self.copy_topology(body);
         }
         if request.subresource.is_empty() {
@@ -135,20 +148,29 @@ impl Server {
         old: Option<&Object>,
         body: &Value,
     ) -> Result<(), Box<Status>> {
-        self.check_limits(served, request, old, body)?;
-        self.judge_security(served, request, old, body)?;
-        if served.resource == PRIORITY_CLASSES {
+        if self.plugin(Plugin::LimitRanger) {
+            self.check_limits(served, request, old, body)?;
+        }
+        if self.plugin(Plugin::PodSecurity) {
+            self.judge_security(served, request, old, body)?;
+        }
+        if served.resource == PRIORITY_CLASSES && self.plugin(Plugin::Priority) {
             self.only_default(request, old, body)?;
         }
-        if served.is_pod() && old.is_none() {
+        if served.is_pod() && old.is_none() && self.plugin(Plugin::RuntimeClass) {
             self.judge_runtime(body)?;
         }
-        self.judge_approval(served, request, old)?;
+        if self.plugin(Plugin::CertificateApproval) {
+            self.judge_approval(served, request, old)?;
+        }
         if let Some(call) = Call::of(served, request, old.map(Object::value), Some(body)) {
             self.check_policies(&call)?;
             self.ask_validating(&call)?;
         }
-        self.admit_quota(served, request, old, body)
+        match self.plugin(Plugin::ResourceQuota) {
+            true => self.admit_quota(served, request, old, body),
+            false => Ok(()),
+        }
     }
 
     /// What validating plugins say of a deletion.
@@ -170,7 +192,34 @@ impl Server {
     }
 
     fn admit_pod(&mut self, body: &mut Value) -> Result<(), Box<Status>> {
-        self.admit_account(body)?;
+        if self.plugin(Plugin::ServiceAccount) {
+            self.admit_account(body)?;
+        }
+        if self.plugin(Plugin::Priority) {
+            self.admit_priority(body)?;
+        }
+        self.tolerate_lost_nodes(body);
+        if self.plugin(Plugin::RuntimeClass) {
+            self.admit_runtime(body)?;
+        }
+        self.copy_topology(body);
+        Ok(())
+    }
+
+    fn protect(&self, body: &mut Value, finalizer: &str) {
+        if self.plugin(Plugin::StorageObjectInUseProtection) {
+            add_finalizer(body, finalizer);
+        }
+    }
+
+    fn tolerate_lost_nodes(&self, body: &mut Value) {
+        if self.plugin(Plugin::DefaultTolerationSeconds) {
+            tolerate(body, "node.kubernetes.io/not-ready");
+            tolerate(body, "node.kubernetes.io/unreachable");
+        }
+    }
+
+    fn admit_priority(&self, body: &mut Value) -> Result<(), Box<Status>> {
         let class = at(body, &["spec", "priorityClassName"]).and_then(Value::as_str);
         let pod = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("").to_owned();
         let refuse = |why: String| {
@@ -201,10 +250,6 @@ impl Server {
         }
         spec.insert("priority", priority.into());
         spec.entry("preemptionPolicy").or_insert_with(|| policy.into());
-        tolerate(body, "node.kubernetes.io/not-ready");
-        tolerate(body, "node.kubernetes.io/unreachable");
-        self.admit_runtime(body)?;
-        self.copy_topology(body);
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use std::borrow::Cow;
 
 use crate::api::identity::Identity;
 use crate::api::server::Server;
+use crate::api::settings::Authorizer;
 use crate::api::{Request, Status, Verb};
 use crate::object::GroupResource;
 
@@ -153,19 +154,37 @@ impl Server {
         }
         self.hold_roles();
         let mut reasons = Vec::new();
-        if let Some(node) = node::node_of(user) {
-            match node::decide(&self.store, node, asked) {
-                Ok(()) => return Decision { allowed: true, reason: String::new() },
-                Err(why) if why.is_empty() => {}
-                Err(why) => reasons.push(format!("node: {why}")),
+        for authorizer in &self.settings.authorizers {
+            let decision = self.ask_authorizer(*authorizer, user, asked);
+            if decision.allowed {
+                return decision;
+            }
+            reasons.extend((!decision.reason.is_empty()).then_some(decision.reason));
+        }
+        Decision { allowed: false, reason: reasons.join("\n") }
+    }
+
+    fn ask_authorizer(
+        &self,
+        authorizer: Authorizer,
+        user: &Identity,
+        asked: &Attributes,
+    ) -> Decision {
+        match authorizer {
+            Authorizer::Rbac => resolve::decide(&self.store, user, asked),
+            Authorizer::Node => {
+                let Some(node) = node::node_of(user) else { return Decision::default() };
+                match node::decide(&self.store, node, asked) {
+                    Ok(()) => Decision { allowed: true, reason: String::new() },
+                    Err(why) if why.is_empty() => Decision::default(),
+                    Err(why) => Decision { allowed: false, reason: format!("node: {why}") },
+                }
+            }
+            Authorizer::AlwaysAllow => Decision { allowed: true, reason: String::new() },
+            Authorizer::AlwaysDeny => {
+                Decision { allowed: false, reason: "Everything is forbidden.".into() }
             }
         }
-        let mut decision = resolve::decide(&self.store, user, asked);
-        if !decision.allowed && !reasons.is_empty() {
-            reasons.extend((!decision.reason.is_empty()).then_some(decision.reason));
-            decision.reason = reasons.join("\n");
-        }
-        decision
     }
 
     /// Refuses what somebody may not do.

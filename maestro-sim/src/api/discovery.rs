@@ -2,6 +2,8 @@
 //!
 //! Aggregated discovery (KEP-3352) and the older documents, from one registry.
 
+use std::cmp::Reverse;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use bytes::Bytes;
@@ -100,6 +102,26 @@ fn aggregated_answer(items: &[Value]) -> http::Response<Body> {
 
 type Versions<'a> = Vec<(&'a str, Vec<&'a Served>)>;
 
+/// Where a version of a custom kind stands among others: stable ones before betas before alphas, of
+/// each the highest number first, and what is no version of Kubernetes' last, by its name.
+///
+/// Source: `k8s.io/apimachinery/pkg/version`, `CompareKubeAwareVersionStrings`.
+fn rank(version: &str) -> (u8, Reverse<u64>, Reverse<u64>, &str) {
+    let read = |text: &str| -> Option<(u8, u64, u64)> {
+        let text = text.strip_prefix('v')?;
+        let (maturity, major, minor) = match (text.split_once("beta"), text.split_once("alpha")) {
+            (Some((major, minor)), _) => (1, major, minor),
+            (_, Some((major, minor))) => (2, major, minor),
+            _ => (0, text, "0"),
+        };
+        Some((maturity, major.parse().ok()?, minor.parse().ok()?))
+    };
+    match read(version) {
+        Some((maturity, major, minor)) => (maturity, Reverse(major), Reverse(minor), ""),
+        None => (3, Reverse(0), Reverse(0), version),
+    }
+}
+
 /// Groups, the built-in ones by their priority, each with its versions in order.
 fn by_group(registry: &Registry) -> Vec<(&str, Versions<'_>)> {
     let ranked = facts().resources.iter().filter_map(|entry| entry.get("group")?.as_str());
@@ -119,6 +141,11 @@ fn by_group(registry: &Registry) -> Vec<(&str, Versions<'_>)> {
         match versions.iter_mut().find(|(version, _)| *version == served.version) {
             Some((_, list)) => list.push(served),
             None => versions.push((&served.version, vec![served])),
+        }
+    }
+    for (_, versions) in &mut groups {
+        if versions.iter().any(|(_, list)| list.iter().any(|served| served.is_custom())) {
+            versions.sort_by_key(|(version, _)| rank(version));
         }
     }
     // An older version serves nothing of some.

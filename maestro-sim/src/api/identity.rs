@@ -42,6 +42,12 @@ impl Identity {
         }
     }
 
+    /// Whoever proves nothing.
+    pub fn anonymous() -> Self {
+        let groups = vec![UNAUTHENTICATED.into()];
+        Self { name: ANONYMOUS.into(), groups, ..Self::default() }
+    }
+
     /// A service account by its namespace and name, without a UID.
     pub fn service_account(namespace: &str, name: &str) -> Self {
         let mut groups = account_groups(namespace);

@@ -30,11 +30,20 @@ pub const NAME: &str = "kubernetes";
 /// The finalizer of ServiceCIDRs.
 pub const PROTECTION: &str = "networking.k8s.io/service-cidr-finalizer";
 
+/// Where a server is reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// As its Endpoints say.
+    pub listens: SocketAddr,
+    /// The range of Services' addresses, of which its own has the first.
+    pub services: Range,
+}
+
 /// What the server keeps, and what of that nobody has asked for yet.
 #[derive(Debug)]
 pub struct Kept {
     /// Where the server is reached, as its Endpoints say.
-    pub place: SocketAddr,
+    pub listens: SocketAddr,
     waiting: Vec<GroupResource>,
     seed: u64,
     /// When the server began.
@@ -48,7 +57,7 @@ impl Default for Kept {
     fn default() -> Self {
         Self {
             // Before the nodes' addresses, at the usual port.
-            place: SocketAddr::new(Ipv4Addr::new(172, 16, 0, 2).into(), 6443),
+            listens: SocketAddr::new(Ipv4Addr::new(172, 16, 0, 2).into(), 6443),
             waiting: Vec::new(),
             seed: 0,
             since: Duration::ZERO,
@@ -63,9 +72,9 @@ impl Kept {
     pub fn reach(&mut self, listens: SocketAddr) {
         let ip = listens.ip();
         if !ip.is_loopback() && !ip.is_unspecified() {
-            self.place.set_ip(ip);
+            self.listens.set_ip(ip);
         }
-        self.place.set_port(listens.port());
+        self.listens.set_port(listens.port());
     }
 
     fn waits(&self, resource: &GroupResource) -> bool {
@@ -78,15 +87,15 @@ impl Kept {
 }
 
 /// The Service that stands for the server.
-pub fn service_of(place: SocketAddr) -> Value {
+pub fn service_of(place: &Place) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": {"name": NAME, "namespace": "default",
             "labels": {"component": "apiserver", "provider": "kubernetes"}},
         "spec": {
-            "clusterIP": "10.96.0.1", "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None",
+            "clusterIP": place.services.first(), "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None",
             "type": "ClusterIP", "ports": [{
-                "name": "https", "port": 443, "protocol": "TCP", "targetPort": place.port()}],
+                "name": "https", "port": 443, "protocol": "TCP", "targetPort": place.listens.port()}],
         },
     })
 }
@@ -116,10 +125,10 @@ pub fn slice_of(place: SocketAddr) -> Value {
 }
 
 /// The range of Services' addresses.
-pub fn range() -> Value {
+pub fn range_of(place: &Place) -> Value {
     json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": NAME},
-        "spec": {"cidrs": ["10.96.0.0/12"]},
+        "spec": {"cidrs": [place.services.to_string()]},
     })
 }
 
@@ -187,7 +196,7 @@ impl Server {
             return;
         }
         self.kept.done(resource);
-        let (place, since) = (self.kept.place, self.kept.since);
+        let (place, since) = (self.kept.listens, self.kept.since);
         let [range, endpoints, slice] = self.kept.versions;
         if *resource == ENDPOINTS {
             self.hold_one(resource, endpoints_of(place), (since, endpoints));
@@ -210,7 +219,7 @@ impl Server {
 
     /// The range with what was made of it since: its condition, and its finalizer.
     fn range_as_kept(&self) -> Value {
-        let mut range = range();
+        let mut range = range_of(&self.own_place());
         let since = rfc3339(self.kept.since);
         let own = conditions_of(
             "kubernetes-service-cidr-controller",
@@ -288,12 +297,12 @@ impl Server {
     pub(super) fn address_ranges(&self) -> Vec<Range> {
         let keeps = self.kept.versions != [0; 3];
         if !keeps || self.kept.waits(&RANGES) {
-            return vec![Range::OWN];
+            return vec![self.settings.services];
         }
         let table = self.store.find(&RANGES);
         let all = table.into_iter().flat_map(|table| table.objects.values());
         let mut all: Vec<Range> = all.flat_map(|range| ranges_of(range)).collect();
-        all.sort_by_key(|range| *range != Range::OWN);
+        all.sort_by_key(|range| *range != self.settings.services);
         all
     }
 

@@ -8,10 +8,11 @@ use crate::api::addresses::pool::Addresses;
 use crate::api::authorization::bootstrap::Roles;
 use crate::api::conversion::{Converted, Freshness};
 use crate::api::form::shaped;
-use crate::api::kept::Kept;
+use crate::api::kept::{Kept, Place};
 use crate::api::read::List;
 use crate::api::registry::{Registry, Served};
 use crate::api::review;
+use crate::api::settings::Settings;
 use crate::api::token::Secret;
 use crate::api::watch::WatchStart;
 use crate::api::webhook::Webhooks;
@@ -94,6 +95,8 @@ pub struct Server {
     pub webhooks: Webhooks,
     pub(super) converted: Converted,
     pub(super) review_uids: Stream,
+    /// How it is set up, see [`Server::set_up`].
+    pub(super) settings: Settings,
     /// What the tokens of service accounts are signed with.
     pub tokens: Secret,
     /// The certificate (PEM) by which clients know the server, which each namespace is told; none
@@ -110,7 +113,7 @@ impl Server {
             now: Duration::ZERO,
             uids: Stream::new(seed, "uids"),
             names: Stream::new(seed, "names"),
-            addresses: Addresses::default(),
+            addresses: Addresses::new(&Settings::default()),
             warnings: Vec::new(),
             noticed: Noticed::default(),
             unsettled: BTreeSet::new(),
@@ -120,9 +123,32 @@ impl Server {
             webhooks: Webhooks::default(),
             converted: Converted::default(),
             review_uids: Stream::new(seed, "reviews"),
+            settings: Settings::default(),
             tokens: Secret::new(&seed.to_le_bytes()),
             authority: String::new(),
         }
+    }
+
+    /// Sets an empty server up as somebody decided.
+    pub fn set_up(&mut self, settings: Settings) {
+        self.addresses = Addresses::new(&settings);
+        self.settings = settings;
+    }
+
+    /// A seed for what one request draws: handled once more, it draws the same.
+    pub(crate) fn seed_of_request(&mut self) -> u64 {
+        self.uids.word()
+    }
+
+    /// Exchanges the streams that uids and names are drawn from.
+    pub(crate) fn swap_streams(&mut self, [uids, names]: &mut [Stream; 2]) {
+        std::mem::swap(&mut self.uids, uids);
+        std::mem::swap(&mut self.names, names);
+    }
+
+    /// Where the server itself is reached.
+    pub(crate) fn own_place(&self) -> Place {
+        Place { listens: self.kept.listens, services: self.settings.services }
     }
 
     /// Answers one request.

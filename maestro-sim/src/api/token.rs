@@ -25,8 +25,6 @@ const PODS: GroupResource = GroupResource::new("", "pods");
 const NODES: GroupResource = GroupResource::new("", "nodes");
 const SECRETS: GroupResource = GroupResource::new("", "secrets");
 const REQUEST: GroupResource = GroupResource::new("authentication.k8s.io", "TokenRequest");
-/// Who gives out tokens, and whom they are for when nothing else is said.
-pub const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// The lifetime that kubelets ask for in pods' projected tokens. Such a token is good for a year,
 /// and its use after this time is only noted.
@@ -117,7 +115,7 @@ impl Server {
         }
         let spec = map_at(&mut body, &["spec"]);
         if spec.get("audiences").and_then(Value::as_array).is_none_or(|list| list.is_empty()) {
-            spec.insert("audiences", json!([ISSUER]));
+            spec.insert("audiences", json!(self.settings.audiences));
         }
         spec.entry("boundObjectRef").or_insert(Value::Null);
         let seconds = spec.get("expirationSeconds").and_then(Value::as_i64).unwrap_or(0);
@@ -200,7 +198,9 @@ impl Server {
         seconds: i64,
     ) -> String {
         let now = unix(self.now);
-        let extended = bound.pod.is_some() && seconds == PROJECTED_SECS && audiences == [ISSUER];
+        let extended = bound.pod.is_some()
+            && seconds == PROJECTED_SECS
+            && audiences == self.settings.audiences;
         let mut private = Map::new();
         private.insert("namespace", account.namespace().into());
         for (field, value) in
@@ -216,7 +216,7 @@ impl Server {
         }
         let end = now + if extended { YEAR_SECS } else { seconds };
         let claims = json!({
-            "aud": audiences, "exp": end, "iat": now, "iss": ISSUER, "jti": self.uids.uuid(),
+            "aud": audiences, "exp": end, "iat": now, "iss": self.settings.issuer, "jti": self.uids.uuid(),
             "kubernetes.io": private, "nbf": now,
             "sub": format!("system:serviceaccount:{}:{}", account.namespace(), account.name()),
         });
@@ -232,10 +232,9 @@ impl Server {
         token: &str,
         wanted: &[String],
     ) -> Result<(Identity, Vec<String>), String> {
-        let own = [ISSUER.to_owned()];
-        let wanted = if wanted.is_empty() { &own[..] } else { wanted };
+        let wanted = if wanted.is_empty() { &self.settings.audiences[..] } else { wanted };
         let claims = self.tokens.verify(token)?;
-        if claims.get("iss").is_none_or(|issuer| issuer != ISSUER) {
+        if claims.get("iss").is_none_or(|issuer| *issuer != self.settings.issuer) {
             return Err(String::new());
         }
         let audiences = texts(claims.get("aud"));

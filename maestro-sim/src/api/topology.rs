@@ -3,6 +3,7 @@
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>.
 
 use crate::api::server::Server;
+use crate::api::settings::Plugin;
 use crate::json::Value;
 use crate::object::{GroupResource, at, map_at};
 
@@ -13,6 +14,9 @@ const COPIED: [&str; 2] = ["topology.kubernetes.io/zone", "topology.kubernetes.i
 impl Server {
     /// Copies the labels of the node that a pod stands on. A node that is not there has none.
     pub(super) fn copy_topology(&self, pod: &mut Value) {
+        if !self.plugin(Plugin::PodTopologyLabels) {
+            return;
+        }
         let name = at(pod, &["spec", "nodeName"]).and_then(Value::as_str).unwrap_or("");
         let Some(node) =
             Some(name).filter(|n| !n.is_empty()).and_then(|n| self.peek(&NODES, "", n))

@@ -22,6 +22,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::json::{Value, json};
+use crate::object::text;
 use place::Place;
 
 /// From an `AdmissionReview` (admission.k8s.io/v1) or a `ConversionReview` (apiextensions.k8s.io)
@@ -303,6 +304,9 @@ impl Asked {
             let mut review = self.review.clone();
             let request = &mut review["request"];
             request["uid"] = Value::Null;
+            // A Job's selector and labels hold its uid, too.
+            let own = text(&request["object"], &["metadata", "uid"]);
+            let own = if self.drawn { own.to_owned() } else { String::new() };
             if let Some(objects) = request.get_mut("objects").and_then(Value::as_array_mut) {
                 objects.iter_mut().for_each(|object| forget(object, self.drawn));
             } else if self.drawn {
@@ -318,7 +322,8 @@ impl Asked {
                     spec.remove(field);
                 }
             }
-            without_suffixes(&review.to_string())
+            let told = review.to_string();
+            without_suffixes(&if own.is_empty() { told } else { told.replace(&own, "") })
         })
     }
 

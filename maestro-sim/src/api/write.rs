@@ -51,10 +51,8 @@ impl Server {
         if !version.is_empty() && version.parse::<u64>().is_err() {
             return Err(unreadable(version));
         }
-        if !version.is_empty() && request.verb == Verb::Create {
-            let message = "resourceVersion should not be set on objects to be created";
-            return Err(Box::new(Status::new(500, "", message)));
-        }
+        // It is the store that wants none, when all others have had their say.
+        let kept = request.verb == Verb::Create && !matches!(version, "" | "0");
         check_place(served, request, meta)?;
         for field in [
             "uid",
@@ -62,9 +60,11 @@ impl Server {
             "deletionTimestamp",
             "selfLink",
             "deletionGracePeriodSeconds",
-            "resourceVersion",
         ] {
             meta.remove(field);
+        }
+        if !kept {
+            meta.remove("resourceVersion");
         }
         let uid = self.uids.uuid();
         let now = self.timestamp();
@@ -178,6 +178,10 @@ impl Server {
         request: &Request,
         body: &Value,
     ) -> Result<(), Box<Status>> {
+        if !request.options.dry_run && at(body, &["metadata", "resourceVersion"]).is_some() {
+            let message = "resourceVersion should not be set on objects to be created";
+            return Err(Box::new(Status::new(500, "", message)));
+        }
         let name = at(body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
         let existing = self.store.named(served.stored(), &request.namespace, name);
         let Some(existing) = existing else { return Ok(()) };

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use maestro_sim::facts::Version;
-use maestro_sim::serve::{Limits, Options, Parts, Route, Server, Users};
+use maestro_sim::serve::flags::{Flags, Program};
+use maestro_sim::serve::{Etcd, Options, Parts, Route, Server, Users, assets, command};
 
 /// A whole Kubernetes cluster in memory.
 #[derive(Parser)]
@@ -21,6 +22,40 @@ struct Cli {
 enum Command {
     /// Serves a cluster over TCP and TLS until it is told to stop (Ctrl-C or SIGTERM).
     Serve(Serve),
+    /// Lets suites that use controller-runtime's envtest run on the simulated API server.
+    ///
+    ///     export KUBEBUILDER_ASSETS=$(maestro-sim envtest)
+    ///     go test ./...
+    ///
+    /// Writes a folder with a kube-apiserver and an etcd that are this program, and the kubectl of
+    /// PATH if there is one, and prints where it is. As with envtest's own, nothing but the API
+    /// server runs: no controller, no scheduler, no node.
+    #[command(verbatim_doc_comment)]
+    Envtest(Envtest),
+    /// Is the kube-apiserver that envtest starts; reads the flags of kube-apiserver, see --help.
+    #[command(disable_help_flag = true)]
+    KubeApiserver(Foreign),
+    /// Is the etcd that envtest starts, and stores nothing; reads the flags of etcd, see --help.
+    #[command(disable_help_flag = true)]
+    Etcd(Foreign),
+}
+
+#[derive(Args)]
+struct Envtest {
+    /// The folder to write; one in the user's cache where absent.
+    #[arg(value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// The Kubernetes version to be.
+    #[arg(long, value_name = "VERSION", default_value = Version::default().name(),
+          value_parser = versions())]
+    version: Version,
+}
+
+/// The command line of another program.
+#[derive(Args)]
+struct Foreign {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+    flags: Vec<String>,
 }
 
 #[derive(Args)]
@@ -73,12 +108,23 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 fn main() -> ExitCode {
-    let Command::Serve(options) = Cli::parse().command;
+    match Cli::parse().command {
+        Command::Serve(options) => run(serve(options)),
+        Command::Envtest(options) => match envtest(&options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&*error),
+        },
+        Command::KubeApiserver(line) => stand_in(Program::ApiServer, &line, api_server),
+        Command::Etcd(line) => stand_in(Program::Etcd, &line, etcd),
+    }
+}
+
+fn run(work: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
-    match runtime.block_on(serve(options)) {
+    match runtime.block_on(work) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&*error),
     }
@@ -89,7 +135,75 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn serve(asked: Serve) -> Result<(), Box<dyn std::error::Error>> {
+type Failure = Box<dyn std::error::Error>;
+
+/// Acts as another program, of which `--help` and `--version` are asked as well.
+fn stand_in<F: Future<Output = Result<(), Failure>>>(
+    program: Program,
+    line: &Foreign,
+    work: impl FnOnce(Flags) -> F,
+) -> ExitCode {
+    let name = program.name();
+    let flags = match program.parse(&line.flags) {
+        Ok(flags) => flags,
+        Err(error) => {
+            eprintln!("{name} (maestro-sim): {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if flags.text("help").is_some() {
+        print!("{}", program.help());
+        return ExitCode::SUCCESS;
+    }
+    if flags.text("version").is_some() {
+        match program {
+            Program::ApiServer => println!("Kubernetes {}", Version::default().git()),
+            Program::Etcd => println!("etcd Version: {}", Etcd::VERSION),
+        }
+        return ExitCode::SUCCESS;
+    }
+    run(work(flags))
+}
+
+async fn api_server(flags: Flags) -> Result<(), Failure> {
+    let stop = stopped()?;
+    let asked = command::api_server(&flags)?;
+    for missing in &asked.missing {
+        eprintln!("kube-apiserver (maestro-sim): not simulated, and left out: {missing}");
+    }
+    let version = asked.options.version;
+    let server = Server::bind(asked.options).await?;
+    let address = server.address();
+    eprintln!("kube-apiserver (maestro-sim): Kubernetes {version} on https://{address}");
+    server.run(stop).await;
+    Ok(())
+}
+
+async fn etcd(flags: Flags) -> Result<(), Failure> {
+    let stop = stopped()?;
+    let etcd = Etcd::bind(&flags).await?;
+    for address in etcd.addresses() {
+        eprintln!("etcd (maestro-sim): on http://{address}, and stores nothing");
+    }
+    etcd.run(stop).await;
+    Ok(())
+}
+
+fn envtest(asked: &Envtest) -> Result<(), Failure> {
+    let usual = || assets::usual_folder(asked.version);
+    let folder = asked.folder.clone().or_else(usual).ok_or("no HOME: name a folder")?;
+    let folder = std::path::absolute(folder)?;
+    let kubectl = assets::kubectl();
+    assets::write(&folder, &std::env::current_exe()?, asked.version, kubectl.as_deref())
+        .map_err(|error| format!("cannot write {}: {error}", folder.display()))?;
+    if kubectl.is_none() {
+        eprintln!("maestro-sim: there is no kubectl in PATH, which a few suites call");
+    }
+    println!("{}", folder.display());
+    Ok(())
+}
+
+async fn serve(asked: Serve) -> Result<(), Failure> {
     let users = match &asked.token_auth_file {
         Some(path) => Users::from_file(path)?,
         None => Users::default(),
@@ -99,14 +213,12 @@ async fn serve(asked: Serve) -> Result<(), Box<dyn std::error::Error>> {
         false => Parts::Cluster { nodes: asked.nodes, workloads: Vec::new() },
     };
     let server = Server::bind(Options {
-        listen: asked.listen,
-        parts,
         version: asked.version,
         seed: asked.seed,
         speed: asked.time,
         users,
-        limits: Limits::default(),
         services: asked.service,
+        ..Options::new(asked.listen, parts)
     })
     .await?;
     let stop = stopped()?;
@@ -123,7 +235,7 @@ async fn serve(asked: Serve) -> Result<(), Box<dyn std::error::Error>> {
             server.write_kubeconfig(path)?;
             eprintln!("export KUBECONFIG={}", path.display());
         }
-        None => print!("{}", server.kubeconfig()),
+        None => print!("{}", server.kubeconfig().unwrap_or_default()),
     }
     server.run(stop).await;
     Ok(())

@@ -4,10 +4,10 @@
 //! A part of the API server. Sources: `pkg/controlplane/controller/{kubernetesservice,
 //! defaultservicecidr}`, `pkg/controlplane/reconcilers/lease.go`.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::api::{Status, kept};
+use crate::api::Status;
+use crate::api::kept::{self, Place};
 use crate::controller::kinds::{ENDPOINT_SLICES, ENDPOINTS, SERVICE_CIDRS, SERVICES};
 use crate::controller::own::absent_is_fine;
 use crate::controller::{Change, Context, Controller, Next, Queue, View, shape};
@@ -21,22 +21,22 @@ const READY: &str = "Kubernetes default Service CIDR is ready";
 /// The controller of the `kubernetes` Service.
 #[derive(Debug)]
 pub struct KubernetesService {
-    place: SocketAddr,
+    place: Place,
     /// When it looks again, once something changed.
     due: Option<Duration>,
 }
 
 impl KubernetesService {
     /// Of a server that is reached there.
-    pub const fn new(place: SocketAddr) -> Self {
+    pub const fn new(place: Place) -> Self {
         Self { place, due: None }
     }
 
     fn sync(&self, cx: &mut dyn Context) -> Result<(), Box<Status>> {
         if absent_is_fine(cx.get(&SERVICES, &key()))?.is_none() {
-            cx.create(&SERVICES, kept::service_of(self.place))?;
+            cx.create(&SERVICES, kept::service_of(&self.place))?;
         }
-        let wanted = kept::endpoints_of(self.place);
+        let wanted = kept::endpoints_of(self.place.listens);
         match absent_is_fine(cx.get(&ENDPOINTS, &key()))? {
             None => drop(cx.create(&ENDPOINTS, wanted)?),
             Some(known) => {
@@ -45,7 +45,7 @@ impl KubernetesService {
                 }
             }
         }
-        let mut wanted = kept::slice_of(self.place);
+        let mut wanted = kept::slice_of(self.place.listens);
         match absent_is_fine(cx.get(&ENDPOINT_SLICES, &key()))? {
             None => drop(cx.create(&ENDPOINT_SLICES, wanted)?),
             Some(known)
@@ -72,9 +72,9 @@ impl KubernetesService {
         let key = Key::new("", kept::NAME);
         let range = match absent_is_fine(cx.get(&SERVICE_CIDRS, &key))? {
             Some(range) => range,
-            None => cx.create(&SERVICE_CIDRS, kept::range())?,
+            None => cx.create(&SERVICE_CIDRS, kept::range_of(&self.place))?,
         };
-        let own = range.at(&["spec"]) == kept::range().get("spec");
+        let own = range.at(&["spec"]) == kept::range_of(&self.place).get("spec");
         let conditions = range.items(&["status", "conditions"]);
         let known = shape::find(conditions, "Ready").map(|ready| shape::text(ready, &["status"]));
         if own && !range.is_deleting() && matches!(known, None | Some("Unknown")) {

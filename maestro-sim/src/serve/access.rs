@@ -12,11 +12,13 @@ use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tower_service::Service as _;
 
 use super::outside::Https;
-use super::{Limits, User, Users, gzip};
+use super::{Limits, User, Users, certificate, gzip};
 use crate::api::Status;
+use crate::api::identity::Identity;
 use crate::api::review::Tokens;
 use crate::body::Body;
 use crate::link::LinkId;
@@ -57,10 +59,15 @@ impl Door {
         self.cluster.with(|world| world.links.get_mut(self.link).watch_epoch += 1);
     }
 
-    /// Whoever is on a connection with this certificate (DER).
-    pub(super) fn caller(&self, certificate: Option<&[u8]>) -> Caller {
-        let known = certificate.and_then(|found| self.users.of_certificate(found)).cloned();
-        Caller { door: self.clone(), known }
+    /// Whoever is on a connection with this chain of certificates, empty for none, for which the
+    /// authority of clients vouches or not.
+    pub(super) fn caller(&self, chain: &[CertificateDer<'_>], vouched: bool) -> Caller {
+        let own = chain.first().filter(|_| vouched);
+        let known = own.and_then(|own| {
+            let admitted = self.users.of_certificate(own).map(User::identity);
+            admitted.or_else(|| certificate::identity(own))
+        });
+        Caller { door: self.clone(), known, shows: !chain.is_empty() }
     }
 }
 
@@ -69,7 +76,9 @@ impl Door {
 pub(super) struct Caller {
     door: Door,
     /// Whom its certificate names.
-    known: Option<User>,
+    known: Option<Arc<Identity>>,
+    /// Whether it showed one at all.
+    shows: bool,
 }
 
 impl Caller {
@@ -83,16 +92,19 @@ impl Caller {
     }
 
     async fn ask(self, request: Request<Incoming>) -> Result<Response<Answer>, Box<Status>> {
-        let Self { mut door, known } = self;
+        let Self { mut door, known, shows } = self;
         let (mut parts, body) = request.into_parts();
         let says = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let named = || says.and_then(|header| door.users.of_header(header)).cloned();
+        let named = || says.and_then(|header| door.users.of_header(header)).map(User::identity);
         match known.or_else(named) {
             Some(user) => {
-                parts.extensions.insert(user.identity());
+                parts.extensions.insert(user);
             }
             // It may be the token of a service account, which the API server knows.
             None if says.is_some() => {}
+            None if door.users.anonymous && !shows => {
+                parts.extensions.insert(Arc::new(Identity::anonymous()));
+            }
             None => return Err(Box::new(Status::new(401, "Unauthorized", "Unauthorized"))),
         }
         let users = door.users.clone();

@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use super::Limits;
 use super::access::Door;
 use super::patience::Patient;
-use super::tls::Tls;
+use super::tls::{Clients, Tls};
 
 /// Streams that one HTTP/2 connection may have open; kube-apiserver's default is 250.
 const STREAMS: u32 = 250;
@@ -48,7 +48,7 @@ pub(super) async fn accept(
             Some(_) = connections.join_next() => {}
             (accepted, room) = next => match accepted {
                 Ok((stream, _)) => {
-                    let serve = serve(stream, tls.acceptor(), door.clone(), limits.clone(), ends.clone());
+                    let serve = serve(stream, (tls.acceptor(), tls.clients()), door.clone(), limits.clone(), ends.clone());
                     connections.spawn(async move {
                         serve.await;
                         drop(room);
@@ -69,7 +69,7 @@ pub(super) async fn accept(
 
 async fn serve(
     stream: TcpStream,
-    tls: TlsAcceptor,
+    (tls, clients): (TlsAcceptor, Arc<Clients>),
     door: Door,
     limits: Limits,
     mut ends: watch::Receiver<bool>,
@@ -80,8 +80,8 @@ async fn serve(
     let Ok(Ok(stream)) = tokio::time::timeout(limits.sending, tls.accept(stream)).await else {
         return;
     };
-    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let caller = door.caller(certificate.map(|certificate| &**certificate));
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let caller = door.caller(chain, clients.vouches(chain));
     let service = service_fn(move |request| {
         let caller = caller.clone();
         async move { Ok::<_, std::convert::Infallible>(caller.answer(request).await) }

@@ -91,15 +91,16 @@ async fn post(served: &Served, path: &str, body: &Value) -> String {
 async fn webhooks_outside_are_asked() {
     let served = start(Limits::default()).await;
     let client = listen().await;
-    for (kind, resource) in [
-        ("validatingwebhookconfigurations", "configmaps"),
-        ("mutatingwebhookconfigurations", "pods"),
+    for (kind, group, resource) in [
+        ("validatingwebhookconfigurations", "", "configmaps"),
+        ("mutatingwebhookconfigurations", "", "pods"),
+        ("validatingwebhookconfigurations", "batch", "jobs"),
     ] {
         let hook = json!({"name": "hook.example.com", "sideEffects": "None",
             "admissionReviewVersions": ["v1"], "clientConfig": client, "rules": [{
-                "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
+                "apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE"],
                 "resources": [resource]}]});
-        let body = json!({"metadata": {"name": "hook"}, "webhooks": [hook]});
+        let body = json!({"metadata": {"name": resource}, "webhooks": [hook]});
         let path = format!("/apis/admissionregistration.k8s.io/v1/{kind}");
         let answer = post(&served, &path, &body).await;
         assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
@@ -113,6 +114,12 @@ async fn webhooks_outside_are_asked() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{answer}");
         assert!(answer.contains(said), "{answer}");
     }
+    // What a Job is selected by is drawn for it, and shown to those who are asked.
+    let pod = json!({"spec": {"restartPolicy": "Never", "containers": [
+        {"name": "a", "image": "a"}]}});
+    let job = json!({"metadata": {"generateName": "yes-"}, "spec": {"template": pod}});
+    let answer = post(&served, "/apis/batch/v1/namespaces/default/jobs", &job).await;
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     // A controller's requests have nobody to wait for them; they are tried again.
     let template = json!({"metadata": {"labels": {"a": "b"}},
         "spec": {"containers": [{"name": "a", "image": "a"}]}});

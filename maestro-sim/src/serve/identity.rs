@@ -37,6 +37,8 @@ impl User {
 pub struct Users {
     by_token: BTreeMap<String, User>,
     by_certificate: BTreeMap<Vec<u8>, User>,
+    /// Whether who proves nothing is let in as nobody in particular.
+    pub(super) anonymous: bool,
 }
 
 /// Why a file of tokens cannot be read.

@@ -10,7 +10,8 @@ use base64::prelude::BASE64_STANDARD;
 use super::tls::Tls;
 
 /// A kubeconfig for the administrator of a cluster at this address.
-pub(super) fn text(address: SocketAddr, tls: &Tls) -> String {
+pub(super) fn text(address: SocketAddr, tls: &Tls) -> Option<String> {
+    let admin = tls.admin()?;
     let host = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -18,9 +19,9 @@ pub(super) fn text(address: SocketAddr, tls: &Tls) -> String {
     };
     let server = SocketAddr::new(host, address.port());
     let [authority, certificate, key] =
-        [tls.authority_pem(), tls.admin_certificate_pem(), tls.admin_key_pem()]
+        [tls.authority_pem(), &admin.certificate_pem, &admin.key_pem]
             .map(|pem| BASE64_STANDARD.encode(pem));
-    format!(
+    Some(format!(
         "apiVersion: v1\n\
          kind: Config\n\
          clusters:\n\
@@ -37,7 +38,7 @@ pub(super) fn text(address: SocketAddr, tls: &Tls) -> String {
          - name: maestro-sim\n  \
            context: {{cluster: maestro-sim, user: kubernetes-admin}}\n\
          current-context: maestro-sim\n"
-    )
+    ))
 }
 
 /// Writes a file that holds a key.

@@ -5,7 +5,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,11 +14,9 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::trust;
 use crate::api::webhook::{Answer, Asked};
 use crate::json::Value;
 use crate::service::Outside;
@@ -51,24 +48,6 @@ fn told(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// A connector that trusts what the webhook's configuration does.
-fn connector(authorities: &[u8]) -> Result<TlsConnector, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(authorities) {
-        roots.add(certificate.map_err(told)?).map_err(told)?;
-    }
-    if roots.is_empty() {
-        // Nobody else's authorities are known to this program.
-        return Err("x509: certificate signed by unknown authority".into());
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(told)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
 async fn exchange(asked: &Asked) -> Answer {
     let url: Uri = asked.url.parse().map_err(told)?;
     let host = url.host().ok_or("the URL has no host")?.to_owned();
@@ -78,7 +57,8 @@ async fn exchange(asked: &Asked) -> Answer {
     let stream = TcpStream::connect(there.as_str()).await;
     let stream = stream.map_err(|e| format!("dial tcp {there}: {e}"))?;
     let name = ServerName::try_from(bare).map_err(told)?;
-    let stream = connector(&asked.authorities)?.connect(name, stream).await.map_err(told)?;
+    let stream = trust::connector(&asked.authorities)?.connect(name, stream).await;
+    let stream = stream.map_err(|error| trust::told(&error))?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(told)?;
     let driver = tokio::spawn(connection);
     let path = url.path_and_query().map_or("/", |path| path.as_str());

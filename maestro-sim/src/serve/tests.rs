@@ -39,13 +39,14 @@ pub(super) async fn start_with(limits: Limits, services: Vec<Route>) -> Served {
     users.add_token("weak", user("bob", &[]));
     let listen = "127.0.0.1:0".parse().expect("an address");
     let parts = Parts::Cluster { nodes: 1, workloads: Vec::new() };
-    let version = Version::default();
-    let options = Options { listen, parts, version, seed: 1, speed: 1.0, users, limits, services };
+    let usual = Options::new(listen, parts);
+    let options = Options { seed: 1, users, limits, services, ..usual };
     let server = Server::bind(options).await.expect("a free port");
     let (stop, stopped) = oneshot::channel();
     let (address, tls) = (server.address(), &server.tls);
     let authority = tls.authority_pem().to_owned();
-    let admin = (tls.admin_certificate_pem().to_owned(), tls.admin_key_pem().to_owned());
+    let admin = tls.admin().expect("one of its own");
+    let admin = (admin.certificate_pem.clone(), admin.key_pem.clone());
     let task = tokio::spawn(server.run(async {
         let _ = stopped.await;
     }));

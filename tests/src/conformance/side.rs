@@ -9,11 +9,9 @@ use tower_service::Service as _;
 
 use maestro_sim::boot;
 use maestro_sim::facts::Version;
-use maestro_sim::object::{GroupResource, Key};
 use maestro_sim::service::Service;
 use maestro_sim::sim::{self, Cluster};
 use maestro_sim::trace::TraceLevel;
-use maestro_sim::world::World;
 
 use crate::conformance::case::{Names, Sequence, Step};
 use crate::conformance::hooks;
@@ -127,14 +125,6 @@ pub fn real(
     })
 }
 
-/// A real control plane has no storage class of its own; a simulated cluster has one, as clusters
-/// that people use do.
-fn remove_default_class(world: &mut World) {
-    let classes = GroupResource::new("storage.k8s.io", "storageclasses");
-    let now = world.now;
-    world.server.store.remove(&classes, &Key::new("", "standard"), now);
-}
-
 /// What the simulated server answers.
 ///
 /// # Errors
@@ -146,7 +136,6 @@ pub fn simulated(version: Version, sequences: &[Sequence]) -> Result<Vec<Answers
         let link = cluster.with(|world| {
             boot::be(world, version);
             boot::bootstrap(world);
-            remove_default_class(world);
             hooks::register(&mut world.server.webhooks);
             world.links.add("conformance")
         });

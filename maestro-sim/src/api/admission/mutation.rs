@@ -15,6 +15,7 @@ use super::expression::{Scope, asks_authorizer, conditions, shown, to_json};
 use super::meter::POLICY;
 use crate::api::registry::Served;
 use crate::api::server::Server;
+use crate::api::settings::Plugin;
 use crate::api::{Cause, Request, Status};
 use crate::fields;
 use crate::json::Value;
@@ -152,6 +153,9 @@ impl Server {
         body: &mut Value,
         (due, called): (Option<&BTreeSet<String>>, &mut BTreeSet<String>),
     ) -> Result<bool, Box<Status>> {
+        if !self.plugin(Plugin::MutatingAdmissionPolicy) {
+            return Ok(false);
+        }
         let Some(table) = self.store.find(&BINDINGS).filter(|t| !t.objects.is_empty()) else {
             return Ok(false);
         };

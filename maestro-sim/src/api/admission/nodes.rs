@@ -10,6 +10,7 @@ use super::call::Operation;
 use crate::api::authorization::node::{node_of, undetermined};
 use crate::api::registry::Served;
 use crate::api::server::Server;
+use crate::api::settings::Plugin;
 use crate::api::{Request, Status, Verb};
 use crate::builtin::MIRROR;
 use crate::json::Value;
@@ -54,7 +55,9 @@ impl Server {
         let Some(user) = request.user.as_deref().filter(|user| !user.is_master()) else {
             return Ok(());
         };
-        let Some(node) = node_of(user) else { return Ok(()) };
+        let Some(node) = node_of(user).filter(|_| self.plugin(Plugin::NodeRestriction)) else {
+            return Ok(());
+        };
         let operation = match (old, new) {
             (_, None) => Operation::Delete,
             (Some(_), Some(_)) if request.verb != Verb::Create => Operation::Update,

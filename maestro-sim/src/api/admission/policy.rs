@@ -11,6 +11,7 @@ use super::call::Call;
 use super::expression::{Scope, asks_authorizer, conditions};
 use super::meter::{POLICY, POOR};
 use crate::api::server::Server;
+use crate::api::settings::Plugin;
 use crate::api::{Cause, Status};
 use crate::controller::labels::Labels;
 use crate::json::{Value, json};
@@ -135,6 +136,9 @@ fn judge(scope: &mut Scope<'_>, policy: &Object) -> Vec<(&'static str, String)> 
 impl Server {
     /// Refuses what a policy in force denies, and warns where it only warns.
     pub(super) fn check_policies(&mut self, call: &Call<'_>) -> Result<(), Box<Status>> {
+        if !self.plugin(Plugin::ValidatingAdmissionPolicy) {
+            return Ok(());
+        }
         let Some(table) = self.store.find(&BINDINGS).filter(|t| !t.objects.is_empty()) else {
             return Ok(());
         };

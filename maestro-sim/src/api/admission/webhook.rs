@@ -14,6 +14,7 @@ use super::expression::{Scope, asks_authorizer, conditions, shown};
 use crate::api::conversion::Unconverted;
 use crate::api::registry::Served;
 use crate::api::server::Server;
+use crate::api::settings::Plugin;
 use crate::api::webhook::{Asked, Outcome, Way};
 use crate::api::{Cause, Request, Status};
 use crate::json::{Value, json};
@@ -145,6 +146,13 @@ impl Server {
     }
 
     fn hooks(&self, resource: &GroupResource) -> Vec<Arc<Object>> {
+        let plugin = match *resource == MUTATING {
+            true => Plugin::MutatingAdmissionWebhook,
+            false => Plugin::ValidatingAdmissionWebhook,
+        };
+        if !self.plugin(plugin) {
+            return Vec::new();
+        }
         let table = self.store.find(resource).filter(|table| !table.objects.is_empty());
         table.map(|table| table.objects.values().map(Arc::clone).collect()).unwrap_or_default()
     }

@@ -36,6 +36,21 @@ fn dialled(host: &str, port: u64) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
+/// A path as clients of a real server ask for it: no part of it is empty, and it ends with one.
+///
+/// Source: `path.Join` of Go, which `k8s.io/client-go/rest` makes its paths with.
+fn cleaned(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
 impl Server {
     /// Where the webhook of a `clientConfig` is, which lets it answer for so many seconds.
     pub(in crate::api) fn whereabouts(&self, hook: &Value, seconds: u64) -> Place {
@@ -43,12 +58,12 @@ impl Server {
         let query = format!("?timeout={seconds}s");
         let url = text(config, &["url"]);
         if !url.is_empty() {
-            let host = url.split("//").nth(1).unwrap_or("").split('/').next().unwrap_or("");
+            let (scheme, rest) = url.split_once("//").unwrap_or(("", url));
+            let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let path = cleaned(path);
             let port = if host.contains(':') { "" } else { ":443" };
-            // A URL of a host alone is given a path.
-            let slash = if url.splitn(4, '/').nth(3).is_none() { "/" } else { "" };
             return Place {
-                url: format!("{url}{slash}{query}"),
+                url: format!("{scheme}//{host}{path}{query}"),
                 unreachable: format!("dial tcp {host}{port}: connect: connection refused"),
                 dial: None,
                 is_reachable: true,
@@ -57,13 +72,13 @@ impl Server {
         let of = |field: &str| text(config, &["service", field]);
         let (name, namespace, path) = (of("name"), of("namespace"), of("path"));
         let port = at(config, &["service", "port"]).and_then(Value::as_u64).unwrap_or(443);
-        let slash = if path.starts_with('/') { "" } else { "/" };
+        let path = cleaned(path);
         let (dial, unreachable) = match self.resolve(namespace, name, port) {
             Ok(dial) => (Some(dial), String::new()),
             Err(why) => (None, why),
         };
         Place {
-            url: format!("https://{name}.{namespace}.svc:{port}{slash}{path}{query}"),
+            url: format!("https://{name}.{namespace}.svc:{port}{path}{query}"),
             unreachable,
             is_reachable: dial.is_some(),
             dial,
@@ -152,6 +167,27 @@ mod tests {
         let namespace = if resource == "namespaces" { "" } else { "default" };
         let request = Request::new("test", Verb::Create, id, namespace, "");
         server.handle(Request { body, ..request }).expect("it is created");
+    }
+
+    #[test]
+    fn paths_are_cleaned() {
+        let server = Server::new(1);
+        for (url, path, expected) in [
+            ("https://a:1", "", "https://a:1/?timeout=5s"),
+            ("https://a:1/", "", "https://a:1/?timeout=5s"),
+            ("https://a:1//b", "", "https://a:1/b?timeout=5s"),
+            ("https://a/b//../c/./d/", "", "https://a/c/d?timeout=5s"),
+            ("", "", "https://n.s.svc:443/?timeout=5s"),
+            ("", "//b/", "https://n.s.svc:443/b?timeout=5s"),
+        ] {
+            let service = json!({"namespace": "s", "name": "n", "path": path});
+            let config = match url {
+                "" => json!({"service": service}),
+                url => json!({"url": url}),
+            };
+            let place = server.whereabouts(&json!({"clientConfig": config}), 5);
+            assert_eq!(place.url, expected, "{url}{path}");
+        }
     }
 
     #[test]
