@@ -166,7 +166,7 @@ fn plain(text: &str) -> String {
         (r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}", "TIME"),
         (r#"(resourceVersion\\?"?: ?)\\?"\d+\\?""#, "${1}VERSION"),
         (r"\b10\.\d+\.\d+\.\d+\b", "ADDRESS"),
-        (r"/tmp/(LIVE|MERGED)-\d+", "/tmp/$1"),
+        (r"/tmp/(LIVE|MERGED|kubectl-edit)-\d+", "/tmp/$1"),
         (r"https://127\.0\.0\.1:\d+", "SERVER"),
         (r":3\d{4}/(TCP|UDP)", ":PORT/$1"),
         // Seconds since 1970, and what is drawn or hashed in the names of pods.

@@ -61,6 +61,14 @@ impl Told {
 /// Everything that is stored, by identity: an object that was not written is the same one.
 type State = Vec<Arc<Object>>;
 
+/// Where a server keeps what stands for itself.
+const KEPT: [&str; 4] = [
+    "/api/v1/endpoints",
+    "/apis/discovery.k8s.io/v1/endpointslices",
+    "/apis/networking.k8s.io/v1/servicecidrs",
+    "/apis/networking.k8s.io/v1/ipaddresses",
+];
+
 /// A server and whether it still is as it was made.
 pub(super) struct Server {
     world: World,
@@ -72,6 +80,11 @@ impl Server {
         let mut world = World::new(1, TraceLevel::Digest);
         boot::bootstrap(&mut world);
         let mut server = Self { world, touched: false };
+        // What the server keeps about itself comes, unseen, when somebody first asks.
+        for path in KEPT {
+            let told = server.send(&Message::new("GET", path, ""));
+            assert!(told.is_success(), "{path}: {}", told.value);
+        }
         for message in known() {
             let told = server.send(message);
             assert!(told.is_success(), "{message:?}: {}", told.value);
@@ -82,12 +95,12 @@ impl Server {
     /// Runs `act` with a server as new. One that nobody wrote to is kept for the next.
     pub(super) fn with(act: impl FnOnce(&mut Self)) {
         thread_local! {
-            static KEPT: std::cell::RefCell<Option<Server>> = const { std::cell::RefCell::new(None) };
+            static SPARE: std::cell::RefCell<Option<Server>> = const { std::cell::RefCell::new(None) };
         }
-        let mut server = KEPT.take().unwrap_or_else(Self::new);
+        let mut server = SPARE.take().unwrap_or_else(Self::new);
         act(&mut server);
         if !server.touched {
-            KEPT.set(Some(server));
+            SPARE.set(Some(server));
         }
     }
 

@@ -121,10 +121,10 @@ mod tests {
         let (a, b) = (json!({"ip": "1.1.1.1"}), json!({"ip": "1.1.1.2"}));
         let (x, y) = (json!({"port": 1, "protocol": "TCP"}), json!({"port": 2, "protocol": "TCP"}));
         let mut repack = Repack::default();
-        repack.add(&a, true, &[x.clone()], 0);
-        repack.add(&a, false, &[y.clone()], 1);
-        repack.add(&b, true, &[y.clone()], 2);
-        repack.add(&a, true, &[y.clone()], 3);
+        repack.add(&a, true, std::slice::from_ref(&x), 0);
+        repack.add(&a, false, std::slice::from_ref(&y), 1);
+        repack.add(&b, true, std::slice::from_ref(&y), 2);
+        repack.add(&a, true, std::slice::from_ref(&y), 3);
         repack.add(&b, true, &[], 4);
         let subsets = json!([
             {"addresses": [a], "ports": [x]},
