@@ -61,7 +61,7 @@ kubectl rollout history sts/db
 kubectl rollout restart sts/db
 kubectl rollout status sts/db --timeout=60s | tail -n 1
 kubectl scale sts/db --replicas=1
-kubectl wait pod/db-1 --for=delete --timeout=30s
+kubectl wait pod/db-1 --for=delete --timeout=30s >/dev/null
 kubectl get pods -l app=db -o name
 kubectl top nodes
 kubectl top pods
