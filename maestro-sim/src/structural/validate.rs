@@ -121,7 +121,8 @@ fn is_integer(value: &Value) -> bool {
     }
 }
 
-fn kind_name(kind: Kind) -> &'static str {
+/// What a type is called where values of another are refused.
+pub(super) fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Any => "",
         Kind::Object => "object",

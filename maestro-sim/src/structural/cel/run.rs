@@ -19,6 +19,7 @@ use crate::schema::{Kind, Rule, Schema};
 use crate::structural::list;
 use crate::structural::path::Path;
 use crate::structural::problem::Problem;
+use crate::structural::validate;
 
 /// Runs the rules of `value` and all below it. `old` is the node's value before an update.
 pub(in crate::structural) fn check(
@@ -302,12 +303,7 @@ fn named(rule: &Rule) -> &str {
 
 fn kind_name(kind: Kind) -> &'static str {
     match kind {
-        Kind::Any | Kind::IntOrString => "",
-        Kind::Object => "object",
-        Kind::Array => "array",
-        Kind::String => "string",
-        Kind::Boolean => "boolean",
-        Kind::Number => "number",
-        Kind::Integer => "integer",
+        Kind::IntOrString => "",
+        kind => validate::kind_name(kind),
     }
 }
