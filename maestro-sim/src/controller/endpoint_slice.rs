@@ -23,8 +23,8 @@ const MANAGED_BY: &str = "endpointslice-controller.k8s.io";
 pub(super) const MANAGER: &str = "endpointslice.kubernetes.io/managed-by";
 pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 pub(super) const TRIGGERED: &str = "endpoints.kubernetes.io/last-change-trigger-time";
-/// After so long a view that is behind is looked at again.
-pub(super) const STALE: Duration = Duration::from_secs(1);
+/// The longest wait for a view that is behind.
+const LONGEST: Duration = Duration::from_secs(1000);
 
 /// The EndpointSlice controller.
 #[derive(Debug, Default)]
@@ -86,12 +86,7 @@ impl Controller for EndpointSliceController {
         if change.resource == SERVICES {
             queue.add(object.key().clone());
         } else if change.resource == ENDPOINT_SLICES {
-            let service = object.label(SERVICE_NAME).unwrap_or("");
-            let service = Key::new(object.namespace(), service);
-            if change.new.is_none() {
-                self.tracker.gone(&service, object);
-            }
-            queue.add(service);
+            self.tracker.observe(change, MANAGED_BY, queue);
         } else if change.resource == PODS {
             if let (Some(old), Some(new)) = (&change.old, &change.new)
                 && !is_other_endpoint(old, new)
@@ -115,9 +110,8 @@ impl Controller for EndpointSliceController {
             return Ok(Next::Done);
         }
         let slices = slices(cx.view(), &service);
-        if self.tracker.is_stale(key, &slices, cx.now()) {
-            // The slices' own watch wakes this pass again; a skipped event does not.
-            return Ok(Next::After(STALE));
+        if let Some(next) = self.tracker.wait(key, &slices, LONGEST) {
+            return Ok(next);
         }
         let chosen = self.labels.select(cx.view(), &PODS, service.namespace(), &selector);
         let trigger = self.tracker.trigger(&service, &chosen);
@@ -300,7 +294,7 @@ impl Pass<'_> {
         }
         for slice in surplus {
             absent_is_fine(cx.delete(&ENDPOINT_SLICES, slice.key(), Value::Null))?;
-            self.tracker.deleted(self.service.key(), &slice, cx.now());
+            self.tracker.deleted(self.service.key(), &slice);
         }
         Ok(())
     }
@@ -326,7 +320,7 @@ impl Pass<'_> {
             map_at(&mut body, &["metadata"]).remove("annotations");
         }
         let written = cx.update(&ENDPOINT_SLICES, body)?;
-        self.tracker.wrote(self.service.key(), &written, cx.now());
+        self.tracker.wrote(self.service.key(), &written);
         Ok(())
     }
 
@@ -351,7 +345,7 @@ impl Pass<'_> {
             body["metadata"]["annotations"] = json!({TRIGGERED: trigger});
         }
         let written = cx.create(&ENDPOINT_SLICES, body)?;
-        self.tracker.wrote(service.key(), &written, cx.now());
+        self.tracker.wrote(service.key(), &written);
         Ok(())
     }
 }

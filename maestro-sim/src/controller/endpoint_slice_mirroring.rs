@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::api::Status;
 use crate::builtin::address;
 use crate::controller::endpoint_slice::track::Tracker;
-use crate::controller::endpoint_slice::{MANAGER, SERVICE_NAME, STALE, TRIGGERED};
+use crate::controller::endpoint_slice::{MANAGER, SERVICE_NAME, TRIGGERED};
 use crate::controller::endpoints::Repack;
 use crate::controller::kinds::{ENDPOINT_SLICES, ENDPOINTS, SERVICES};
 use crate::controller::label_index::LabelIndex;
@@ -19,6 +20,8 @@ use crate::controller::{Change, Context, Controller, Next, Queue, View, shape};
 use crate::json::{Map, Value, json};
 use crate::object::{GroupResource, Key, Object, at, map_at};
 
+/// The longest wait for a view that is behind.
+const LONGEST: Duration = Duration::from_secs(100);
 /// Addresses of one subset.
 const MOST: usize = 1000;
 const MANAGED_BY: &str = "endpointslicemirroring-controller.k8s.io";
@@ -29,7 +32,7 @@ const LEADER: &str = "control-plane.alpha.kubernetes.io/leader";
 const APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The EndpointSliceMirroring controller. Its view holds the Endpoints that may be mirrored, the
-/// Services without a selector, and its own slices.
+/// Services without a selector, and all slices.
 #[derive(Debug, Default)]
 pub struct EndpointSliceMirroringController {
     labels: LabelIndex,
@@ -51,7 +54,8 @@ impl Controller for EndpointSliceMirroringController {
             return Labels::of_map(object.at(&["spec", "selector"])) == Labels::default();
         }
         if *resource == ENDPOINT_SLICES {
-            return object.label(MANAGER) == Some(MANAGED_BY);
+            // One that others took is still there, which is not as if it were gone.
+            return true;
         }
         object.label(SKIP) != Some("true") && object.annotation(LEADER).is_none()
     }
@@ -72,13 +76,7 @@ impl Controller for EndpointSliceMirroringController {
             return;
         }
         self.labels.apply(change);
-        for slice in change.old.iter().chain(&change.new) {
-            let service = Key::new(slice.namespace(), slice.label(SERVICE_NAME).unwrap_or(""));
-            if change.new.is_none() {
-                self.tracker.gone(&service, slice);
-            }
-            queue.add(service);
-        }
+        self.tracker.observe(change, MANAGED_BY, queue);
     }
 
     fn reconcile(&mut self, key: &Key, cx: &mut dyn Context) -> Result<Next, Box<Status>> {
@@ -87,7 +85,8 @@ impl Controller for EndpointSliceMirroringController {
         let endpoints = endpoints.cloned();
         let service = json!({SERVICE_NAME: &*key.name});
         let selector = Labels::of_map(Some(&service));
-        let slices = self.labels.select(view, &ENDPOINT_SLICES, &key.namespace, &selector);
+        let mut slices = self.labels.select(view, &ENDPOINT_SLICES, &key.namespace, &selector);
+        slices.retain(|slice| slice.label(MANAGER) == Some(MANAGED_BY));
         let Some(endpoints) = endpoints else {
             self.tracker.forget(key);
             for slice in slices {
@@ -95,8 +94,8 @@ impl Controller for EndpointSliceMirroringController {
             }
             return Ok(Next::Done);
         };
-        if self.tracker.is_stale(key, &slices, cx.now()) {
-            return Ok(Next::After(STALE));
+        if let Some(next) = self.tracker.wait(key, &slices, LONGEST) {
+            return Ok(next);
         }
         let wanted = wanted(&endpoints, cx);
         let plan = Plan::new(&endpoints, wanted, slices);
@@ -118,15 +117,15 @@ impl EndpointSliceMirroringController {
                 Err(status) if status.reason == "Forbidden" => return Ok(()),
                 answer => answer?,
             };
-            self.tracker.wrote(key, &written, cx.now());
+            self.tracker.wrote(key, &written);
         }
         for body in plan.update {
             let written = cx.update(&ENDPOINT_SLICES, body)?;
-            self.tracker.wrote(key, &written, cx.now());
+            self.tracker.wrote(key, &written);
         }
         for slice in plan.delete {
             absent_is_fine(cx.delete(&ENDPOINT_SLICES, slice.key(), Value::Null))?;
-            self.tracker.deleted(key, &slice, cx.now());
+            self.tracker.deleted(key, &slice);
         }
         Ok(())
     }

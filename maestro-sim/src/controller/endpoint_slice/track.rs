@@ -7,48 +7,77 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::controller::pods;
+use crate::controller::endpoint_slice::{MANAGER, SERVICE_NAME};
+use crate::controller::{Change, Next, Queue, pods};
 use crate::object::{Key, Object};
 
-/// For how long a slice that was written is waited for: what a watch has skipped is never seen.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The first wait of a pass that found the view behind; it doubles.
+const FIRST: Duration = Duration::from_secs(1);
+/// So often such a pass is tried again, before its Service is left alone until something changes.
+const MOST_TRIES: u32 = 15;
 
-/// What a slice is expected to be.
-#[derive(Debug)]
-struct Expected {
-    /// Its generation at least; `None` when it is to be gone.
-    generation: Option<i64>,
-    since: Duration,
-}
+/// What a slice is expected to be: of this generation at least, or gone (`None`).
+type Expected = Option<i64>;
 
 /// What is remembered of each Service.
 #[derive(Debug, Default)]
 pub struct Tracker {
     expected: BTreeMap<Key, BTreeMap<String, Expected>>,
+    tries: BTreeMap<Key, u32>,
     told: BTreeMap<Key, BTreeMap<String, String>>,
+}
+
+/// The Service that a slice belongs to, by its label.
+fn service(slice: &Object) -> Key {
+    Key::new(slice.namespace(), slice.label(SERVICE_NAME).unwrap_or(""))
 }
 
 impl Tracker {
     /// A slice was written.
-    pub fn wrote(&mut self, service: &Key, slice: &Object, now: Duration) {
-        let expected = Expected { generation: Some(slice.generation()), since: now };
-        self.of(service).insert(slice.uid().to_owned(), expected);
+    pub fn wrote(&mut self, service: &Key, slice: &Object) {
+        self.of(service).insert(slice.uid().to_owned(), Some(slice.generation()));
     }
 
     /// A slice was deleted.
-    pub fn deleted(&mut self, service: &Key, slice: &Object, now: Duration) {
-        let expected = Expected { generation: None, since: now };
-        self.of(service).insert(slice.uid().to_owned(), expected);
+    pub fn deleted(&mut self, service: &Key, slice: &Object) {
+        self.of(service).insert(slice.uid().to_owned(), None);
     }
 
-    /// A slice is gone from the view.
-    pub fn gone(&mut self, service: &Key, slice: &Object) {
-        self.of(service).remove(slice.uid());
+    /// A slice changed in the view: the Services that want a pass are queued. What this
+    /// controller wrote itself wants none, and neither do slices that `manager` does not manage.
+    pub fn observe(&mut self, change: &Change, manager: &str, queue: &mut Queue) {
+        let managed = |slice: &Object| slice.label(MANAGER) == Some(manager);
+        match (&change.old, &change.new) {
+            (Some(old), Some(new)) if service(old) != service(new) => {
+                queue.extend([service(old), service(new)]);
+            }
+            (old, Some(new)) => {
+                let taken = old.as_ref().is_some_and(|old| managed(old) != managed(new));
+                if taken || (managed(new) && self.is_news(new)) {
+                    queue.add(service(new));
+                }
+            }
+            (Some(old), None) if managed(old) => {
+                let service = service(old);
+                let expected = self.expected.get_mut(&service).and_then(|of| of.remove(old.uid()));
+                if matches!(expected, Some(Some(_))) {
+                    queue.add(service);
+                }
+            }
+            (_, None) => {}
+        }
     }
 
-    /// A Service is gone.
+    /// Whether a slice is another one than was written.
+    fn is_news(&self, slice: &Object) -> bool {
+        let expected = self.expected.get(&service(slice)).and_then(|of| of.get(slice.uid()));
+        expected.is_none_or(|expected| expected.is_none_or(|written| slice.generation() > written))
+    }
+
+    /// A Service is gone, or has no slices any more.
     pub fn forget(&mut self, service: &Key) {
         self.expected.remove(service);
+        self.tries.remove(service);
         self.told.remove(service);
     }
 
@@ -56,14 +85,37 @@ impl Tracker {
         self.expected.entry(service.clone()).or_default()
     }
 
-    /// Whether the slices of a Service are older in the view than what was written.
-    pub fn is_stale(&mut self, service: &Key, slices: &[Arc<Object>], now: Duration) -> bool {
-        let expected = self.of(service);
-        expected.retain(|_, expected| now < expected.since + PATIENCE);
-        expected.iter().any(|(uid, expected)| {
+    /// When to look again, if the slices of a Service are older in the view than what was written:
+    /// after a wait that doubles up to `longest`.
+    ///
+    /// A slice that was written and is none of these any more, because others took it, is missed
+    /// for good, as by the real controllers.
+    pub fn wait(
+        &mut self,
+        service: &Key,
+        slices: &[Arc<Object>],
+        longest: Duration,
+    ) -> Option<Next> {
+        if !self.is_stale(service, slices) {
+            self.tries.remove(service);
+            return None;
+        }
+        let tries = self.tries.entry(service.clone()).or_default();
+        if *tries == MOST_TRIES {
+            self.tries.remove(service);
+            return Some(Next::Done);
+        }
+        let wait = FIRST.saturating_mul(1 << *tries).min(longest);
+        *tries += 1;
+        Some(Next::After(wait))
+    }
+
+    fn is_stale(&self, service: &Key, slices: &[Arc<Object>]) -> bool {
+        let expected = self.expected.get(service).into_iter().flatten();
+        expected.into_iter().any(|(uid, expected)| {
             let seen = slices.iter().find(|slice| slice.uid() == uid).map(|s| s.generation());
-            match expected.generation {
-                Some(generation) => seen.is_none_or(|seen| seen < generation),
+            match expected {
+                Some(generation) => seen.is_none_or(|seen| seen < *generation),
                 None => seen.is_some(),
             }
         })

@@ -101,7 +101,9 @@ impl Server {
             meta.insert("annotations", notes.clone());
         }
         meta.insert("resourceVersion", old.resource_version().to_string().into());
-        let changed = next.get("spec") != old.value().get("spec");
+        // EndpointSlices have no spec: what they hold counts.
+        let counts = ["spec", "endpoints", "ports"];
+        let changed = counts.iter().any(|field| next.get(*field) != old.value().get(*field));
         let generation = old.generation() + i64::from(changed && !status);
         map_at(&mut next, &["metadata"]).insert("generation", generation.into());
         if next == *old.value() {
