@@ -153,6 +153,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "that this clock is virtual is tested")]
     fn draw(seed: u64) -> (u64, u64, Duration) {
         std::thread::spawn(move || {
             enter(seed);

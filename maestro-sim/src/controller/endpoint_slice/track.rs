@@ -48,7 +48,7 @@ impl Tracker {
     pub fn observe(&mut self, change: &Change, manager: &str, queue: &mut Queue) {
         let managed = |slice: &Object| slice.label(MANAGER) == Some(manager);
         match (&change.old, &change.new) {
-            (Some(old), Some(new)) if service(old) != service(new) => {
+            (Some(old), Some(new)) if old.label(SERVICE_NAME) != new.label(SERVICE_NAME) => {
                 queue.extend([service(old), service(new)]);
             }
             (old, Some(new)) => {
@@ -137,5 +137,63 @@ impl Tracker {
         let told = self.told.insert(service.key().clone(), times.clone()).unwrap_or_default();
         let new = times.into_iter().filter(|(name, at)| told.get(name).is_none_or(|old| at > old));
         new.map(|(_, at)| at).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::kinds::ENDPOINT_SLICES;
+    use crate::json::json;
+
+    fn slice(uid: &str, generation: i64, manager: &str) -> Arc<Object> {
+        Arc::new(Object::new(json!({"metadata": {
+            "name": uid, "namespace": "n", "uid": uid, "generation": generation,
+            "labels": {SERVICE_NAME: "s", MANAGER: manager},
+        }})))
+    }
+
+    fn service() -> Key {
+        Key::new("n", "s")
+    }
+
+    #[test]
+    fn what_was_written_is_no_news_and_what_others_do_is() {
+        let mut tracker = Tracker::default();
+        tracker.wrote(&service(), &slice("a", 2, "us"));
+        tracker.wrote(&service(), &slice("b", 1, "us"));
+        tracker.deleted(&service(), &slice("b", 1, "us"));
+        let mut check = |old: Option<Arc<Object>>, new: Option<Arc<Object>>, queued: bool| {
+            let told = format!("{old:?} {new:?}");
+            let mut queue = Queue::default();
+            let change = Change { resource: ENDPOINT_SLICES.clone(), old, new };
+            tracker.observe(&change, "us", &mut queue);
+            assert_eq!(queue.pop(), queued.then(service), "{told}");
+        };
+        let of = |generation, manager| Some(slice("a", generation, manager));
+        check(None, of(2, "us"), false);
+        check(of(2, "us"), of(3, "us"), true);
+        check(None, Some(slice("other", 1, "us")), true);
+        check(None, Some(slice("other", 1, "them")), false);
+        check(of(2, "us"), of(2, "them"), true);
+        check(of(2, "them"), None, false);
+        check(Some(slice("b", 1, "us")), None, false);
+        check(of(2, "us"), None, true);
+        check(of(2, "us"), None, false);
+    }
+
+    #[test]
+    fn a_view_that_is_behind_is_waited_for_ever_longer_and_not_for_ever() {
+        let mut tracker = Tracker::default();
+        tracker.wrote(&service(), &slice("a", 2, "us"));
+        let mut wait =
+            |slices: &[Arc<Object>]| tracker.wait(&service(), slices, Duration::from_secs(100));
+        let after = |seconds| Some(Next::After(Duration::from_secs(seconds)));
+        assert_eq!(wait(&[slice("a", 1, "us")]), after(1));
+        assert_eq!(wait(&[slice("a", 2, "us")]), None);
+        let waits: Vec<_> = (0..16).map(|_| wait(&[])).collect();
+        assert_eq!(waits[..8], [1, 2, 4, 8, 16, 32, 64, 100].map(after));
+        assert!(waits[8..15].iter().all(|wait| *wait == after(100)), "{waits:?}");
+        assert_eq!(waits[15], Some(Next::Done));
     }
 }

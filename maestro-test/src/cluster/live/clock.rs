@@ -22,6 +22,7 @@ impl Clock {
     }
 
     /// Now, since the simulator's epoch: the time that its parts write into objects.
+    #[expect(clippy::disallowed_methods, reason = "a real cluster runs by the wall's clock")]
     pub fn now() -> Duration {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         unix.saturating_sub(Duration::from_secs(EPOCH_SECS.unsigned_abs()))
