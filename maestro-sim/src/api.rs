@@ -22,6 +22,7 @@ pub mod http;
 pub mod identity;
 mod json;
 pub mod kept;
+mod label_keys;
 pub mod openapi;
 mod prepare;
 mod proposal;

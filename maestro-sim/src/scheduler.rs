@@ -6,6 +6,7 @@
 
 mod agent;
 pub(crate) mod cluster;
+mod images;
 pub(crate) mod node_affinity;
 mod pick;
 pub(crate) mod pod;
@@ -25,6 +26,9 @@ use cluster::{Cluster, NodeInfo};
 use pod::PodInfo;
 
 use crate::controller::View;
+
+/// The most that a plugin gives a node.
+const BEST: i64 = 100;
 
 /// What a plugin looks at.
 struct Sight<'a> {
@@ -67,19 +71,21 @@ trait Plugin: Sync {
         Ok(())
     }
 
-    /// How well each node that passed suits, on any scale; `None` when the plugin has no view.
-    /// More is better; the scores are stretched to 0..=100.
+    /// How well each node that passed suits, from 0 to [`BEST`]; `None` when the plugin has no
+    /// view. A plugin brings its own scores to that scale, and where it does not stretch them,
+    /// small differences stay small.
     fn score(&self, _sight: &Sight<'_>, _nodes: &[&NodeInfo]) -> Option<Vec<i64>> {
         None
     }
 
-    /// The weight of its score.
+    /// The weight of its score, as in the default profile of the real scheduler.
     fn weight(&self) -> i64 {
         1
     }
 }
 
-/// All plugins, in the order in which the real scheduler runs its filters.
+/// All plugins, in the order in which the real scheduler runs its filters, and those that score
+/// alone.
 fn plugins() -> &'static [&'static dyn Plugin] {
     &[
         &node_affinity::Unschedulable,
@@ -91,6 +97,8 @@ fn plugins() -> &'static [&'static dyn Plugin] {
         &volumes::Volumes,
         &spread::Spread,
         &pod_affinity::PodAffinity,
+        &resources::Balanced,
+        &images::Images,
     ]
 }
 

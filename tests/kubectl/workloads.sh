@@ -72,7 +72,7 @@ sleep 2
 kubectl describe node node-1 | grep -E '^(Name|Unschedulable|Taints|CreationTimestamp|Roles):'
 kubectl drain node-1
 kubectl drain node-1 --ignore-daemonsets --dry-run=server >/dev/null 2>&1; echo $?
-kubectl drain node-1 --ignore-daemonsets --force --timeout=40s | grep -c evicted >/dev/null; echo $?
+kubectl drain node-1 --ignore-daemonsets --force --timeout=40s | grep -q evicted || kubectl get pods,nodes -A -o wide
 kubectl get pods -o jsonpath='{range .items[*]}{.spec.nodeName}{"\n"}{end}' --field-selector spec.nodeName=node-1 -l '!app'
 kubectl uncordon node-1
 kubectl uncordon node-1

@@ -2,10 +2,10 @@
 //!
 //! Source: `PrepareForCreate` and `PrepareForUpdate` of `k8s.io/kubernetes/pkg/registry`.
 
-use crate::api::app_armor;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::{Request, Status};
+use crate::api::{app_armor, label_keys};
 use crate::defaults;
 use crate::json::{Map, Value, json};
 use crate::kubelet::needs::qos_class;
@@ -54,6 +54,7 @@ impl Server {
                 let class = qos_class(body);
                 map_at(body, &["status"]).insert("qosClass", class.into());
                 gated(body, &self.timestamp());
+                label_keys::settle(body);
                 let told = app_armor::settle(body);
                 if request.options.warn {
                     self.warnings.extend(told);

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::Status;
+use crate::controller::kinds::{
+    NAMESPACES, REPLICA_SETS, REPLICATION_CONTROLLERS, SERVICES, STATEFUL_SETS,
+};
 use crate::controller::{Change, Context, Controller, Next, Queue, View};
 use crate::json::json;
 use crate::object::{GroupResource, Key, Object};
@@ -288,7 +291,10 @@ impl Controller for Scheduler {
     }
 
     fn watches(&self) -> Vec<GroupResource> {
-        vec![PODS, NODES, CLAIMS, VOLUMES, CLASSES]
+        let looked_up =
+            [&NAMESPACES, &SERVICES, &REPLICATION_CONTROLLERS, &REPLICA_SETS, &STATEFUL_SETS];
+        let own = [PODS, NODES, CLAIMS, VOLUMES, CLASSES].into_iter();
+        own.chain(looked_up.into_iter().cloned()).collect()
     }
 
     fn observe(&mut self, change: &Change, _view: &View, queue: &mut Queue) {
@@ -301,7 +307,9 @@ impl Controller for Scheduler {
                     self.wake_all();
                 }
             }
-            _ => self.wake_all(),
+            "persistentvolumeclaims" | "persistentvolumes" | "storageclasses" => self.wake_all(),
+            // Looked up when nodes are compared; no pod waits for any of them.
+            _ => return,
         }
         if self.pending.values().any(|p| p.active) {
             queue.add(Self::round());

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::object::{Key, Object};
 use crate::quantity::Quantity;
-use crate::scheduler::pod::{Amounts, PodInfo, amounts};
+use crate::scheduler::pod::{Amounts, CpuMemory, PodInfo, amounts};
 
 /// A node and its pods, assumed ones included.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct NodeInfo {
     /// The object; `None` while only pods are known to be there.
     pub node: Option<Arc<Object>>,
@@ -18,12 +18,18 @@ pub struct NodeInfo {
     pub allocatable: Amounts,
     /// The sum of its pods' requests.
     pub requested: Amounts,
+    /// Cpu and memory of `status.allocatable`.
+    pub capacity: CpuMemory,
+    /// What its pods ask for of both.
+    pub asked: CpuMemory,
+    /// What its pods are taken to use of both.
+    pub usual: CpuMemory,
 }
 
 impl NodeInfo {
     /// A node without pods, by its object alone.
-    pub const fn bare(node: Option<Arc<Object>>) -> Self {
-        Self { node, pods: BTreeMap::new(), allocatable: Amounts::new(), requested: Amounts::new() }
+    pub fn bare(node: Option<Arc<Object>>) -> Self {
+        Self { node, ..Self::default() }
     }
 
     /// Its name, empty while the object is unknown.
@@ -43,6 +49,8 @@ impl NodeInfo {
             let sum = self.requested.entry(name.clone()).or_default();
             *sum = *sum - *amount;
         }
+        self.asked = self.asked.minus(pod.asked);
+        self.usual = self.usual.minus(pod.usual);
         Some(pod)
     }
 
@@ -53,6 +61,8 @@ impl NodeInfo {
             let sum = self.requested.entry(name.clone()).or_default();
             *sum = *sum + *amount;
         }
+        self.asked = self.asked.plus(pod.asked);
+        self.usual = self.usual.plus(pod.usual);
         self.pods.insert(pod.key().clone(), pod);
     }
 
@@ -68,8 +78,8 @@ impl NodeInfo {
 pub struct Cluster {
     nodes: BTreeMap<String, NodeInfo>,
     placed: BTreeMap<Key, String>,
-    /// Pods on nodes that have required anti-affinity, which binds later pods too.
-    pub with_anti_affinity: BTreeMap<Key, String>,
+    /// Pods on nodes that have (anti-)affinity, which counts for later pods too.
+    pub with_affinity: BTreeMap<Key, String>,
     /// Pods for which room is being made, with the node.
     pub nominated: BTreeMap<Key, (Arc<PodInfo>, String)>,
 }
@@ -89,6 +99,7 @@ impl Cluster {
     pub fn see_node(&mut self, name: &str, node: Option<&Arc<Object>>) {
         let info = self.entry(name);
         info.allocatable = amounts(node.and_then(|n| n.at(&["status", "allocatable"])));
+        info.capacity = CpuMemory::of(&info.allocatable);
         info.node = node.cloned();
         if info.node.is_none() && info.pods.is_empty() {
             self.nodes.remove(name);
@@ -99,9 +110,9 @@ impl Cluster {
     pub fn place(&mut self, pod: Arc<PodInfo>, node: &str) {
         let key = pod.key().clone();
         self.remove(&key);
-        let anti = ["spec", "affinity", "podAntiAffinity"];
-        if pod.object.at(&anti).is_some() {
-            self.with_anti_affinity.insert(key.clone(), node.to_owned());
+        let has = |kind| pod.object.at(&["spec", "affinity", kind]).is_some();
+        if has("podAffinity") || has("podAntiAffinity") {
+            self.with_affinity.insert(key.clone(), node.to_owned());
         }
         self.entry(node).add(pod);
         self.placed.insert(key, node.to_owned());
@@ -109,7 +120,7 @@ impl Cluster {
 
     /// Takes a pod off its node.
     pub fn remove(&mut self, key: &Key) {
-        self.with_anti_affinity.remove(key);
+        self.with_affinity.remove(key);
         let Some(node) = self.placed.remove(key) else { return };
         if let Some(info) = self.nodes.get_mut(&node) {
             info.remove(key);

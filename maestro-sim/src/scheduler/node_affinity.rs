@@ -2,6 +2,7 @@
 
 use crate::json::Value;
 use crate::scheduler::cluster::NodeInfo;
+use crate::scheduler::pick::normalize;
 use crate::scheduler::selector::{list, node_matches, term_matches};
 use crate::scheduler::taints::tolerates;
 use crate::scheduler::{Plugin, Refusal, Sight};
@@ -61,7 +62,7 @@ impl Plugin for NodeAffinity {
                 .filter(|p| p.get("preference").is_some_and(|term| term_matches(term, node)));
             held.filter_map(|p| p.get("weight")?.as_i64()).sum()
         };
-        Some(nodes.iter().map(suits).collect())
+        Some(normalize(nodes.iter().map(suits).collect(), false))
     }
 
     fn weight(&self) -> i64 {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::scheduler::cluster::NodeInfo;
-use crate::scheduler::{Refusal, Sight, plugins};
+use crate::scheduler::{BEST, Refusal, Sight, plugins};
 
 /// Why no node takes the pod.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -88,13 +88,7 @@ fn unfit(total: usize, refusals: &[(&str, Refusal)]) -> Unfit {
 }
 
 fn best(sight: &Sight<'_>, fit: &[&NodeInfo], draw: &mut dyn FnMut(u64) -> u64) -> String {
-    let mut totals = vec![0_i64; fit.len()];
-    for plugin in plugins() {
-        let Some(scores) = plugin.score(sight, fit) else { continue };
-        for (total, score) in totals.iter_mut().zip(stretch(&scores)) {
-            *total += plugin.weight() * score;
-        }
-    }
+    let totals = totals(sight, fit);
     let most = totals.iter().copied().max().unwrap_or(0);
     let equals: Vec<&NodeInfo> =
         fit.iter().zip(&totals).filter(|(_, total)| **total == most).map(|(n, _)| *n).collect();
@@ -104,10 +98,25 @@ fn best(sight: &Sight<'_>, fit: &[&NodeInfo], draw: &mut dyn FnMut(u64) -> u64) 
     chosen.map_or_else(String::new, |node| node.name().to_owned())
 }
 
-/// Stretches scores to 0..=100; equal scores all become 100.
-fn stretch(scores: &[i64]) -> Vec<i64> {
-    let least = scores.iter().copied().min().unwrap_or(0);
-    let width = scores.iter().copied().max().unwrap_or(0) - least;
-    let stretched = |score: &i64| if width == 0 { 100 } else { (score - least) * 100 / width };
-    scores.iter().map(stretched).collect()
+/// What the plugins give each node together; nothing is asked about a node without a rival.
+pub(super) fn totals(sight: &Sight<'_>, fit: &[&NodeInfo]) -> Vec<i64> {
+    let mut totals = vec![0_i64; fit.len()];
+    if fit.len() > 1 {
+        for plugin in plugins() {
+            let Some(scores) = plugin.score(sight, fit) else { continue };
+            for (total, score) in totals.iter_mut().zip(scores) {
+                *total += plugin.weight() * score;
+            }
+        }
+    }
+    totals
+}
+
+/// Scales scores of 0 and more so that the highest becomes [`BEST`], or the lowest when less is
+/// better (`helper.DefaultNormalizeScore`).
+pub(super) fn normalize(scores: Vec<i64>, less_is_better: bool) -> Vec<i64> {
+    let most = scores.iter().copied().max().unwrap_or(0);
+    let scaled = |score: i64| if most == 0 { 0 } else { BEST * score / most };
+    let turned = |score: i64| if less_is_better { BEST - score } else { score };
+    scores.into_iter().map(|score| turned(scaled(score))).collect()
 }

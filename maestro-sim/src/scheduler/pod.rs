@@ -13,6 +13,47 @@ pub type Amounts = BTreeMap<String, Quantity>;
 /// A host port: its protocol, address and number.
 pub type Port = (String, String, i64);
 
+/// What a container without a request is taken to use when nodes are compared: 100m cpu and
+/// 200 MB (`pkg/scheduler/util/pod_resources.go`).
+const USUAL: [(&str, Quantity); 2] =
+    [("cpu", Quantity::milli(100)), ("memory", Quantity::units(200 * 1024 * 1024))];
+
+/// Cpu in thousandths and memory in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct CpuMemory {
+    cpu: i64,
+    memory: i64,
+}
+
+impl CpuMemory {
+    /// What a list of resources holds of both.
+    pub fn of(amounts: &Amounts) -> Self {
+        let of = |name| amounts.get(name).copied().unwrap_or_default();
+        Self { cpu: of("cpu").milli_value(), memory: of("memory").value() }
+    }
+
+    /// Cpu, then memory.
+    pub const fn each(self) -> [i64; 2] {
+        [self.cpu, self.memory]
+    }
+
+    /// The sum of both.
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_add(other.cpu),
+            memory: self.memory.saturating_add(other.memory),
+        }
+    }
+
+    /// The difference.
+    pub const fn minus(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_sub(other.cpu),
+            memory: self.memory.saturating_sub(other.memory),
+        }
+    }
+}
+
 /// A pod as the scheduler sees it.
 #[derive(Clone, Debug)]
 pub struct PodInfo {
@@ -20,6 +61,10 @@ pub struct PodInfo {
     pub object: Arc<Object>,
     /// What it asks for, init containers and overhead counted in.
     pub requests: Amounts,
+    /// What it asks for of cpu and memory.
+    pub asked: CpuMemory,
+    /// The same with the usual needs of containers that do not say; nodes are compared by that.
+    pub usual: CpuMemory,
     /// `spec.priority`.
     pub priority: i64,
     /// Host ports.
@@ -30,9 +75,11 @@ impl PodInfo {
     /// Reads a pod.
     pub fn new(object: Arc<Object>) -> Self {
         let requests = requests(object.value());
+        let asked = CpuMemory::of(&requests);
+        let usual = CpuMemory::of(&requests_or(object.value(), &USUAL));
         let priority = object.int(&["spec", "priority"]).unwrap_or(0);
         let ports = ports(object.value());
-        Self { object, requests, priority, ports }
+        Self { object, requests, asked, usual, priority, ports }
     }
 
     /// Namespace and name.
@@ -108,9 +155,17 @@ pub fn together(pod: &Value, of: impl Fn(&Value) -> Amounts) -> Amounts {
 
 /// What the containers ask for together, plus overhead.
 pub fn requests(pod: &Value) -> Amounts {
+    requests_or(pod, &[])
+}
+
+/// The same, where a container that does not ask for a resource is taken to ask for that much.
+fn requests_or(pod: &Value, usual: &[(&str, Quantity)]) -> Amounts {
     let mut total = together(pod, |container| {
         let mut wanted = amounts(at(container, &["resources", "limits"]));
         wanted.extend(amounts(at(container, &["resources", "requests"])));
+        for (name, amount) in usual {
+            wanted.entry((*name).to_owned()).or_insert(*amount);
+        }
         wanted
     });
     // Requests of the pod as a whole replace those of its containers (KEP-2837).

@@ -1,15 +1,14 @@
 //! Requests against what nodes have left.
+//!
+//! Source: `pkg/scheduler/framework/plugins/noderesources`, strategy `LeastAllocated`, and
+//! `NodeResourcesBalancedAllocation`, both over cpu and memory.
 
 use crate::scheduler::cluster::NodeInfo;
-use crate::scheduler::{Plugin, Refusal, Sight};
+use crate::scheduler::pod::CpuMemory;
+use crate::scheduler::{BEST, Plugin, Refusal, Sight};
 
 /// Refuses nodes without room; prefers those with the most left, in cpu and memory alike.
 pub struct Fit;
-
-/// What a container without a request is taken to use when nodes are compared, in nanos:
-/// 100m cpu and 200 MB (`pkg/scheduler/util/pod_resources.go`).
-const USUAL: [(&str, i128); 2] =
-    [("cpu", 100_000_000), ("memory", 200 * 1024 * 1024 * 1_000_000_000)];
 
 impl Plugin for Fit {
     fn filter(&self, sight: &Sight<'_>, node: &NodeInfo) -> Result<(), Refusal> {
@@ -32,27 +31,57 @@ impl Plugin for Fit {
     }
 
     fn score(&self, sight: &Sight<'_>, nodes: &[&NodeInfo]) -> Option<Vec<i64>> {
-        Some(nodes.iter().map(|node| least_allocated(sight, node)).collect())
+        Some(nodes.iter().map(|node| left(node, sight.pod.usual)).collect())
     }
 }
 
-/// 0 to 100: how much of cpu and memory is left once the pod is there, plus up to 100 for
-/// using both alike.
-fn least_allocated(sight: &Sight<'_>, node: &NodeInfo) -> i64 {
-    let left = |(name, usual): &(&str, i128)| -> Option<i128> {
-        let all = node.allocatable.get(*name)?.nanos();
-        let of = |pod: &crate::scheduler::pod::PodInfo| {
-            pod.requests.get(*name).map_or(*usual, |q| q.nanos().max(1))
-        };
-        let used: i128 = node.pods.values().map(|pod| of(pod)).sum::<i128>() + of(sight.pod);
-        (all > 0).then(|| (all - used).max(0) * 100 / all)
+/// The mean of the shares of cpu and memory that are left once the pod is there.
+fn left(node: &NodeInfo, pod: CpuMemory) -> i64 {
+    let used = node.usual.plus(pod);
+    let shares = node.capacity.each().into_iter().zip(used.each());
+    let left = |(all, used): (i64, i64)| {
+        (all != 0).then(|| if used > all { 0 } else { share(all - used, all) })
     };
-    let left: Vec<i128> = USUAL.iter().filter_map(left).collect();
-    let count = i128::try_from(left.len()).unwrap_or(1).max(1);
-    let mean = left.iter().sum::<i128>() / count;
-    let apart = match left.as_slice() {
-        [cpu, memory] => (cpu - memory).abs() / 2,
+    let left: Vec<i64> = shares.filter_map(left).collect();
+    match i64::try_from(left.len()) {
+        Ok(count) if count > 0 => left.iter().sum::<i64>() / count,
         _ => 0,
-    };
-    i64::try_from(mean + 100 - apart).unwrap_or(0)
+    }
+}
+
+/// `part` of `all`, from 0 to [`BEST`], rounded down.
+fn share(part: i64, all: i64) -> i64 {
+    let scaled = i128::from(part) * i128::from(BEST) / i128::from(all);
+    i64::try_from(scaled).unwrap_or(BEST)
+}
+
+/// Prefers nodes whose cpu and memory a pod makes more evenly used. It has no view of pods that
+/// ask for neither, which would all go to one node.
+pub struct Balanced;
+
+impl Plugin for Balanced {
+    fn score(&self, sight: &Sight<'_>, nodes: &[&NodeInfo]) -> Option<Vec<i64>> {
+        let pod = sight.pod.asked;
+        if pod == CpuMemory::default() {
+            return None;
+        }
+        let gained = |node: &&NodeInfo| {
+            let (with, without) = (node.asked.plus(pod), node.asked);
+            let gain = even(with, node.capacity) - even(without, node.capacity);
+            BEST / 2 + (BEST / 2 + gain) / 2
+        };
+        Some(nodes.iter().map(gained).collect())
+    }
+}
+
+/// [`BEST`] less the standard deviation of the used shares.
+fn even(used: CpuMemory, all: CpuMemory) -> i64 {
+    let [cpu, memory] = used.each();
+    let [all_cpu, all_memory] = all.each();
+    if all_cpu == 0 || all_memory == 0 {
+        return BEST;
+    }
+    let share = |used: i64, all: i64| (used as f64 / all as f64).min(1.0);
+    let deviation = ((share(cpu, all_cpu) - share(memory, all_memory)) / 2.0).abs();
+    ((1.0 - deviation) * BEST as f64) as i64
 }

@@ -8,8 +8,19 @@ pub fn labels_match(selector: Option<&Value>, labels: Option<&Map>) -> bool {
     let Some(selector) = selector.filter(|s| s.is_object()) else { return false };
     let exact = selector.get("matchLabels").and_then(Value::as_object);
     let label = |name: &str| labels.and_then(|l| l.get(name)).and_then(Value::as_str);
-    exact.into_iter().flatten().all(|(name, value)| label(name) == value.as_str())
+    exact.is_none_or(|exact| pairs_match(exact, labels))
         && list(selector, "matchExpressions").iter().all(|e| expression(e, label))
+}
+
+/// Whether labels hold all pairs of a map.
+pub fn pairs_match(pairs: &Map, labels: Option<&Map>) -> bool {
+    pairs.iter().all(|(name, value)| labels.and_then(|l| l.get(name)) == Some(value))
+}
+
+/// Whether a `metav1.LabelSelector` asks for nothing.
+pub fn is_empty(selector: &Value) -> bool {
+    let exact = selector.get("matchLabels").and_then(Value::as_object);
+    exact.is_none_or(|e| e.is_empty()) && list(selector, "matchExpressions").is_empty()
 }
 
 /// Whether a node satisfies a `v1.NodeSelector`: one of its terms, none of which may be empty.

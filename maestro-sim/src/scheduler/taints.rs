@@ -3,6 +3,7 @@
 use crate::json::Value;
 use crate::object::at;
 use crate::scheduler::cluster::NodeInfo;
+use crate::scheduler::pick::normalize;
 use crate::scheduler::{Plugin, Refusal, Sight};
 
 /// Refuses nodes with a taint that the pod does not tolerate; prefers those with few.
@@ -27,9 +28,9 @@ impl Plugin for Taints {
             let unliked = taints(node).iter().map(parts).filter(|(key, value, effect)| {
                 *effect == "PreferNoSchedule" && !tolerates(tolerations, key, value, effect)
             });
-            -i64::try_from(unliked.count()).unwrap_or(i64::MAX)
+            i64::try_from(unliked.count()).unwrap_or(i64::MAX)
         };
-        Some(nodes.iter().map(unliked).collect())
+        Some(normalize(nodes.iter().map(unliked).collect(), true))
     }
 
     fn weight(&self) -> i64 {

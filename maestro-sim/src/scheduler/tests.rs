@@ -7,7 +7,7 @@ use super::pick::{filter, pick};
 use super::pod::PodInfo;
 use super::preempt::preempt;
 use super::{Sight, volumes};
-use crate::controller::View;
+use crate::controller::{View, kinds};
 use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object};
 
@@ -19,9 +19,14 @@ fn check(world: &str, pod: &str) -> String {
         let node = Arc::new(Object::new(node_object(&node)));
         cluster.see_node(node.name(), Some(&node));
     }
-    for (list, resource) in
-        [("claims", volumes::CLAIMS), ("volumes", volumes::VOLUMES), ("classes", volumes::CLASSES)]
-    {
+    for (list, resource) in [
+        ("claims", volumes::CLAIMS),
+        ("volumes", volumes::VOLUMES),
+        ("classes", volumes::CLASSES),
+        ("namespaces", kinds::NAMESPACES.clone()),
+        ("services", kinds::SERVICES.clone()),
+        ("sets", kinds::STATEFUL_SETS.clone()),
+    ] {
         for value in items(&world, list) {
             put(&mut view, &resource, value);
         }
@@ -59,7 +64,7 @@ fn put(view: &mut View, resource: &GroupResource, value: Value) {
     view.apply(resource, &key, Some(object));
 }
 
-/// `{name, labels, cpu, taints, unschedulable}` to a Node.
+/// `{name, labels, cpu, taints, unschedulable, images}` to a Node.
 fn node_object(short: &Value) -> Value {
     let name = short["name"].as_str().unwrap_or("");
     let mut labels = json!({"kubernetes.io/hostname": name});
@@ -70,11 +75,13 @@ fn node_object(short: &Value) -> Value {
     json!({
         "metadata": {"name": name, "labels": labels},
         "spec": {"taints": short["taints"], "unschedulable": short["unschedulable"]},
-        "status": {"allocatable": {"cpu": cpu, "memory": "8Gi", "pods": "3"}},
+        "status": {"allocatable": {"cpu": cpu, "memory": "8Gi", "pods": "3"},
+                   "images": short["images"]},
     })
 }
 
-/// `{name, labels, node, cpu, priority, spec}` to a Pod in namespace `x`.
+/// `{name, namespace, labels, owner, node, cpu, priority, spec}` to a Pod, in namespace `x` unless
+/// it says otherwise.
 fn pod_object(short: Value) -> Value {
     let mut spec = short.get("spec").cloned().unwrap_or(json!({}));
     if let Some(map) = spec.as_object_mut() {
@@ -85,8 +92,9 @@ fn pod_object(short: Value) -> Value {
         map.insert("priority", short["priority"].clone());
     }
     json!({
-        "metadata": {"name": short["name"], "namespace": "x", "uid": short["name"],
-                     "labels": short["labels"]},
+        "metadata": {"name": short["name"], "uid": short["name"], "labels": short["labels"],
+                     "namespace": short.get("namespace").cloned().unwrap_or(json!("x")),
+                     "ownerReferences": short.get("owner").map(|owner| json!([owner]))},
         "spec": spec,
     })
 }
@@ -195,6 +203,68 @@ pods: [{name: q, node: a, labels: {app: w}}, {name: r, node: b, labels: {app: w}
          helpful for scheduling, 2 No preemption victims found for incoming pod."
     );
     assert_eq!(check(world, &pod("ScheduleAnyway")), "a of a,b");
+}
+
+#[test]
+fn the_usual_spread_counts_what_services_and_controllers_select() {
+    let world = "nodes: [{name: a}, {name: b, cpu: 3}]
+pods: [{name: q, node: a, labels: {app: w, rev: '1'}}, {name: r, node: b}]
+services: [{metadata: {name: s, namespace: x}, spec: {selector: {app: w}}},
+  {metadata: {name: t, namespace: y}, spec: {selector: {app: v}}},
+  {metadata: {name: u, namespace: x}, spec: {}}]
+sets: [{metadata: {name: set, namespace: x}, spec: {selector: {matchLabels: {app: w}}}}]";
+    // Without a rival of its kind a pod goes where more is left.
+    assert_eq!(check(world, "{labels: {app: v}}"), "a of a,b");
+    assert_eq!(check(world, "{labels: {app: w, rev: '2'}}"), "b of a,b");
+    let bare = world.replace("services:", "ignored:");
+    assert_eq!(check(&bare, "{labels: {app: w, rev: '2'}}"), "a of a,b");
+    let owned = |kind: &str| {
+        format!(
+            "{{labels: {{app: w, rev: '2'}}, owner: {{apiVersion: apps/v1, kind: {kind}, \
+             name: set, controller: true}}}}"
+        )
+    };
+    assert_eq!(check(&bare, &owned("StatefulSet")), "b of a,b");
+    assert_eq!(check(&bare, &owned("DaemonSet")), "a of a,b");
+}
+
+#[test]
+fn images_draw_pods() {
+    let world = "nodes: [{name: a}, {name: b, images: [{names: ['r/i:1', 'r/i@x'], \
+                 sizeBytes: SIZE}]}, {name: c}]
+pods: [{name: q, node: b, spec: {containers: [{name: c, resources: {requests: \
+                 {cpu: 200m, memory: 256Mi}}}]}}]";
+    let pod = |image: &str| format!("{{spec: {{containers: [{{name: c, image: '{image}'}}]}}}}");
+    let big = world.replace("SIZE", "1500000000");
+    assert_eq!(check(&big, &pod("r/i:1")), "b of a,b,c");
+    assert_eq!(check(&big, &pod("r/i")), "a of a,b,c");
+    assert_eq!(check(&world.replace("SIZE", "20000000"), &pod("r/i:1")), "a of a,b,c");
+    assert_eq!(check(&big.replace("r/i:1", "r/i:latest"), &pod("r/i")), "b of a,b,c");
+}
+
+#[test]
+fn affinity_across_namespaces() {
+    let world = "nodes: [{name: a}, {name: b}]
+namespaces: [{metadata: {name: y, labels: {team: red}}}, {metadata: {name: z}}]
+pods: [{name: q, namespace: y, node: a, labels: {app: db}}]";
+    let pod = |more: &str| {
+        format!(
+            "{{spec: {{affinity: {{podAntiAffinity: {{requiredDuringSchedulingIgnoredDuring\
+             Execution: [{{topologyKey: kubernetes.io/hostname, labelSelector: {{matchLabels: \
+             {{app: db}}}}{more}}}]}}}}}}}}"
+        )
+    };
+    assert_eq!(check(world, &pod("")), "b of a,b");
+    for (more, expected) in [
+        (", namespaces: [y]", "b of b"),
+        (", namespaces: [x, z]", "b of a,b"),
+        (", namespaceSelector: {}", "b of b"),
+        (", namespaceSelector: {matchLabels: {team: red}}", "b of b"),
+        (", namespaceSelector: {matchLabels: {team: blue}}", "b of a,b"),
+        (", namespaces: [y], namespaceSelector: {matchLabels: {team: blue}}", "b of b"),
+    ] {
+        assert_eq!(check(world, &pod(more)), expected, "{more}");
+    }
 }
 
 #[test]

@@ -107,16 +107,7 @@ fn pod_term(term: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         let name = name.as_str().unwrap_or("");
         field::each(&path.field("namespace"), name, &form::label(name), causes);
     }
-    for name in ["matchLabelKeys", "mismatchLabelKeys"] {
-        label_keys(term, name, path, causes);
-    }
-    for key in list(term, "mismatchLabelKeys") {
-        if set(term, "labelSelector").is_some() && list(term, "matchLabelKeys").contains(key) {
-            let place = path.field("matchLabelKeys");
-            let detail = "exists in both matchLabelKeys and mismatchLabelKeys";
-            causes.push(field::invalid(&place, key, detail));
-        }
-    }
+    label_keys(term, path, causes);
     let key = text(term, "topologyKey");
     let place = path.field("topologyKey");
     if key.is_empty() {
@@ -126,19 +117,39 @@ fn pod_term(term: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 }
 
 /// The keys of labels by whose values a selector is made narrower.
-fn label_keys(term: &Value, name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let (keys, place) = (list(term, name), path.field(name));
-    if keys.is_empty() {
-        return;
+/// `matchLabelKeys` and `mismatchLabelKeys`, after the selector took over what they say.
+fn label_keys(term: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let selector = set(term, "labelSelector");
+    for name in ["matchLabelKeys", "mismatchLabelKeys"] {
+        let (keys, place) = (list(term, name), path.field(name));
+        if selector.is_none() && !keys.is_empty() {
+            let detail = "must not be specified when labelSelector is not set";
+            causes.push(field::forbidden(&place, detail));
+            continue;
+        }
+        for (index, key) in keys.iter().enumerate() {
+            let key = key.as_str().unwrap_or("");
+            field::each(&place.index(index), key, &form::key(key), causes);
+        }
     }
-    if set(term, "labelSelector").is_none() {
-        let detail = "must not be specified when labelSelector is not set";
-        causes.push(field::forbidden(&place, detail));
-        return;
+    let keys = list(term, "matchLabelKeys");
+    let exact = selector.and_then(|s| set(s, "matchLabels")).and_then(Value::as_object);
+    let mut selected: Vec<&str> =
+        exact.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    for expression in selector.map_or(&[][..], |s| list(s, "matchExpressions")) {
+        let key = text(expression, "key");
+        let index = keys.iter().rposition(|k| k.as_str() == Some(key));
+        if let Some(index) = index.filter(|_| selected.contains(&key)) {
+            let detail = "exists in both matchLabelKeys and labelSelector";
+            causes.push(field::invalid(&path.index(index), &key.into(), detail));
+        }
+        selected.push(key);
     }
-    for (index, key) in keys.iter().enumerate() {
-        let key = key.as_str().unwrap_or("");
-        field::each(&place.index(index), key, &form::key(key), causes);
+    let apart = list(term, "mismatchLabelKeys");
+    for (index, key) in keys.iter().enumerate().filter(|(_, key)| apart.contains(key)) {
+        let place = path.field("matchLabelKeys");
+        let detail = "exists in both matchLabelKeys and mismatchLabelKeys";
+        causes.push(field::invalid(&place.index(index), key, detail));
     }
 }
 
@@ -178,7 +189,7 @@ pub(super) fn spread(spec: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         for name in ["nodeAffinityPolicy", "nodeTaintsPolicy"] {
             field::word(constraint, name, &["Honor", "Ignore"], &here, causes);
         }
-        label_keys(constraint, "matchLabelKeys", &here, causes);
+        label_keys(constraint, &here, causes);
         if let Some(selector) = set(constraint, "labelSelector") {
             meta::label_selector(selector, &here.field("labelSelector"), causes);
         }
