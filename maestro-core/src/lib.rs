@@ -18,3 +18,4 @@ pub mod parameters;
 pub mod plan;
 pub mod task;
 pub mod template;
+pub mod yaml;

@@ -3,11 +3,10 @@
 
 use crate::framework::{FrameworkSpec, GROUP, VERSION};
 use crate::lint::Problem;
-use crate::template::yaml_message;
+use crate::yaml::{Place, Reader};
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
 use serde_json::Value;
-use serde_saphyr::{Location, Spanned};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -59,8 +58,10 @@ pub enum LoadError {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Manifest {
-    api_version: Spanned<String>,
-    kind: Spanned<String>,
+    #[serde(deserialize_with = "crate::yaml::placed")]
+    api_version: (String, Place),
+    #[serde(deserialize_with = "crate::yaml::placed")]
+    kind: (String, Place),
     metadata: Metadata,
     spec: FrameworkSpec,
 }
@@ -99,13 +100,9 @@ pub fn load(path: &Path) -> Result<Package, LoadError> {
 /// A file that cannot be read or is not YAML.
 pub fn documents(file: &Path) -> Result<Vec<Value>, LoadError> {
     let source = read(file)?;
-    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(&source, options())
-        .map_err(|e| yaml(file, &source, &e))?;
-    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
-}
-
-fn options() -> serde_saphyr::Options {
-    serde_saphyr::options! { legacy_octal_numbers: true, budget: None }
+    let documents = Reader::kubernetes().trees(&source).map_err(|e| yaml(file, &source, &e))?;
+    let documents = documents.into_iter().map(|document| document.value.into_value());
+    Ok(documents.filter(|document| !document.is_null()).collect())
 }
 
 fn load_file(file: &Path) -> Result<Package, LoadError> {
@@ -117,17 +114,16 @@ fn load_file(file: &Path) -> Result<Package, LoadError> {
 /// # Errors
 /// The first mistake in the text.
 pub fn parse(file: &Path, source: String) -> Result<Package, LoadError> {
-    let manifest: Manifest = serde_saphyr::from_str_with_options(&source, options())
-        .map_err(|error| yaml(file, &source, &error))?;
+    let manifest: Manifest =
+        Reader::kubernetes().read(&source).map_err(|error| yaml(file, &source, &error))?;
     let expected = format!("{GROUP}/{VERSION}");
-    let wrong = |field: &Spanned<String>, expected: &str| {
-        let message = format!("{:?} must be {expected:?}", field.value);
-        content(file, &source, field.referenced, message)
+    let wrong = |(found, place): &(String, Place), expected: &str| {
+        content(file, &source, *place, format!("{found:?} must be {expected:?}"))
     };
-    if manifest.api_version.value != expected {
+    if manifest.api_version.0 != expected {
         return Err(wrong(&manifest.api_version, &expected));
     }
-    if manifest.kind.value != "Framework" {
+    if manifest.kind.0 != "Framework" {
         return Err(wrong(&manifest.kind, "Framework"));
     }
     Ok(Package {
@@ -151,7 +147,7 @@ fn add_templates(package: &mut Package, folder: &Path, prefix: &str) -> Result<(
         let source = read(&file)?;
         if package.spec.templates.contains_key(&name) {
             let message = format!("template {name:?} is also written in framework.yaml");
-            return Err(content(&file, &source, Location::UNKNOWN, message));
+            return Err(content(&file, &source, Place::default(), message));
         }
         package.spec.templates.insert(name.clone(), source);
         package.template_files.insert(name, file);
@@ -182,12 +178,12 @@ fn read(file: &Path) -> Result<String, LoadError> {
         .map_err(|error| LoadError::Read { path: file.to_owned(), reason: error.to_string() })
 }
 
-fn yaml(file: &Path, source: &str, error: &serde_saphyr::Error) -> LoadError {
-    content(file, source, error.location().unwrap_or(Location::UNKNOWN), yaml_message(error))
+fn yaml(file: &Path, source: &str, error: &crate::yaml::Error) -> LoadError {
+    content(file, source, error.place, error.mistake.to_string())
 }
 
-fn content(file: &Path, source: &str, place: Location, message: String) -> LoadError {
-    at(file, source, place.line().max(1), place.column().max(1), message)
+fn content(file: &Path, source: &str, place: Place, message: String) -> LoadError {
+    at(file, source, place.line.max(1), place.column.max(1), message)
 }
 
 fn at(file: &Path, source: &str, line: u64, column: u64, message: String) -> LoadError {
@@ -230,16 +226,11 @@ impl Package {
 
     /// Line and column of a field path under `spec`, or of the nearest part of it that exists.
     fn place(&self, path: &str) -> (u64, u64) {
-        let Ok(mut node) = serde_saphyr::from_str_with_options::<Spanned<crate::template::Node>>(
-            &self.source,
-            options(),
-        ) else {
-            return (1, 1);
-        };
+        let Ok(mut node) = Reader::kubernetes().tree(&self.source) else { return (1, 1) };
         let mut place = (1, 1);
         let path = format!("spec.{path}");
         for segment in segments(&path) {
-            let Some((found, next)) = crate::template::child(node.value, segment) else { break };
+            let Some((found, next)) = crate::yaml::child(node.value, segment) else { break };
             place = (found.line().max(1), found.column().max(1));
             node = next;
         }

@@ -8,7 +8,6 @@ pub mod cache;
 mod cel;
 mod convert;
 mod guard;
-mod node;
 mod recall;
 mod text;
 mod thresholds;
@@ -22,7 +21,7 @@ pub use text::Text;
 pub use thresholds::{CLOCKS, Threshold};
 pub use variables::{CONDITION_VARIABLES, POD_FACTS, Run, TEMPLATE_VARIABLES, scope};
 
-pub(crate) use node::{Node, child};
+use crate::yaml::{Node, Reader};
 use serde_json::{Map, Value};
 use serde_saphyr::{Location, Spanned};
 use std::collections::BTreeMap;
@@ -90,11 +89,11 @@ impl Template {
     /// # Errors
     /// The first mistake in the YAML or in an expression.
     pub fn compile(name: &str, source: &str) -> Result<Self, TemplateError> {
-        let options = serde_saphyr::options! { legacy_octal_numbers: true };
-        let nodes: Vec<Spanned<Node>> = serde_saphyr::from_multiple_with_options(source, options)
-            .map_err(|error| {
-            let place = error.location().map_or(Place { line: 1, column: 1 }, Place::of);
-            place.error(name, yaml_message(&error))
+        let reader = Reader { unbounded: false, ..Reader::kubernetes() };
+        let nodes = reader.trees(source).map_err(|error| {
+            let place = error.place;
+            let place = Place { line: place.line.max(1), column: place.column.max(1) };
+            place.error(name, &error.mistake)
         })?;
         let compiler = Compiler { name, source };
         let documents = nodes.into_iter().map(|node| compiler.part(node));
@@ -133,15 +132,6 @@ impl Template {
             objects.extend(object.filter(|object| !object.is_null()));
         }
         Ok(objects)
-    }
-}
-
-/// The parser's own message without the place, which is said once, in front.
-pub(crate) fn yaml_message(error: &serde_saphyr::Error) -> String {
-    let message = error.without_snippet().to_string();
-    match (error.location(), message.rfind(" at line ")) {
-        (Some(_), Some(at)) => message[..at].to_owned(),
-        _ => message,
     }
 }
 

@@ -4,6 +4,7 @@ use super::Exit;
 use crate::framework::enhance::{Identity, StepInfo, enhance, is_cluster_scoped};
 use crate::framework::{FrameworkSpec, PACKAGE_GROUP, ParameterType, VERSION};
 use crate::template::{Run, Templates, scope};
+use crate::yaml::Reader;
 use crate::{load, parameters};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -76,7 +77,8 @@ impl Render {
             let value = if textual {
                 json!(text)
             } else {
-                serde_saphyr::from_str(text)
+                Reader::default()
+                    .read(text)
                     .map_err(|error| miette::miette!("--set {pair}: {error}"))?
             };
             given.insert(name.to_owned(), value);

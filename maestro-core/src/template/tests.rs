@@ -48,7 +48,7 @@ fn names_the_place_of_a_mistake() {
     check("a:\n  - ${missing}", "t.yaml:2:5: Undeclared reference to 'missing'");
     check("a: ${params.nodess}", "No such key: nodess");
     check("a: ${name", "t.yaml:1:4: `${` is never closed");
-    check("a: 1\na: 2", "t.yaml:2:1: duplicate");
+    check("a: 1\na: 2", "t.yaml:2:1: field `a` is given twice");
     check("a: ${'x' + params}", "'add': String(\"x\"), a map in");
     check("a: '${Foo{x: 1}}'", "not supported");
     check("a: [", "t.yaml:1");

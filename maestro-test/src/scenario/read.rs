@@ -1,6 +1,6 @@
 //! From YAML text to the document's types, with the reader's errors put into a person's words.
 
-use serde_saphyr::Error;
+use maestro_core::yaml::{Error, Mistake, Reader};
 
 use super::problem::Problem;
 use super::text::Place;
@@ -8,68 +8,58 @@ use super::{API_VERSION, Document};
 
 /// Reads the one document of a scenario file.
 pub fn document(text: &str) -> Result<Document, Problem> {
-    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| problem(text, &error))
+    let reader = Reader { strict_booleans: true, ..Reader::default() };
+    reader.read(text).map_err(|error| problem(text, &error))
 }
 
 fn problem(text: &str, error: &Error) -> Problem {
-    let error = error.without_snippet();
-    let mut place = error.location().map(Place::from).unwrap_or_default();
+    let mut place = error.place;
     if place.line == 0 {
         // Without a place the message would not say that the file's text is meant.
         place = Place { line: 1, column: 1, offset: 0, length: 0 };
     }
-    match error {
-        Error::SerdeUnknownField { field, expected, .. } => {
+    match &*error.mistake {
+        Mistake::UnknownField { field, expected } => {
             let place = Place { length: field.len(), ..place };
             Problem::unknown(place, "field", field, expected)
         }
-        Error::SerdeUnknownVariant { variant, expected, .. } => {
+        Mistake::UnknownVariant { variant, expected } => {
             let place = Place { length: variant.len(), ..place };
             Problem::unknown(place, "word", variant, expected)
         }
-        Error::SerdeMissingField { field, .. } => {
+        Mistake::MissingField(field) => {
             Problem::new(place, format!("field `{field}` is missing"), "in this")
                 .help(format!("add `{field}:{}`", example(field)))
         }
-        Error::SerdeInvalidType { unexpected, expected, .. }
-        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
+        Mistake::Type { unexpected, expected } => {
             let message = format!("{unexpected} stands where {} belongs", plain(expected));
             Problem::new(place, message, "of another type").help(type_help(expected))
         }
-        Error::InvalidScalar { ty, .. } => {
-            let message = format!("`{}` is no {}", marked(text, place), plain_scalar(ty));
+        Mistake::Scalar(kind) => {
+            let message = format!("`{}` is no {kind}", marked(text, place));
             Problem::new(place, message, "of another type")
         }
-        Error::DuplicateMappingKey { key, .. } => {
-            let key = key.as_deref().unwrap_or("?");
+        Mistake::Duplicate(key) => {
             Problem::new(place, format!("field `{key}` is given twice"), "the second")
                 .help("keep one of the two")
         }
-        Error::MultipleDocuments { .. } => {
+        Mistake::ManyDocuments => {
             Problem::new(place, "a scenario file holds one document", "a second begins here")
                 .help("put the second scenario into a file of its own")
         }
-        Error::Eof { .. } => Problem::new(place, "the file is empty", "")
+        Mistake::Empty => Problem::new(place, "the file is empty", "")
             .help(format!("begin with `apiVersion: {API_VERSION}` and `kind: Scenario`")),
-        Error::Message { msg, .. } => {
-            let (message, help) = msg.split_once("; ").unwrap_or((msg, ""));
-            Problem::new(place, message, "this").help(help)
+        Mistake::NoMapping => {
+            Problem::new(place, "a mapping of fields belongs here", "of another type")
+                .help("write {field: value}")
         }
-        Error::Unexpected { expected, .. } => {
-            let (message, help) = match *expected {
-                "mapping start" => ("a mapping of fields belongs here", "write {field: value}"),
-                "sequence start" => ("a list belongs here", "write [one, two]"),
-                other => (other, ""),
-            };
-            Problem::new(place, message, "of another type").help(help)
+        Mistake::NoList => {
+            Problem::new(place, "a list belongs here", "of another type").help("write [one, two]")
         }
-        other => {
-            let message = other.to_string();
+        Mistake::Message(message) => {
+            let (message, help) = message.split_once("; ").unwrap_or((message, ""));
             let first = message.lines().next().unwrap_or("");
-            // The place is said once, in front.
-            let first = first.split(" at line ").next().unwrap_or(first);
-            Problem::new(place, first, "here")
+            Problem::new(place, first, "this").help(help)
         }
     }
 }
@@ -85,15 +75,6 @@ fn plain(expected: &str) -> String {
         "a sequence" => "a list".into(),
         other if other.starts_with("struct ") => "a mapping of fields".into(),
         other => other.into(),
-    }
-}
-
-fn plain_scalar(ty: &str) -> &str {
-    match ty {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "whole number in range",
-        "i8" | "i16" | "i32" | "i64" => "whole number",
-        "bool" => "true or false",
-        other => other,
     }
 }
 

@@ -6,52 +6,10 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use maestro_core::framework::GoDuration;
+pub use maestro_core::yaml::Place;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-
-/// A place in a scenario file. Line 0 means that the value was not read from a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// Line, from 1.
-    pub line: u64,
-    /// Column in characters, from 1.
-    pub column: u64,
-    /// First byte.
-    pub offset: usize,
-    /// Length in bytes; 0 when unknown.
-    pub length: usize,
-}
-
-impl From<serde_saphyr::Location> for Place {
-    fn from(location: serde_saphyr::Location) -> Self {
-        let span = location.span();
-        let number = |n: Option<u64>, or: u64| usize::try_from(n.unwrap_or(or)).unwrap_or(0);
-        Self {
-            line: location.line(),
-            column: location.column(),
-            offset: number(span.byte_offset(), span.offset()),
-            length: number(span.byte_len(), span.len()),
-        }
-    }
-}
-
-impl Place {
-    /// The same place, within a text: the reader puts what is missing at the end past it.
-    #[must_use]
-    pub fn within(self, text: &str) -> Self {
-        let whole = |mut at: usize| {
-            at = at.min(text.len());
-            while !text.is_char_boundary(at) {
-                at -= 1;
-            }
-            at
-        };
-        let offset = whole(self.offset);
-        let end = whole(self.offset.saturating_add(self.length));
-        Self { offset, length: end.saturating_sub(offset), ..self }
-    }
-}
 
 /// A value and where it stands, so that a wrong reference can be pointed at.
 #[derive(Clone, Debug, Default)]
@@ -97,8 +55,8 @@ impl<T: Ord> Ord for At<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = serde_saphyr::Spanned::<T>::deserialize(deserializer)?;
-        Ok(Self { value: spanned.value, place: spanned.referenced.into() })
+        let (value, place) = maestro_core::yaml::placed(deserializer)?;
+        Ok(Self { value, place })
     }
 }
 

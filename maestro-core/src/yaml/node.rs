@@ -1,4 +1,4 @@
-//! A template's YAML as a tree whose nodes know their place in the file.
+//! YAML as a tree whose nodes know their place in the file.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
@@ -18,6 +18,23 @@ pub(crate) enum Node {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+impl Node {
+    /// As plain JSON; of keys that are given twice the last holds.
+    pub(crate) fn into_value(self) -> Value {
+        match self {
+            Self::Plain(value) => value,
+            Self::Text(text) => Value::String(text),
+            Self::List(items) => {
+                Value::Array(items.into_iter().map(|item| item.value.into_value()).collect())
+            }
+            Self::Map(entries) => {
+                let entries = entries.into_iter();
+                Value::Object(entries.map(|(k, v)| (k.value, v.value.into_value())).collect())
+            }
+        }
     }
 }
 
