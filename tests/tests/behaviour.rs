@@ -61,7 +61,7 @@ fn the_simulated_cluster_does_what_a_real_one_does() {
         // A real cluster runs by the wall's clock on a machine that has other work: what it does
         // otherwise the second time says nothing about the simulated one.
         let surprising = report.surprises(&known);
-        println!("run a second time: {surprising:?}");
+        println!("run a second time: {surprising:?}\n{}", report.details());
         let mut again = cases.clone();
         again.retain(|case| surprising.contains(&case.name));
         real.extend(side::real(&made, &again).expect("the real clusters run"));

@@ -5,6 +5,7 @@
 
 pub mod bind;
 pub mod external;
+pub mod matching;
 mod users;
 
 use crate::api::Status;

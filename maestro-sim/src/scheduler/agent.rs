@@ -16,8 +16,8 @@ use crate::scheduler::cluster::Cluster;
 use crate::scheduler::pick::{Unfit, pick};
 use crate::scheduler::pod::PodInfo;
 use crate::scheduler::preempt::preempt;
-use crate::scheduler::volumes::{CLAIMS, CLASSES, VOLUMES};
-use crate::scheduler::writes::{conditions, evict, provision, reported_before};
+use crate::scheduler::volumes::{CLAIMS, CLASSES, VOLUMES, plan};
+use crate::scheduler::writes::{bind_volumes, conditions, evict, reported_before};
 
 pub(super) const PODS: GroupResource = GroupResource::new("", "pods");
 const NODES: GroupResource = GroupResource::new("", "nodes");
@@ -191,7 +191,9 @@ impl Scheduler {
         node: &str,
         cx: &mut dyn Context,
     ) -> Result<(), Box<Status>> {
-        if !provision(pod, node, cx)? {
+        let plan = self.cluster.node(node).and_then(|info| plan(pod, cx.view(), info).ok());
+        let Some(plan) = plan else { return Ok(()) };
+        if !bind_volumes(&plan, node, cx)? {
             return Ok(());
         }
         let binding = json!({

@@ -1,14 +1,14 @@
 //! What the scheduler writes besides bindings: conditions of pods, nodes for claims, evictions.
 
-use std::collections::BTreeSet;
-
 use crate::api::Status;
 use crate::controller::Context;
+use crate::controller::volume::bind::BY_CONTROLLER;
+use crate::controller::volume::matching::names;
 use crate::json::{Value, json};
-use crate::object::{Key, Object};
+use crate::object::{Object, map_at};
 use crate::scheduler::agent::{NAME, PODS};
 use crate::scheduler::pod::PodInfo;
-use crate::scheduler::volumes::{CLAIMS, SELECTED_NODE, claims, is_bound};
+use crate::scheduler::volumes::{CLAIMS, Plan, SELECTED_NODE, VOLUMES};
 
 /// What an earlier scheduler reported of this pod.
 pub(super) fn reported_before(pod: &Object) -> String {
@@ -35,27 +35,37 @@ pub(super) fn conditions(pod: &Object, reason: &str, message: &str, now: &str) -
     all.iter().filter(|c| !is_own(c)).cloned().chain([own]).collect()
 }
 
-/// Asks for the volumes of claims that wait for their first consumer. True once all are bound.
-pub(super) fn provision(
-    pod: &PodInfo,
+/// Gives volumes to claims that wait for their first consumer, and asks for those that are to be
+/// made. True once there is nothing to wait for.
+pub(super) fn bind_volumes(
+    plan: &Plan,
     node: &str,
     cx: &mut dyn Context,
 ) -> Result<bool, Box<Status>> {
-    let mut bound = true;
-    let unbound: BTreeSet<(Key, bool)> = claims(pod, cx.view())
-        .into_iter()
-        .filter_map(|(_, claim)| claim)
-        .filter(|claim| !is_bound(claim))
-        .map(|claim| (claim.key().clone(), claim.annotation(SELECTED_NODE) == Some(node)))
-        .collect();
-    for (key, told) in unbound {
-        bound = false;
-        if !told {
+    for (claim, volume) in &plan.bindings {
+        let by_scheduler = !names(volume, claim);
+        if volume.text(&["spec", "claimRef", "uid"]) == claim.uid() {
+            continue;
+        }
+        let mut body = volume.value().clone();
+        let reference = json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": claim.name(),
+            "namespace": claim.namespace(), "uid": claim.uid(),
+            "resourceVersion": claim.resource_version().to_string(),
+        });
+        map_at(&mut body, &["spec"]).insert("claimRef", reference);
+        if by_scheduler {
+            map_at(&mut body, &["metadata", "annotations"]).insert(BY_CONTROLLER, "yes".into());
+        }
+        cx.update(&VOLUMES, body)?;
+    }
+    for claim in &plan.provisions {
+        if claim.annotation(SELECTED_NODE).is_none() {
             let patch = json!({"metadata": {"annotations": {SELECTED_NODE: node}}});
-            cx.patch(&CLAIMS, &key, patch)?;
+            cx.patch(&CLAIMS, claim.key(), patch)?;
         }
     }
-    Ok(bound)
+    Ok(plan.bindings.is_empty() && plan.provisions.is_empty())
 }
 
 /// Makes a pod go: its condition says why, then it is deleted.

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use crate::api::Status;
-use crate::controller::kinds::{CLAIMS, NODES, PERSISTENT_VOLUMES, STORAGE_CLASSES};
-use crate::controller::labels::Labels;
+use crate::controller::kinds::{CLAIMS, NODES, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES};
 use crate::controller::own::absent_is_fine;
-use crate::controller::volume::{VOLUME_PROTECTION, claim_key, protect};
+use crate::controller::volume::matching::{Seeker, find, names};
+use crate::controller::volume::{VOLUME_PROTECTION, claim_key, protect, users};
 use crate::controller::{Context, garbage, shape};
 use crate::json::{Value, json};
 use crate::object::{Key, Object, map_at};
 
 const COMPLETED: &str = "pv.kubernetes.io/bind-completed";
-const BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
+/// On what a controller bound, not a person.
+pub const BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
 pub(super) const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 const PROVISIONERS: [&str; 2] =
     ["volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner"];
@@ -29,19 +30,26 @@ pub fn sync_claim(cx: &mut dyn Context, claim: &Object) -> Result<(), Box<Status
             _ => lose(cx, claim),
         };
     }
-    if let Some(volume) = reserved(cx, claim).or_else(|| fitting(cx, claim)) {
+    let class = class_of(cx, claim);
+    let waits = waits(class.as_ref());
+    let free = |claim| find(cx.view(), claim, &Seeker::Binder { waits });
+    if let Some(volume) = made(cx, claim).or_else(|| free(claim)) {
         return bind(cx, claim, &volume);
     }
+    if let Some(class) = class.as_ref().filter(|_| has_no_class(claim)) {
+        // The default class came after the claim.
+        let mut body = claim.value().clone();
+        map_at(&mut body, &["spec"]).insert("storageClassName", class.name().into());
+        return cx.update(&CLAIMS, body).map(drop);
+    }
     set_phase(cx, claim, "Pending", None)?;
-    let Some(class) = class_of(cx, claim) else {
+    let Some(class) = class else {
         let message = "no persistent volumes available for this claim and no storage class is set";
         cx.event(claim, "Normal", "FailedBinding", message);
         return Ok(());
     };
-    let waits = class.text(&["volumeBindingMode"]) == "WaitForFirstConsumer";
     if waits && claim.annotation(SELECTED_NODE).is_none() {
-        let message = "waiting for first consumer to be created before binding";
-        cx.event(claim, "Normal", "WaitForFirstConsumer", message);
+        tell_waiting(cx, claim);
         return Ok(());
     }
     if class.text(&["provisioner"]) == "kubernetes.io/no-provisioner" {
@@ -105,60 +113,42 @@ fn is_for(volume: &Object, claim: &Object) -> bool {
     })
 }
 
-/// The volume that already names this claim.
-fn reserved(cx: &dyn Context, claim: &Object) -> Option<Arc<Object>> {
-    let made = Key::new("", &format!("pvc-{}", claim.uid()));
-    let made = cx.view().get(&PERSISTENT_VOLUMES, &made).cloned();
-    made.or_else(|| {
-        let all = cx.view().list(&PERSISTENT_VOLUMES, "");
-        all.filter(|v| v.at(&["spec", "claimRef"]).is_some_and(|r| claim_key(r) == *claim.key()))
-            .find(|v| is_for(v, claim))
-            .cloned()
-    })
+/// The volume that was made for this claim.
+fn made(cx: &dyn Context, claim: &Object) -> Option<Arc<Object>> {
+    let made = cx.view().get(&PERSISTENT_VOLUMES, &Key::new("", &format!("pvc-{}", claim.uid())));
+    made.filter(|volume| names(volume, claim)).cloned()
 }
 
-/// The smallest free volume that satisfies the claim.
-fn fitting(cx: &dyn Context, claim: &Object) -> Option<Arc<Object>> {
-    let class = claim.text(&["spec", "storageClassName"]);
-    let wanted = quantity(claim.text(&["spec", "resources", "requests", "storage"]));
-    let modes = claim.items(&["spec", "accessModes"]);
-    let selector = claim.at(&["spec", "selector"]).map(|s| Labels::of(Some(s)));
-    let mode = |o: &Object| match o.text(&["spec", "volumeMode"]) {
-        "Block" => "Block",
-        _ => "Filesystem",
+/// Whether a claim is bound once a pod that uses it is placed.
+fn waits(class: Option<&Arc<Object>>) -> bool {
+    class.is_some_and(|class| class.text(&["volumeBindingMode"]) == "WaitForFirstConsumer")
+}
+
+/// Says what a claim waits for: a pod, or that one is placed.
+fn tell_waiting(cx: &mut dyn Context, claim: &Object) {
+    let uses = |pod: &&Arc<Object>| {
+        let over = matches!(pod.text(&["status", "phase"]), "Succeeded" | "Failed");
+        pod.text(&["spec", "nodeName"]).is_empty() && !over && users::uses(pod, claim.name())
     };
-    let all = cx.view().list(&PERSISTENT_VOLUMES, "").filter(|v| {
-        v.at(&["spec", "claimRef"]).is_none()
-            && !v.is_deleting()
-            && v.text(&["spec", "storageClassName"]) == class
-            && mode(v) == mode(claim)
-            && capacity(v) >= wanted
-            && modes.iter().all(|m| v.items(&["spec", "accessModes"]).contains(m))
-            && selector.as_ref().is_none_or(|s| s.matches(v.labels()))
-    });
-    all.min_by_key(|v| (capacity(v), v.name().to_owned())).cloned()
-}
-
-fn capacity(volume: &Object) -> i128 {
-    quantity(volume.text(&["spec", "capacity", "storage"]))
-}
-
-/// A storage quantity in thousandths of a byte, 0 when malformed.
-fn quantity(text: &str) -> i128 {
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, suffix) = text.split_at(split);
-    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-    let thousandths: String = part.chars().chain("000".chars()).take(3).collect();
-    let units = ["", "K", "M", "G", "T", "P", "E"];
-    let (base, letter) = match suffix.strip_suffix('i') {
-        Some(letter) => (1024_i128, letter),
-        None => (1000, suffix),
+    let pods = cx.view().list(&PODS, claim.namespace()).filter(uses);
+    let names: Vec<&str> = pods.map(|pod| pod.name()).collect();
+    let (reason, message) = match names.as_slice() {
+        [] => {
+            let message = "waiting for first consumer to be created before binding".to_owned();
+            ("WaitForFirstConsumer", message)
+        }
+        [pod] => ("WaitForPodScheduled", format!("waiting for pod {pod} to be scheduled")),
+        pods => {
+            let message = format!("waiting for pods {} to be scheduled", pods.join(","));
+            ("WaitForPodScheduled", message)
+        }
     };
-    let letter = if letter == "k" { "K" } else { letter };
-    let Some(power) = units.iter().position(|u| *u == letter) else { return 0 };
-    let whole: i128 = whole.parse().unwrap_or(0);
-    let value = whole.saturating_mul(1000) + thousandths.parse::<i128>().unwrap_or(0);
-    value.saturating_mul(base.pow(u32::try_from(power).unwrap_or(0)))
+    cx.event(claim, "Normal", reason, &message);
+}
+
+fn has_no_class(claim: &Object) -> bool {
+    claim.at(&["spec", "storageClassName"]).is_none()
+        && claim.annotation("volume.beta.kubernetes.io/storage-class").is_none()
 }
 
 /// The claim's class; a claim that names none takes the default one.
@@ -255,6 +245,9 @@ pub(super) fn provision(
             },
         },
     });
+    if let Some(attributes) = claim.at(&["spec", "volumeAttributesClassName"]) {
+        volume["spec"]["volumeAttributesClassName"] = attributes.clone();
+    }
     if let Some(node) = claim.annotation(SELECTED_NODE) {
         let found = cx.view().get(&NODES, &Key::new("", node));
         let host = found.and_then(|n| n.label("kubernetes.io/hostname")).unwrap_or(node);

@@ -95,9 +95,21 @@ fn less(all: &mut BTreeMap<Key, usize>, key: &Key) -> bool {
     true
 }
 
-/// The claims that a pod names.
+/// Whether a pod uses the claim of this name.
+pub fn uses(pod: &Arc<Object>, claim: &str) -> bool {
+    claims(pod).iter().any(|key| &*key.name == claim)
+}
+
+/// The claims that a pod names, or that are made for it.
 fn claims(pod: &Arc<Object>) -> Vec<Key> {
-    let volumes = pod.items(&["spec", "volumes"]).iter();
-    let names = volumes.map(|v| shape::text(v, &["persistentVolumeClaim", "claimName"]));
-    names.filter(|n| !n.is_empty()).map(|n| Key::new(pod.namespace(), n)).collect()
+    let name = |volume: &Value| {
+        let named = shape::text(volume, &["persistentVolumeClaim", "claimName"]);
+        if !named.is_empty() {
+            return Some(named.to_owned());
+        }
+        volume.get("ephemeral")?.as_object()?;
+        Some(format!("{}-{}", pod.name(), shape::text(volume, &["name"])))
+    };
+    let names = pod.items(&["spec", "volumes"]).iter().filter_map(name);
+    names.map(|name| Key::new(pod.namespace(), &name)).collect()
 }
