@@ -144,14 +144,14 @@ pub fn cluster(world: &mut World, spec: &ClusterSpec) -> Plant {
     for controller in list::built_in(&world.server.authority) {
         world.add_part(MANAGER, controller, manager);
     }
+    let version = world.server.registry.version();
     let scheduler = world.links.add("kube-scheduler");
-    world.add_actor(Box::new(Scheduler::new()), scheduler);
+    world.add_actor(Box::new(Scheduler::new(version)), scheduler);
     let workloads = Arc::new(Workloads::new(spec.workloads.clone(), world.seed()));
     let control = WorkloadControl::default();
     if spec.workloads.iter().any(|rule| rule.quorum == Some(Quorum::Replicas)) {
         world.observe(Box::new(control.clone()));
     }
-    let version = world.server.registry.version();
     let nodes = (1..=spec.nodes)
         .map(|index| {
             let node = NodeSpec { version: version.git().into(), ..node(index) };

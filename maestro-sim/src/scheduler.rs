@@ -26,6 +26,7 @@ use cluster::{Cluster, NodeInfo};
 use pod::PodInfo;
 
 use crate::controller::View;
+use crate::facts::Version;
 
 /// The most that a plugin gives a node.
 const BEST: i64 = 100;
@@ -38,6 +39,8 @@ struct Sight<'a> {
     cluster: &'a Cluster,
     /// The scheduler's cache, for claims, volumes and storage classes.
     view: &'a View,
+    /// As which version of Kubernetes it schedules.
+    version: Version,
 }
 
 /// Why a node cannot take a pod.

@@ -9,6 +9,7 @@ use crate::controller::kinds::{
     NAMESPACES, REPLICA_SETS, REPLICATION_CONTROLLERS, SERVICES, STATEFUL_SETS,
 };
 use crate::controller::{Change, Context, Controller, Next, Queue, View};
+use crate::facts::Version;
 use crate::json::json;
 use crate::object::{GroupResource, Key, Object};
 use crate::scheduler::Sight;
@@ -62,12 +63,17 @@ pub struct Scheduler {
     /// Pods bound by this scheduler whose binding has not been seen yet, by UID.
     assumed: BTreeMap<Key, String>,
     arrivals: u64,
+    version: Version,
 }
 
 impl Scheduler {
-    /// A scheduler that has seen nothing.
-    pub fn new() -> Self {
-        Self::default()
+    /// A scheduler of a version of Kubernetes that has seen nothing.
+    pub fn new(version: Version) -> Self {
+        Self { version, ..Self::default() }
+    }
+
+    fn sight<'a>(&'a self, pod: &'a PodInfo, view: &'a View) -> Sight<'a> {
+        Sight { pod, cluster: &self.cluster, view, version: self.version }
     }
 
     fn round() -> Key {
@@ -180,7 +186,7 @@ impl Scheduler {
     fn decide(&self, pod: &PodInfo, cx: &mut dyn Context) -> Result<String, Unfit> {
         // The view and the stream live in the same context, so the draw is taken first.
         let number = cx.draw(u64::MAX);
-        let sight = Sight { pod, cluster: &self.cluster, view: cx.view() };
+        let sight = self.sight(pod, cx.view());
         pick(&sight, &mut |bound| number % bound.max(1))
     }
 
@@ -232,7 +238,7 @@ impl Scheduler {
         unfit: &Unfit,
         cx: &mut dyn Context,
     ) -> Result<(), Box<Status>> {
-        let sight = Sight { pod, cluster: &self.cluster, view: cx.view() };
+        let sight = self.sight(pod, cx.view());
         let awaited = self.pending.get(key).is_some_and(|p| !p.victims.is_empty());
         let outcome = if awaited {
             Err("not eligible due to a terminating pod on the nominated node.".to_owned())

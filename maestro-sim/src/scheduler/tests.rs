@@ -8,6 +8,7 @@ use super::pod::PodInfo;
 use super::preempt::preempt;
 use super::{Sight, volumes};
 use crate::controller::{View, kinds};
+use crate::facts::Version;
 use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object};
 
@@ -38,7 +39,7 @@ fn check(world: &str, pod: &str) -> String {
     }
     let pod = pod_object(serde_yaml::from_str(pod).unwrap_or_default());
     let pod = PodInfo::new(Arc::new(Object::new(pod)));
-    let sight = Sight { pod: &pod, cluster: &cluster, view: &view };
+    let sight = Sight { pod: &pod, cluster: &cluster, view: &view, version: Version::default() };
     match pick(&sight, &mut |_| 0) {
         Ok(node) => {
             let fit = cluster.nodes().filter(|n| filter(&sight, n).is_ok());
