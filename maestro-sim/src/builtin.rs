@@ -63,6 +63,7 @@ pub fn status(
             let old = old.unwrap_or(&Value::Null);
             certificate::conditions(version, subresource == "approval", object, old, found);
         }
+        ("", "pods") => pod::status(version, object, old, found),
         ("", "resourcequotas") => quota::status(object, found),
         ("", "nodes") => node::node_status(object, found),
         ("", "services") => status::balancer(version, object, found),

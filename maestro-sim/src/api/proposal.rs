@@ -49,7 +49,7 @@ pub(super) fn unreadable(version: &str) -> Box<Status> {
 }
 
 /// Where the real server keeps an object; some of its errors tell.
-fn storage_key(served: &Served, live: &Object) -> String {
+pub(super) fn storage_key(served: &Served, live: &Object) -> String {
     let group = &*served.resource.group;
     let resource = match (group, &*served.resource.resource) {
         ("", "services") => "services/specs".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::api::proposal::storage_key;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Request, Status, Verb};
@@ -29,11 +30,30 @@ impl Server {
         if at(&request.body, &["metadata", "name"]).is_none_or(|name| *name != request.name) {
             return Err(wrong_name("Binding"));
         }
-        let target = at(&request.body, &["target", "name"]).and_then(Value::as_str).unwrap_or("");
-        if target.is_empty() {
-            return Err(Box::new(Status::new(500, "", "target.name: Required value")));
+        let text = |path: &[&str]| at(&request.body, path).and_then(Value::as_str).unwrap_or("");
+        let target = text(&["target", "name"]);
+        let wrong = wrong_target(text(&["target", "kind"]), target);
+        match wrong.as_slice() {
+            [] => {}
+            [one] => return Err(Box::new(Status::new(500, "", one))),
+            all => return Err(Box::new(Status::new(500, "", format!("[{}]", all.join(", "))))),
         }
         let live = self.existing(served, request)?;
+        let version = live.resource_version().to_string();
+        let demands =
+            [("UID", "uid", live.uid()), ("ResourceVersion", "resourceVersion", &version)];
+        for (what, field, is) in demands {
+            let asked = text(&["metadata", field]);
+            if !asked.is_empty() && asked != is {
+                let why = format!(
+                    "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, \
+                     AdditionalErrorMsg: Precondition failed: {what} in precondition: {asked}, \
+                     {what} in object meta: {is}",
+                    storage_key(served, &live)
+                );
+                return Err(Box::new(Status::conflict(&served.resource, &request.name, &why)));
+            }
+        }
         let conflict = |why: String| {
             Err(Box::new(Status::conflict(
                 &GroupResource::new("", "pods/binding"),
@@ -54,8 +74,20 @@ impl Server {
                 request.name
             ));
         }
+        if !live.items(&["spec", "schedulingGates"]).is_empty() {
+            return conflict(format!("pod {} has non-empty .spec.schedulingGates", request.name));
+        }
         let mut value = live.value().clone();
         map_at(&mut value, &["spec"]).insert("nodeName", target.into());
+        if self.registry.version().has("ClearingNominatedNodeNameAfterBinding") {
+            map_at(&mut value, &["status"]).remove("nominatedNodeName");
+        }
+        for field in ["annotations", "labels"] {
+            let told = at(&request.body, &["metadata", field]).and_then(Value::as_object);
+            if let Some(told) = told.filter(|told| !told.is_empty()) {
+                map_at(&mut value, &["metadata", field]).extend(told.clone());
+            }
+        }
         self.copy_topology(&mut value);
         let now = self.timestamp();
         let _ = set_condition(&mut value, "PodScheduled", &now);
@@ -217,4 +249,21 @@ impl Served {
     pub fn is_namespace(&self) -> bool {
         self.resource == GroupResource::new("", "namespaces")
     }
+}
+
+/// What is wrong with what a pod is bound to.
+fn wrong_target(kind: &str, name: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if !matches!(kind, "" | "Node") {
+        wrong.push(format!(
+            "target.kind: Unsupported value: {kind:?}: supported values: \"Node\", \"<empty>\""
+        ));
+    }
+    if name.is_empty() {
+        wrong.push("target.name: Required value".to_owned());
+    } else if matches!(kind, "" | "Node") {
+        let told = crate::builtin::text::subdomain(name).into_iter();
+        wrong.extend(told.map(|why| format!("target.name: Invalid value: {name:?}: {why}")));
+    }
+    wrong
 }

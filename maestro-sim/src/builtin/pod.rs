@@ -11,6 +11,7 @@ mod handler;
 mod notes;
 mod resources;
 mod security;
+mod status;
 mod update;
 mod volume;
 mod warn;
@@ -21,6 +22,7 @@ pub(super) use elsewhere::iscsi;
 pub(super) use handler::port;
 pub(crate) use notes::MIRROR;
 pub(super) use resources::{is_standard, is_whole, one as resource, resource_name};
+pub(super) use status::status;
 pub(super) use volume::{driver_name, one as volume_source, token_lifetime};
 pub(crate) use warn::warnings;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::api::Status;
 use crate::controller::kinds::{
-    NAMESPACES, REPLICA_SETS, REPLICATION_CONTROLLERS, SERVICES, STATEFUL_SETS,
+    BUDGETS, NAMESPACES, REPLICA_SETS, REPLICATION_CONTROLLERS, SERVICES, STATEFUL_SETS,
 };
 use crate::controller::{Change, Context, Controller, Next, Queue, View};
 use crate::facts::Version;
@@ -299,8 +299,14 @@ impl Controller for Scheduler {
     }
 
     fn watches(&self) -> Vec<GroupResource> {
-        let looked_up =
-            [&NAMESPACES, &SERVICES, &REPLICATION_CONTROLLERS, &REPLICA_SETS, &STATEFUL_SETS];
+        let looked_up = [
+            &NAMESPACES,
+            &SERVICES,
+            &REPLICATION_CONTROLLERS,
+            &REPLICA_SETS,
+            &STATEFUL_SETS,
+            &BUDGETS,
+        ];
         let own = [PODS, NODES, CLAIMS, VOLUMES, CLASSES].into_iter();
         own.chain(looked_up.into_iter().cloned()).collect()
     }
@@ -316,7 +322,7 @@ impl Controller for Scheduler {
                 }
             }
             "persistentvolumeclaims" | "persistentvolumes" | "storageclasses" => self.wake_all(),
-            // Looked up when nodes are compared; no pod waits for any of them.
+            // Looked up when nodes or victims are compared; no pod waits for any of them.
             _ => return,
         }
         if self.pending.values().any(|p| p.active) {

@@ -27,6 +27,7 @@ fn check(world: &str, pod: &str) -> String {
         ("namespaces", kinds::NAMESPACES.clone()),
         ("services", kinds::SERVICES.clone()),
         ("sets", kinds::STATEFUL_SETS.clone()),
+        ("budgets", kinds::BUDGETS.clone()),
     ] {
         for value in items(&world, list) {
             put(&mut view, &resource, value);
@@ -301,6 +302,16 @@ pods:
     assert_eq!(check(world, "{cpu: 2, priority: 9}"), "a after evicting lower");
     assert_eq!(check(world, "{cpu: 4, priority: 9}"), "a after evicting low,lower");
     assert!(check(world, "{cpu: 2}").contains("2 No preemption victims found"));
+    let spared = format!(
+        "{world}\nbudgets: [{{metadata: {{name: b, namespace: x}}, spec: {{selector: {{matchLabels: \
+         {{app: w}}}}}}, status: {{disruptionsAllowed: 0}}}}]"
+    );
+    let lower = "{name: lower, node: a, cpu: 2, priority: 0";
+    let spared = spared.replace(lower, &format!("{lower}, labels: {{app: w}}"));
+    assert_eq!(check(&spared, "{cpu: 2, priority: 9}"), "a after evicting low");
+    assert_eq!(check(&spared, "{cpu: 4, priority: 9}"), "b after evicting mid");
+    let allowing = spared.replace("Allowed: 0", "Allowed: 1");
+    assert_eq!(check(&allowing, "{cpu: 2, priority: 9}"), "a after evicting lower");
     let never = "{cpu: 2, priority: 9, spec: {preemptionPolicy: Never}}";
     assert!(check(world, never).contains("preemptionPolicy=Never"));
 }

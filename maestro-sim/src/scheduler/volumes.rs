@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use crate::controller::View;
 use crate::controller::volume::matching::{self, Seeker};
-use crate::facts::Version;
 use crate::json::Value;
 use crate::object::{GroupResource, Key, Object};
 use crate::scheduler::cluster::NodeInfo;
@@ -61,8 +60,7 @@ impl Plugin for Volumes {
     }
 
     fn score(&self, sight: &Sight<'_>, nodes: &[&NodeInfo]) -> Option<Vec<i64>> {
-        // Off by default before (feature gate `StorageCapacityScoring`).
-        if sight.version < Version::V1_37 {
+        if !sight.version.has("StorageCapacityScoring") {
             return None;
         }
         let bindings = |node: &&NodeInfo| match plan(sight.pod, sight.view, node) {
