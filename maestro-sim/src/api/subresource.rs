@@ -82,7 +82,11 @@ impl Server {
         if self.registry.version().has("ClearingNominatedNodeNameAfterBinding") {
             map_at(&mut value, &["status"]).remove("nominatedNodeName");
         }
+        let copies_labels = self.registry.version().has("PodTopologyLabelsAdmission");
         for field in ["annotations", "labels"] {
+            if field == "labels" && !copies_labels {
+                continue;
+            }
             let told = at(&request.body, &["metadata", field]).and_then(Value::as_object);
             if let Some(told) = told.filter(|told| !told.is_empty()) {
                 map_at(&mut value, &["metadata", field]).extend(told.clone());

@@ -99,7 +99,7 @@ fn best(sight: &Sight<'_>, fit: &[&NodeInfo], draw: &mut dyn FnMut(u64) -> u64) 
 }
 
 /// What the plugins give each node together; nothing is asked about a node without a rival.
-pub(super) fn totals(sight: &Sight<'_>, fit: &[&NodeInfo]) -> Vec<i64> {
+fn totals(sight: &Sight<'_>, fit: &[&NodeInfo]) -> Vec<i64> {
     let mut totals = vec![0_i64; fit.len()];
     if fit.len() > 1 {
         for plugin in plugins() {
