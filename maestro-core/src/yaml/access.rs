@@ -1,8 +1,10 @@
 //! How serde walks through lists, mappings and variants of a tree.
 
+use std::marker::PhantomData;
+
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Unexpected, VariantAccess,
+    Visitor,
 };
 use serde_saphyr::Spanned;
 
@@ -35,8 +37,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
         seed: T,
     ) -> Result<Option<T::Value>, Error> {
         let Some(item) = self.items.next() else { return Ok(None) };
-        let item = self.of.at(item);
-        seed.deserialize(item).map(Some).map_err(|error| error.or_at(item.place()))
+        self.of.at(item).read(seed).map(Some)
     }
 }
 
@@ -62,15 +63,12 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     ) -> Result<Option<K::Value>, Error> {
         let Some((key, value)) = self.entries.next() else { return Ok(None) };
         self.value = Some(value);
-        let key = text(key);
-        let place = key.referenced.into();
-        let key = self.of.at(&key);
-        seed.deserialize(key).map(Some).map_err(|error| error.or_at(place))
+        let (key, of): (_, Typed<'_>) = (text(key), self.of);
+        of.at(&key).read(seed).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        let value = self.of.at(self.value.take().unwrap_or(self.of.node));
-        seed.deserialize(value).map_err(|error| error.or_at(value.place()))
+        self.of.at(self.value.take().unwrap_or(self.of.node)).read(seed)
     }
 }
 
@@ -101,8 +99,7 @@ impl<'de, 'a> EnumAccess<'de> for Variant<'a> {
     type Variant = Held<'a>;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Held<'a>), Error> {
-        let name = seed.deserialize(self.name).map_err(|error| error.or_at(self.name.place()))?;
-        Ok((name, self.held))
+        Ok((self.name.read(seed)?, self.held))
     }
 }
 
@@ -111,14 +108,13 @@ impl<'de> VariantAccess<'de> for Held<'_> {
 
     fn unit_variant(self) -> Result<(), Error> {
         match self.0 {
-            Some(value) => <()>::deserialize(value).map_err(|error| error.or_at(value.place())),
+            Some(value) => value.read(PhantomData),
             None => Ok(()),
         }
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
-        let value = self.value("a variant with a value")?;
-        seed.deserialize(value).map_err(|error| error.or_at(value.place()))
+        self.value("a variant with a value")?.read(seed)
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {

@@ -2,30 +2,36 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Place, Reader, placed};
 
-#[derive(Debug, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[allow(dead_code, reason = "looked at by their Debug")]
 struct All {
+    #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     share: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     on: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     list: Option<Vec<i32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     map: Option<BTreeMap<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<Kind>,
-    #[serde(default, deserialize_with = "marked")]
-    marked: Option<(String, Place)>,
+    #[serde(default, deserialize_with = "marked", skip_serializing_if = "Option::is_none")]
+    marked: Option<Marked>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     nested: Option<Box<Nested>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(dead_code, reason = "looked at by their Debug")]
 enum Kind {
     Plain,
     Number(u8),
@@ -33,16 +39,17 @@ enum Kind {
     Fields { a: u8 },
 }
 
-#[derive(Debug, Deserialize)]
-#[allow(dead_code, reason = "looked at by their Debug")]
+#[derive(Serialize, Deserialize)]
 struct Nested {
     must: String,
 }
 
-fn marked<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<(String, Place)>, D::Error> {
-    placed(deserializer).map(Some)
+/// A text, its line, column, first byte and length.
+type Marked = (String, u64, u64, usize, usize);
+
+fn marked<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Marked>, D::Error> {
+    let (text, Place { line, column, offset, length }) = placed(deserializer)?;
+    Ok(Some((text, line, column, offset, length)))
 }
 
 /// What becomes of a text: the fields that are set, or the place and the mistake.
@@ -51,12 +58,7 @@ fn check(text: &str) -> String {
         Err(error) => {
             format!("{}:{}: {}", error.place.line, error.place.column, error.mistake)
         }
-        Ok(all) => {
-            let all = format!("{all:?}");
-            let set = all.trim_start_matches("All { ").trim_end_matches(" }").split(", ");
-            let set: Vec<&str> = set.filter(|field| !field.ends_with(": None")).collect();
-            set.join(", ")
-        }
+        Ok(all) => serde_json::to_string(&all).expect("JSON"),
     }
 }
 
@@ -125,6 +127,6 @@ fn types_are_made_and_mistakes_placed() {
 #[test]
 fn a_value_that_is_not_from_yaml_has_no_place() {
     let json: Result<All, _> = serde_json::from_str(r#"{"marked": "x"}"#);
-    let place = json.ok().and_then(|all| all.marked).map(|(_, place)| place.line);
+    let place = json.ok().and_then(|all| all.marked).map(|(_, line, ..)| line);
     assert_eq!(place, Some(0));
 }

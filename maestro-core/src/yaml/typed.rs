@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Expected, Unexpected, Visitor};
+use serde::de::{
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Expected, Unexpected, Visitor,
+};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
@@ -18,8 +20,7 @@ pub(super) fn from_tree<T: DeserializeOwned>(
     text: &str,
     strict_booleans: bool,
 ) -> Result<T, Error> {
-    let typed = Typed { node: tree, text, strict_booleans };
-    T::deserialize(typed).map_err(|error| error.or_at(typed.place()))
+    Typed { node: tree, text, strict_booleans }.read(PhantomData)
 }
 
 /// The name by which [`placed`] asks for a place.
@@ -73,6 +74,11 @@ impl<'a> Typed<'a> {
     /// Where it is used; an alias is not where it was defined.
     pub(super) fn place(self) -> Place {
         self.node.referenced.into()
+    }
+
+    /// Makes what `seed` asks for; a mistake without a place is here.
+    pub(super) fn read<'de, S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
+        seed.deserialize(self).map_err(|error| error.or_at(self.place()))
     }
 
     /// Another node of the same text.
@@ -294,10 +300,8 @@ impl<'de> Deserializer<'de> for Typed<'_> {
         match &self.node.value {
             Node::Map(entries) => match entries.as_slice() {
                 [(key, value)] => {
-                    let name = text(key);
-                    let (name, value) =
-                        (Typed { node: &name, ..self }, Typed { node: value, ..self });
-                    visitor.visit_enum(Variant::new(name, Some(value)))
+                    let (name, of): (_, Typed<'_>) = (text(key), self);
+                    visitor.visit_enum(Variant::new(of.at(&name), Some(of.at(value))))
                 }
                 _ => Err(self.unexpected(&"a mapping with one field")),
             },

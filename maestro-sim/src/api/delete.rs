@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::api::proposal::unmet;
 use crate::api::read::List;
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
@@ -291,9 +292,7 @@ fn check_preconditions(served: &Served, live: &Object, options: &Value) -> Resul
     // What dies in stages has its own words.
     if served.is_namespace() || served.is_definition() {
         let other = |what: &str, asked: &str, is: &str| {
-            let why = format!(
-                "Precondition failed: {what} in precondition: {asked}, {what} in object meta: {is}"
-            );
+            let why = unmet(what, asked, is);
             Box::new(Status::conflict(&served.resource, live.name(), &why))
         };
         return match (uid, asked) {

@@ -48,8 +48,22 @@ pub(super) fn unreadable(version: &str) -> Box<Status> {
     Box::new(Status::new(500, "", message))
 }
 
+/// That an object is not the one that was meant: its `UID` or `ResourceVersion` is another.
+pub(super) fn unmet(what: &str, asked: &str, is: &str) -> String {
+    format!("Precondition failed: {what} in precondition: {asked}, {what} in object meta: {is}")
+}
+
+/// The same as the real server's storage tells it.
+pub(super) fn refused_by_storage(served: &Served, live: &Object, why: &str) -> String {
+    format!(
+        "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: \
+         {why}",
+        storage_key(served, live)
+    )
+}
+
 /// Where the real server keeps an object; some of its errors tell.
-pub(super) fn storage_key(served: &Served, live: &Object) -> String {
+fn storage_key(served: &Served, live: &Object) -> String {
     let group = &*served.resource.group;
     let resource = match (group, &*served.resource.resource) {
         ("", "services") => "services/specs".to_owned(),
@@ -93,16 +107,9 @@ pub(super) fn preconditions(
             let group = served.told_group();
             return Err(Box::new(Status::invalid(group, &served.kind, live.name(), &[cause])));
         }
-        let mut why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            live.uid()
-        );
+        let mut why = unmet("UID", uid, live.uid());
         if request.verb == Verb::Update {
-            why = format!(
-                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, \
-                 AdditionalErrorMsg: {why}",
-                storage_key(served, live)
-            );
+            why = refused_by_storage(served, live, &why);
         }
         return Err(Box::new(Status::conflict(&served.resource, live.name(), &why)));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::api::proposal::storage_key;
+use crate::api::proposal::{refused_by_storage, unmet};
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Request, Status, Verb};
@@ -45,12 +45,7 @@ impl Server {
         for (what, field, is) in demands {
             let asked = text(&["metadata", field]);
             if !asked.is_empty() && asked != is {
-                let why = format!(
-                    "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, \
-                     AdditionalErrorMsg: Precondition failed: {what} in precondition: {asked}, \
-                     {what} in object meta: {is}",
-                    storage_key(served, &live)
-                );
+                let why = refused_by_storage(served, &live, &unmet(what, asked, is));
                 return Err(Box::new(Status::conflict(&served.resource, &request.name, &why)));
             }
         }

@@ -6,7 +6,7 @@
 pub mod bind;
 pub mod external;
 pub mod matching;
-mod users;
+pub mod users;
 
 use crate::api::Status;
 use crate::controller::kinds::{CLAIMS, NODES, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES};

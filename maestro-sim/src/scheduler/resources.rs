@@ -50,7 +50,7 @@ fn left(node: &NodeInfo, pod: CpuMemory) -> i64 {
 }
 
 /// `part` of `all`, from 0 to [`BEST`], rounded down.
-fn share(part: i64, all: i64) -> i64 {
+pub fn share(part: i64, all: i64) -> i64 {
     let scaled = i128::from(part) * i128::from(BEST) / i128::from(all);
     i64::try_from(scaled).unwrap_or(BEST)
 }

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::controller::View;
-use crate::controller::volume::matching::{self, Seeker};
+use crate::controller::volume::matching::{self, SELECTED_NODE, Seeker};
+use crate::controller::volume::users;
 use crate::json::Value;
 use crate::object::{GroupResource, Key, Object};
 use crate::scheduler::cluster::NodeInfo;
 use crate::scheduler::pod::PodInfo;
+use crate::scheduler::resources::share;
 use crate::scheduler::selector::node_matches;
 use crate::scheduler::{BEST, Plugin, Refusal, Sight};
 
@@ -20,8 +22,6 @@ pub const CLAIMS: GroupResource = GroupResource::new("", "persistentvolumeclaims
 pub const VOLUMES: GroupResource = GroupResource::new("", "persistentvolumes");
 /// Storage classes.
 pub const CLASSES: GroupResource = GroupResource::new("storage.k8s.io", "storageclasses");
-/// By which the scheduler tells a provisioner where a volume is wanted.
-pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 
 /// Refuses pods whose claims are absent or unbound, and nodes out of reach of their volumes;
 /// prefers nodes where volumes that are there already are used up least.
@@ -30,7 +30,7 @@ pub struct Volumes;
 impl Plugin for Volumes {
     fn prefilter(&self, sight: &Sight<'_>) -> Result<(), String> {
         let claims = claims(sight.pod, sight.view);
-        for (name, claim) in &claims {
+        for (Key { name, .. }, claim) in &claims {
             let Some(claim) = claim else {
                 return Err(format!("persistentvolumeclaim \"{name}\" not found"));
             };
@@ -163,8 +163,7 @@ fn spare(bindings: &[Binding]) -> i64 {
         if capacity == 0 || requested > capacity {
             return 0;
         }
-        let used = i128::from(requested) * i128::from(BEST) / i128::from(capacity);
-        BEST - i64::try_from(used).unwrap_or(BEST)
+        BEST - share(requested, capacity)
     };
     let sum: i64 = classes.values().map(spare).sum();
     match classes.len() {
@@ -174,24 +173,9 @@ fn spare(bindings: &[Binding]) -> i64 {
 }
 
 /// The claims of a pod by name.
-pub fn claims(pod: &PodInfo, view: &View) -> Vec<(String, Option<Arc<Object>>)> {
-    let name = |volume: &Value| {
-        let claim = crate::object::at(volume, &["persistentVolumeClaim", "claimName"]);
-        let generated = || {
-            let called = volume.get("name")?.as_str()?;
-            volume.get("ephemeral")?.as_object()?;
-            Some(format!("{}-{called}", pod.object.name()))
-        };
-        claim.and_then(Value::as_str).map(str::to_owned).or_else(generated)
-    };
-    let names = pod.items(&["spec", "volumes"]).iter().filter_map(name);
-    let namespace = pod.object.namespace();
-    names
-        .map(|name| {
-            let found = view.get(&CLAIMS, &Key::new(namespace, &name)).cloned();
-            (name, found)
-        })
-        .collect()
+fn claims(pod: &PodInfo, view: &View) -> Vec<(Key, Option<Arc<Object>>)> {
+    let found = |key: Key| (key.clone(), view.get(&CLAIMS, &key).cloned());
+    users::claims(&pod.object).into_iter().map(found).collect()
 }
 
 /// Whether a claim has its volume.
@@ -206,7 +190,7 @@ fn class<'a>(claim: &Object, view: &'a View) -> Option<&'a Arc<Object>> {
 }
 
 fn waits_for_consumer(claim: &Object, view: &View) -> bool {
-    class(claim, view).is_some_and(|c| c.text(&["volumeBindingMode"]) == "WaitForFirstConsumer")
+    class(claim, view).is_some_and(|class| matching::waits(class))
 }
 
 fn reaches(volume: &Object, node: &NodeInfo) -> bool {

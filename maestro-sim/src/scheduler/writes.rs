@@ -2,13 +2,12 @@
 
 use crate::api::Status;
 use crate::controller::Context;
-use crate::controller::volume::bind::BY_CONTROLLER;
-use crate::controller::volume::matching::names;
+use crate::controller::volume::matching::{SELECTED_NODE, given};
 use crate::json::{Value, json};
-use crate::object::{Object, map_at};
+use crate::object::Object;
 use crate::scheduler::agent::{NAME, PODS};
 use crate::scheduler::pod::PodInfo;
-use crate::scheduler::volumes::{CLAIMS, Plan, SELECTED_NODE, VOLUMES};
+use crate::scheduler::volumes::{CLAIMS, Plan, VOLUMES};
 
 /// What an earlier scheduler reported of this pod.
 pub(super) fn reported_before(pod: &Object) -> String {
@@ -43,21 +42,9 @@ pub(super) fn bind_volumes(
     cx: &mut dyn Context,
 ) -> Result<bool, Box<Status>> {
     for (claim, volume) in &plan.bindings {
-        let by_scheduler = !names(volume, claim);
-        if volume.text(&["spec", "claimRef", "uid"]) == claim.uid() {
-            continue;
+        if let Some(body) = given(volume, claim) {
+            cx.update(&VOLUMES, body)?;
         }
-        let mut body = volume.value().clone();
-        let reference = json!({
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": claim.name(),
-            "namespace": claim.namespace(), "uid": claim.uid(),
-            "resourceVersion": claim.resource_version().to_string(),
-        });
-        map_at(&mut body, &["spec"]).insert("claimRef", reference);
-        if by_scheduler {
-            map_at(&mut body, &["metadata", "annotations"]).insert(BY_CONTROLLER, "yes".into());
-        }
-        cx.update(&VOLUMES, body)?;
     }
     for claim in &plan.provisions {
         if claim.annotation(SELECTED_NODE).is_none() {

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use crate::api::Status;
 use crate::controller::kinds::{CLAIMS, NODES, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES};
 use crate::controller::own::absent_is_fine;
-use crate::controller::volume::matching::{Seeker, find, names};
+use crate::controller::volume::matching::{
+    BY_CONTROLLER, NOTED_CLASS, SELECTED_NODE, Seeker, find, given, names, waits,
+};
 use crate::controller::volume::{VOLUME_PROTECTION, claim_key, protect, users};
-use crate::controller::{Context, garbage, shape};
+use crate::controller::{Context, garbage, pods, shape};
 use crate::json::{Value, json};
 use crate::object::{Key, Object, map_at};
 
 const COMPLETED: &str = "pv.kubernetes.io/bind-completed";
-/// On what a controller bound, not a person.
-pub const BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
-pub(super) const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 const PROVISIONERS: [&str; 2] =
     ["volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner"];
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
@@ -31,7 +30,7 @@ pub fn sync_claim(cx: &mut dyn Context, claim: &Object) -> Result<(), Box<Status
         };
     }
     let class = class_of(cx, claim);
-    let waits = waits(class.as_ref());
+    let waits = class.as_ref().is_some_and(|class| waits(class));
     let free = |claim| find(cx.view(), claim, &Seeker::Binder { waits });
     if let Some(volume) = made(cx, claim).or_else(|| free(claim)) {
         return bind(cx, claim, &volume);
@@ -119,16 +118,12 @@ fn made(cx: &dyn Context, claim: &Object) -> Option<Arc<Object>> {
     made.filter(|volume| names(volume, claim)).cloned()
 }
 
-/// Whether a claim is bound once a pod that uses it is placed.
-fn waits(class: Option<&Arc<Object>>) -> bool {
-    class.is_some_and(|class| class.text(&["volumeBindingMode"]) == "WaitForFirstConsumer")
-}
-
 /// Says what a claim waits for: a pod, or that one is placed.
 fn tell_waiting(cx: &mut dyn Context, claim: &Object) {
     let uses = |pod: &&Arc<Object>| {
-        let over = matches!(pod.text(&["status", "phase"]), "Succeeded" | "Failed");
-        pod.text(&["spec", "nodeName"]).is_empty() && !over && users::uses(pod, claim.name())
+        pod.text(&["spec", "nodeName"]).is_empty()
+            && !pods::is_terminated(pod)
+            && users::claims(pod).contains(claim.key())
     };
     let pods = cx.view().list(&PODS, claim.namespace()).filter(uses);
     let names: Vec<&str> = pods.map(|pod| pod.name()).collect();
@@ -147,8 +142,7 @@ fn tell_waiting(cx: &mut dyn Context, claim: &Object) {
 }
 
 fn has_no_class(claim: &Object) -> bool {
-    claim.at(&["spec", "storageClassName"]).is_none()
-        && claim.annotation("volume.beta.kubernetes.io/storage-class").is_none()
+    claim.at(&["spec", "storageClassName"]).is_none() && claim.annotation(NOTED_CLASS).is_none()
 }
 
 /// The claim's class; a claim that names none takes the default one.
@@ -164,14 +158,7 @@ pub(super) fn class_of(cx: &dyn Context, claim: &Object) -> Option<Arc<Object>> 
 
 /// Both ends name each other, the volume first; then the claim is Bound.
 fn bind(cx: &mut dyn Context, claim: &Object, volume: &Object) -> Result<(), Box<Status>> {
-    if shape::text(volume.value(), &["spec", "claimRef", "uid"]) != claim.uid() {
-        let reference = json!({
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": claim.namespace(),
-            "name": claim.name(), "uid": claim.uid(),
-        });
-        let mut body = volume.value().clone();
-        map_at(&mut body, &["spec"]).insert("claimRef", reference);
-        map_at(&mut body, &["metadata", "annotations"]).insert(BY_CONTROLLER, "yes".into());
+    if let Some(body) = given(volume, claim) {
         cx.update(&PERSISTENT_VOLUMES, body)?;
     }
     let mut body = claim.value().clone();

@@ -5,7 +5,7 @@
 use crate::api::Status;
 use crate::controller::kinds::{CLAIMS, NODES, PERSISTENT_VOLUMES, STORAGE_CLASSES};
 use crate::controller::own::absent_is_fine;
-use crate::controller::volume::bind;
+use crate::controller::volume::{bind, matching};
 use crate::controller::{Change, Context, Controller, Next, Queue, View, shape};
 use crate::object::{GroupResource, Key};
 
@@ -49,8 +49,7 @@ impl Controller for Provisioner {
             return Ok(Next::Done);
         }
         let Some(class) = bind::class_of(cx, &claim) else { return Ok(Next::Done) };
-        let waits = class.text(&["volumeBindingMode"]) == "WaitForFirstConsumer"
-            && claim.annotation(bind::SELECTED_NODE).is_none();
+        let waits = matching::waits(&class) && claim.annotation(matching::SELECTED_NODE).is_none();
         if class.text(&["provisioner"]) == self.name && !waits {
             bind::provision(cx, &claim, &class)?;
         }

@@ -10,8 +10,16 @@ use crate::controller::kinds::PERSISTENT_VOLUMES;
 use crate::controller::labels::Labels;
 use crate::controller::volume::claim_key;
 use crate::controller::{View, shape};
-use crate::object::Object;
+use crate::json::{Value, json};
+use crate::object::{Object, map_at};
 use crate::quantity::Quantity;
+
+/// On what a controller bound, not a person.
+pub const BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
+/// By which the scheduler tells a provisioner where a volume is wanted.
+pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
+/// The class of a claim or volume, before it had a field.
+pub const NOTED_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 
 /// Who looks for a volume.
 pub enum Seeker<'a> {
@@ -82,6 +90,29 @@ pub fn names(volume: &Object, claim: &Object) -> bool {
     })
 }
 
+/// Whether claims of a class are bound once a pod that uses them is placed.
+pub fn waits(class: &Object) -> bool {
+    class.text(&["volumeBindingMode"]) == "WaitForFirstConsumer"
+}
+
+/// A volume as it is when it is for a claim (`GetBindVolumeToClaim`); nothing when it is already.
+pub fn given(volume: &Object, claim: &Object) -> Option<Value> {
+    if volume.text(&["spec", "claimRef", "uid"]) == claim.uid() {
+        return None;
+    }
+    let reference = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": claim.namespace(),
+        "name": claim.name(), "uid": claim.uid(),
+        "resourceVersion": claim.resource_version().to_string(),
+    });
+    let mut body = volume.value().clone();
+    map_at(&mut body, &["spec"]).insert("claimRef", reference);
+    if !names(volume, claim) {
+        map_at(&mut body, &["metadata", "annotations"]).insert(BY_CONTROLLER, "yes".into());
+    }
+    Some(body)
+}
+
 /// How much a claim asks for.
 pub fn requested(claim: &Object) -> Quantity {
     storage(claim, &["spec", "resources", "requests", "storage"])
@@ -99,7 +130,7 @@ fn storage(object: &Object, path: &[&str]) -> Quantity {
 
 /// The storage class of a claim or a volume; empty for none.
 pub fn class(object: &Object) -> &str {
-    let noted = object.annotation("volume.beta.kubernetes.io/storage-class");
+    let noted = object.annotation(NOTED_CLASS);
     noted.unwrap_or_else(|| object.text(&["spec", "storageClassName"]))
 }
 

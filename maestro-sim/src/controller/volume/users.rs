@@ -29,20 +29,20 @@ impl Users {
     pub fn see(&mut self, change: &Change, queue: &mut Queue) {
         let holds = |pod: &&Arc<Object>| !pod.text(&["spec", "nodeName"]).is_empty();
         let uses = |pod: &&Arc<Object>| !pods::is_terminated(pod);
-        for key in change.new.iter().filter(holds).flat_map(claims) {
+        for key in change.new.iter().filter(holds).flat_map(|pod| claims(pod)) {
             more(&mut self.holding, key);
         }
-        for key in change.new.iter().filter(uses).flat_map(claims) {
+        for key in change.new.iter().filter(uses).flat_map(|pod| claims(pod)) {
             if more(&mut self.using, key.clone()) {
                 queue.add(key);
             }
         }
-        for key in change.old.iter().filter(holds).flat_map(claims) {
+        for key in change.old.iter().filter(holds).flat_map(|pod| claims(pod)) {
             if less(&mut self.holding, &key) {
                 queue.add(key);
             }
         }
-        for key in change.old.iter().filter(uses).flat_map(claims) {
+        for key in change.old.iter().filter(uses).flat_map(|pod| claims(pod)) {
             if less(&mut self.using, &key) {
                 queue.add(key);
             }
@@ -95,13 +95,8 @@ fn less(all: &mut BTreeMap<Key, usize>, key: &Key) -> bool {
     true
 }
 
-/// Whether a pod uses the claim of this name.
-pub fn uses(pod: &Arc<Object>, claim: &str) -> bool {
-    claims(pod).iter().any(|key| &*key.name == claim)
-}
-
 /// The claims that a pod names, or that are made for it.
-fn claims(pod: &Arc<Object>) -> Vec<Key> {
+pub fn claims(pod: &Object) -> Vec<Key> {
     let name = |volume: &Value| {
         let named = shape::text(volume, &["persistentVolumeClaim", "claimName"]);
         if !named.is_empty() {
