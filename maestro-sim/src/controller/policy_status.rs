@@ -106,13 +106,13 @@ fn check<'s>(
     variables: &[(String, Type<'s>)],
 ) -> (Vec<String>, Type<'s>) {
     let compiled = cel::compile(source);
-    let Ok(tree) = &compiled.tree else { return (Vec::new(), Type::Dyn) };
+    let Ok(forms) = &compiled.forms else { return (Vec::new(), Type::Dyn) };
     let names = [
         ("object", object.clone()),
         ("oldObject", object.clone()),
         ("variables", Type::Fields(variables.to_vec())),
     ];
-    let checked = types::check(source, tree, &names);
+    let checked = types::check(source, forms.written(), &names);
     (checked.errors, checked.kind)
 }
 

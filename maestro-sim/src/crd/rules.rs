@@ -4,14 +4,12 @@
 
 use std::sync::Arc;
 
-use kube_cel::cel::IdedExpr;
-
 use crate::api::Cause;
 use crate::builtin::field::{self, Path};
 use crate::json::Value;
 use crate::structural::cel::cost::{self, Declared};
 use crate::structural::cel::types::{self, Type};
-use crate::structural::cel::{Compiled, compile, undeclared};
+use crate::structural::cel::{Compiled, Forms, compile, undeclared};
 
 const RULES: &str = "x-kubernetes-validations";
 /// What rules may name.
@@ -100,7 +98,8 @@ impl Total {
     ) {
         let text = |name: &str| rule.get(name).and_then(Value::as_str).unwrap_or("");
         let optional = rule.get("optionalOldSelf").is_some_and(|set| set == true);
-        let estimate = |tree: &IdedExpr| {
+        let estimate = |forms: &Forms| {
+            let tree = forms.expanded();
             node.declared.as_ref().map_or(0, |own| cost::estimate(tree, own, optional))
         };
         let place = here.field("rule");
@@ -114,7 +113,7 @@ impl Total {
             Ok(compiled) => {
                 let least = node.declared.as_ref().map_or(1, |own| own.least_bytes);
                 let most = u64::try_from(cost::REQUEST / (least + 1)).unwrap_or(0);
-                let one = compiled.tree.as_ref().map_or(0, estimate);
+                let one = compiled.forms.as_ref().map_or(0, estimate);
                 let cost = one.saturating_mul(count.unwrap_or(most));
                 self.add(&place, "estimated rule cost", cost, causes);
             }
@@ -131,7 +130,7 @@ impl Total {
                 causes.push(field::invalid_shown(&place, &shown(rule), &why));
             }
             Ok(compiled) => {
-                let cost = compiled.tree.as_ref().map_or(0, estimate);
+                let cost = compiled.forms.as_ref().map_or(0, estimate);
                 self.add(&place, "estimated messageExpression cost", cost, causes);
             }
         }
@@ -187,12 +186,12 @@ fn problem(
     wanted: &'static str,
 ) -> Result<Arc<Compiled>, Option<String>> {
     let compiled = compile(source);
-    let tree = compiled.tree.as_ref().map_err(|why| Some(why.clone()))?;
+    let forms = compiled.forms.as_ref().map_err(|why| Some(why.clone()))?;
     if let Some(why) = undeclared(source, &NAMES) {
         return Err(Some(why));
     }
     let names = NAMES.map(|name| (name, own.clone()));
-    let checked = types::check(source, tree, &names);
+    let checked = types::check(source, forms.written(), &names);
     if !checked.errors.is_empty() {
         return Err(Some(checked.errors.join("\n")));
     }

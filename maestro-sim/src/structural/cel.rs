@@ -4,8 +4,13 @@
 
 mod convert;
 pub(crate) mod cost;
+mod interpret;
+mod lists;
+pub(crate) mod macros;
 mod run;
+mod typed;
 pub(crate) mod types;
+mod values;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
@@ -17,6 +22,8 @@ use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value as CelValue};
 use super::cache::Cache;
 use crate::api::admission::authorizer;
 
+pub(crate) use lists::Lists;
+pub(crate) use macros::Forms;
 pub(super) use run::check;
 
 /// The most letters of an expression, and the most mistakes that are told of one: each is told
@@ -28,7 +35,7 @@ const MOST_ERRORS: usize = 100;
 
 /// An expression, or why it is none.
 pub(crate) struct Compiled {
-    pub(crate) tree: Result<IdedExpr, String>,
+    pub(crate) forms: Result<Forms, String>,
     uses_old: bool,
 }
 
@@ -50,7 +57,7 @@ pub(crate) fn compile(source: &str) -> Arc<Compiled> {
             let size = source.chars().count();
             let why =
                 format!("expression code point size exceeds limit: size: {size}, limit {LONGEST}");
-            return Compiled { tree: Err(why), uses_old: false };
+            return Compiled { forms: Err(why), uses_old: false };
         }
         let tree = match catch_unwind(AssertUnwindSafe(|| parser.parse(source))) {
             Ok(Ok(tree)) => Ok(tree),
@@ -61,13 +68,19 @@ pub(crate) fn compile(source: &str) -> Arc<Compiled> {
             Err(_) => Err("the expression cannot be parsed".to_owned()),
         };
         let uses_old = tree.as_ref().is_ok_and(|t| t.references().variables().contains(&"oldSelf"));
-        Compiled { tree, uses_old }
+        let forms = tree.and_then(|tree| {
+            Forms::of(tree).map_err(|wrong| {
+                let at = operand(source, &wrong.function, wrong.operand).unwrap_or_default();
+                types::placed(source, at, &wrong.why)
+            })
+        });
+        Compiled { forms, uses_old }
     })
 }
 
 /// Why a rule's expression does not compile, if it does not.
 pub fn compile_problem(source: &str) -> Option<String> {
-    compile(source).tree.as_ref().err().cloned()
+    compile(source).forms.as_ref().err().cloned()
 }
 
 /// The first name in an expression that is neither known nor its own, as a compiler tells it; or
@@ -96,8 +109,8 @@ pub(crate) fn undeclared(source: &str, known: &[&str]) -> Option<String> {
         "format",
     ];
     let compiled = compile(source);
-    let tree = match &compiled.tree {
-        Ok(tree) => tree,
+    let tree = match &compiled.forms {
+        Ok(forms) => forms.written(),
         // Pointed at as cel-go does it.
         Err(why) => return Some(why.replace("\n|", "\n |")),
     };
@@ -113,6 +126,18 @@ pub(crate) fn undeclared(source: &str, known: &[&str]) -> Option<String> {
     let (at, name) = unknown.first()?;
     let what = format!("undeclared reference to '{name}' (in container '')");
     Some(types::placed(source, *at, &what))
+}
+
+/// Where an operand of the first call of a method begins.
+fn operand(source: &str, function: &str, index: usize) -> Option<usize> {
+    let open = source.find(&format!(".{function}("))? + function.len() + 2;
+    let commas = source[open..].match_indices(',').map(|(at, _)| open + at + 1);
+    let from = std::iter::once(open).chain(commas).nth(index)?;
+    let from = from + source[from..].find(|c: char| !c.is_whitespace())?;
+    // A field stands where its dot does.
+    let ends = |c: char| !c.is_alphanumeric() && c != '_' && c != '.';
+    let whole = &source[from..from + source[from..].find(ends).unwrap_or(source.len() - from)];
+    Some(from + whole.rfind('.').unwrap_or(0))
 }
 
 /// Where a name stands as a word of its own, not as a field.

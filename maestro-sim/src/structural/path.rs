@@ -58,7 +58,8 @@ impl<'a> Path<'a> {
         steps
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether it is that of the whole.
+    pub fn is_empty(&self) -> bool {
         matches!(self.segment, Segment::Root("")) && self.parent.is_none()
     }
 }

@@ -1,11 +1,11 @@
 // Command costs prints what rules over custom objects cost in an API server: at the most, by the
-// estimate that is made of their definition, and when they run over a value.
+// estimate that is made of their definition, and when they run over a value; and what they come to.
 //
 //	go run ./costs < maestro-sim/src/structural/cel/cost/costs.txt
 //
 // A line of the input is `S name schema value`, which names a schema and a value of it, or
-// `R most run name rule`, a rule over that value. The output has both numbers of each rule anew; in
-// the input they may be `-`. Schemas and values are JSON without spaces; those named `root…` are of
+// `R most run result name rule`, a rule over that value. The output has both numbers and the result
+// of each rule anew (`true`, `false`, or `error`); in the input they may be `-`. Schemas and values are JSON without spaces; those named `root…` are of
 // whole objects.
 package main
 
@@ -40,7 +40,7 @@ func structural(text string) (*schema.Structural, error) {
 }
 
 // costs says what a rule costs at the most and over a value.
-func costs(s *schema.Structural, root bool, value, rule string) (string, string) {
+func costs(s *schema.Structural, root bool, value, rule string) (string, string, string) {
 	over := *s
 	over.XValidations = extensions.ValidationRules{{Rule: rule}}
 	decl := model.SchemaDeclType(&over, root)
@@ -48,23 +48,27 @@ func costs(s *schema.Structural, root bool, value, rule string) (string, string)
 	results, err := cel.Compile(&over, decl, celconfig.PerCallLimit, set, cel.StoredExpressionsEnvLoader())
 	if err != nil || len(results) != 1 || results[0].Error != nil {
 		fmt.Fprintln(os.Stderr, rule, err, results)
-		return "-", "-"
+		return "-", "-", "-"
 	}
 	most := fmt.Sprint(results[0].MaxCost)
 	var object any
 	if err := utiljson.Unmarshal([]byte(value), &object); err != nil {
 		fmt.Fprintln(os.Stderr, value, err)
-		return most, "-"
+		return most, "-", "-"
 	}
 	if root {
 		over = *model.WithTypeAndObjectMeta(&over)
 	}
 	variables := map[string]any{"self": cel.UnstructuredToVal(object, &over)}
-	_, details, _ := results[0].Program.ContextEval(context.Background(), variables)
+	found, details, err := results[0].Program.ContextEval(context.Background(), variables)
 	if details == nil || details.ActualCost() == nil {
-		return most, "-"
+		return most, "-", "-"
 	}
-	return most, fmt.Sprint(*details.ActualCost())
+	result := "error"
+	if err == nil {
+		result = fmt.Sprint(found.Value())
+	}
+	return most, fmt.Sprint(*details.ActualCost()), result
 }
 
 func main() {
@@ -72,7 +76,7 @@ func main() {
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
-		words := strings.SplitN(lines.Text(), " ", 5)
+		words := strings.SplitN(lines.Text(), " ", 6)
 		switch {
 		case words[0] == "S" && len(words) == 4:
 			s, err := structural(words[2])
@@ -82,10 +86,10 @@ func main() {
 			}
 			schemas[words[1]], values[words[1]] = s, words[3]
 			fmt.Println(lines.Text())
-		case words[0] == "R" && len(words) == 5:
-			name, rule := words[3], words[4]
-			most, run := costs(schemas[name], strings.HasPrefix(name, "root"), values[name], rule)
-			fmt.Println("R", most, run, name, rule)
+		case words[0] == "R" && len(words) == 6:
+			name, rule := words[4], words[5]
+			most, run, result := costs(schemas[name], strings.HasPrefix(name, "root"), values[name], rule)
+			fmt.Println("R", most, run, result, name, rule)
 		}
 	}
 }

@@ -3,21 +3,30 @@
 // or `-` for a function, what the overload is called, the type of its value and those of its
 // operands.
 //
-//	go run ./overloads > maestro-sim/src/structural/cel/cost/functions.txt
+//	go run ./overloads > maestro-sim/src/structural/cel/typed/functions.txt
 package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/google/cel-go/cel"
 	"k8s.io/apiserver/pkg/cel/environment"
+	"k8s.io/apiserver/pkg/cel/library"
 )
 
 func main() {
 	version := environment.DefaultCompatibilityVersion()
-	functions := environment.MustBaseEnvSet(version).StoredExpressionsEnv().Functions()
+	base := environment.MustBaseEnvSet(version).StoredExpressionsEnv()
+	// What mutating policies have besides.
+	env, err := base.Extend(library.JSONPatch())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	functions := env.Functions()
 	names := make([]string, 0, len(functions))
 	for name := range functions {
 		names = append(names, name)

@@ -6,20 +6,20 @@
 use std::cell::{OnceCell, RefCell};
 use std::sync::{Arc, LazyLock};
 
+use kube_cel::cel::Value as CelValue;
 use kube_cel::cel::objects::{Key, Map};
-use kube_cel::cel::{Context, IdedExpr, Value as CelValue};
 
 use super::authorizer;
 use super::call::Call;
 use super::meter::{CONDITIONS, Meter, POLICY, POOR, Values};
-use super::mutation::{misplaced, with_maps};
+use super::mutation::misplaced;
 use crate::api::scale::scale_of;
 use crate::json::{Name, Value};
 use crate::object::Object;
 use crate::store::Store;
 use crate::structural::Cache;
 use crate::structural::cel::cost::Plan;
-use crate::structural::cel::{base, compile, evaluate};
+use crate::structural::cel::{Lists, base, compile};
 
 /// The name of `authorizer.requestResource`.
 const REQUEST_RESOURCE: &str = "authorizer_requestResource";
@@ -46,9 +46,20 @@ const NAMES: [&str; 8] = [
     "variables",
 ];
 
+/// An expression made ready, or why it cannot be read. Nobody selects fields of what is no map, so
+/// `authorizer.requestResource` is a name of its own.
+fn plan(expression: &str) -> Arc<Result<Arc<Plan>, String>> {
+    static PLANS: LazyLock<Cache<Result<Arc<Plan>, String>>> = LazyLock::new(Cache::default);
+    PLANS.get(expression, |expression| {
+        let source = expression.replace("authorizer.requestResource", REQUEST_RESOURCE);
+        let forms = &compile(&source).forms;
+        let forms = forms.as_ref().map_err(Clone::clone)?;
+        Ok(Arc::new(Plan::of_names(forms.expanded(), &NAMES)))
+    })
+}
+
 /// What expressions see, and what they may cost.
-pub(super) struct Scope<'c> {
-    context: Context<'c>,
+pub(super) struct Scope {
     values: Values,
     /// The size of all values together, once it was asked for.
     size: OnceCell<u64>,
@@ -97,11 +108,10 @@ pub(super) fn to_json(value: &CelValue) -> Option<Value> {
     })
 }
 
-impl Scope<'_> {
+impl Scope {
     /// What a call shows in a version, its namespace with it.
     pub(super) fn new(call: &Call<'_>, version: &str, namespace: Option<&Value>) -> Self {
         let mut scope = Self {
-            context: base().new_inner_scope(),
             values: Values::default(),
             size: OnceCell::new(),
             meter: RefCell::default(),
@@ -124,9 +134,8 @@ impl Scope<'_> {
     fn set(&mut self, name: &'static str, value: CelValue) {
         let values = Arc::make_mut(&mut self.values);
         values.retain(|(own, _)| *own != name);
-        values.push((name, value.clone()));
+        values.push((name, value));
         self.size = OnceCell::new();
-        self.context.add_variable_from_value(name, value);
     }
 
     /// Begins to count what expressions cost anew.
@@ -144,7 +153,6 @@ impl Scope<'_> {
     /// # Errors
     /// When it costs too much.
     pub(super) fn charge(&self, expression: &str) -> Result<(), String> {
-        static PLANS: LazyLock<Cache<Option<Arc<Plan>>>> = LazyLock::new(Cache::default);
         let mut meter = self.meter.borrow_mut();
         for (name, made) in &self.made {
             let needed = expression.contains(&format!("variables.{name}"));
@@ -161,12 +169,8 @@ impl Scope<'_> {
                 })?;
             }
         }
-        let plan = PLANS.get(expression, |expression| {
-            let source = expression.replace("authorizer.requestResource", REQUEST_RESOURCE);
-            let tree = &compile(&source).tree;
-            tree.as_ref().ok().map(|tree| Arc::new(Plan::of_names(tree, &NAMES)))
-        });
-        let Some(plan) = plan.as_ref() else { return Ok(()) };
+        let plan = plan(expression);
+        let Ok(plan) = plan.as_ref() else { return Ok(()) };
         let size = || {
             let all = self.values.iter().map(|(_, value)| weight(value));
             *self.size.get_or_init(|| all.sum())
@@ -209,32 +213,25 @@ impl Scope<'_> {
     /// The value of an expression that makes objects.
     pub(super) fn made(&self, expression: &str) -> Result<CelValue, String> {
         let compiled = compile(expression);
-        let tree = compiled.tree.as_ref().map_err(Clone::clone)?;
-        if let Some(why) = misplaced(tree, None) {
+        let forms = compiled.forms.as_ref().map_err(Clone::clone)?;
+        if let Some(why) = misplaced(forms.written(), None) {
             return Err(why);
         }
         self.charge(expression)
-            .and_then(|()| self.run(&with_maps(tree), expression))
+            .and_then(|()| self.eval(expression))
             .map_err(|why| format!("expression '{expression}' resulted in error: {why}"))
     }
 
     fn eval(&self, expression: &str) -> Result<CelValue, String> {
-        // The engine selects no fields of what is no map.
-        let source = expression.replace("authorizer.requestResource", REQUEST_RESOURCE);
-        let compiled = compile(&source);
-        let tree = compiled.tree.as_ref().map_err(Clone::clone)?;
-        self.run(tree, expression)
-    }
-
-    fn run(&self, tree: &IdedExpr, expression: &str) -> Result<CelValue, String> {
-        evaluate(tree, &self.context).map_err(|why| {
+        let plan = plan(expression);
+        let plan = plan.as_ref().as_ref().map_err(Clone::clone)?;
+        plan.value(base(), &self.values, &Lists::default()).map_err(|why| {
             let missing = |name: &str| expression.contains(&format!("variables.{name}"));
             match self.broken.iter().find(|(name, _)| missing(name)) {
                 Some((name, why)) => {
                     format!("composited variable {name:?} fails to evaluate: {why}")
                 }
-                // The engine's own words, in the case of the real one's.
-                None => why.replacen("No such key", "no such key", 1),
+                None => why,
             }
         })
     }
@@ -296,7 +293,7 @@ pub(super) fn shown(call: &Call<'_>, value: &Value, version: &str) -> Value {
 ///
 /// # Errors
 /// When none is false and one cannot be evaluated, why.
-pub(super) fn conditions(scope: &Scope<'_>, conditions: &[Value]) -> Result<bool, String> {
+pub(super) fn conditions(scope: &Scope, conditions: &[Value]) -> Result<bool, String> {
     let mut errors = Vec::new();
     scope.spend(CONDITIONS);
     for condition in conditions {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use kube_cel::cel::Value as CelValue;
 
-use crate::structural::cel::base;
 use crate::structural::cel::cost::{CALL_LIMIT, Plan};
+use crate::structural::cel::{Lists, base};
 
 /// What all expressions of a policy may cost together, and the conditions of its match.
 ///
@@ -75,10 +75,12 @@ impl Meter {
             self.passed.push((most, Arc::clone(plan), Arc::clone(values)));
             return Ok(());
         }
+        // Without a schema no list is a set or a map.
+        let none = Lists::default();
         for (_, plan, values) in std::mem::take(&mut self.passed) {
-            self.spent += plan.cost(base(), &values, CALL_LIMIT).0;
+            self.spent += plan.cost(base(), &values, &none, CALL_LIMIT).0;
         }
-        let (cost, over) = plan.cost(base(), values, CALL_LIMIT);
+        let (cost, over) = plan.cost(base(), values, &none, CALL_LIMIT);
         self.spent = self.spent.saturating_add(cost);
         self.poor = self.spent > self.budget;
         match (self.poor, over) {

@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube_cel::cel::IdedExpr;
-use kube_cel::cel::common::ast::{CallExpr, ListExpr, LiteralValue};
-use kube_cel::cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, MapEntryExpr, MapExpr};
+use kube_cel::cel::common::ast::{EntryExpr, Expr};
 
 use super::call::Call;
 use super::expression::{Scope, asks_authorizer, conditions, shown, to_json};
@@ -28,64 +27,6 @@ const BINDINGS: GroupResource = GroupResource::new(GROUP, "mutatingadmissionpoli
 
 fn text<'v>(value: &'v Value, field: &str) -> &'v str {
     value.get(field).and_then(Value::as_str).unwrap_or("")
-}
-
-/// An expression whose objects (`Object.spec{…}`, `JSONPatch{…}`) are maps: the engine makes no
-/// others.
-pub(super) fn with_maps(tree: &IdedExpr) -> IdedExpr {
-    let list = |items: &[IdedExpr]| items.iter().map(with_maps).collect::<Vec<_>>();
-    let expr = match &tree.expr {
-        Expr::Struct(object) => {
-            let entry = |entry: &IdedEntryExpr| match &entry.expr {
-                EntryExpr::StructField(field) => {
-                    let name = LiteralValue::String(field.field.clone().into());
-                    let key = IdedExpr { id: entry.id, expr: Expr::Literal(name) };
-                    let value = with_maps(&field.value);
-                    let optional = field.optional;
-                    let expr = EntryExpr::MapEntry(MapEntryExpr { key, value, optional });
-                    IdedEntryExpr { id: entry.id, expr }
-                }
-                EntryExpr::MapEntry(_) => entry.clone(),
-            };
-            Expr::Map(MapExpr { entries: object.entries.iter().map(entry).collect() })
-        }
-        Expr::Map(map) => {
-            let entry = |entry: &IdedEntryExpr| match &entry.expr {
-                EntryExpr::MapEntry(pair) => {
-                    let (key, value) = (with_maps(&pair.key), with_maps(&pair.value));
-                    let optional = pair.optional;
-                    let expr = EntryExpr::MapEntry(MapEntryExpr { key, value, optional });
-                    IdedEntryExpr { id: entry.id, expr }
-                }
-                EntryExpr::StructField(_) => entry.clone(),
-            };
-            Expr::Map(MapExpr { entries: map.entries.iter().map(entry).collect() })
-        }
-        Expr::List(items) => Expr::List(ListExpr {
-            elements: list(&items.elements),
-            optional_indices: items.optional_indices.clone(),
-        }),
-        Expr::Call(call) => Expr::Call(CallExpr {
-            func_name: call.func_name.clone(),
-            target: call.target.as_ref().map(|target| Box::new(with_maps(target))),
-            args: list(&call.args),
-        }),
-        Expr::Comprehension(loops) => {
-            let mut loops = loops.clone();
-            for part in [
-                &mut loops.iter_range,
-                &mut loops.accu_init,
-                &mut loops.loop_cond,
-                &mut loops.loop_step,
-                &mut loops.result,
-            ] {
-                *part = with_maps(part);
-            }
-            Expr::Comprehension(loops)
-        }
-        other => other.clone(),
-    };
-    IdedExpr { id: tree.id, expr }
 }
 
 /// An object whose type is not that of the place where it stands, as the server tells it.
@@ -117,7 +58,7 @@ pub(super) fn misplaced(tree: &IdedExpr, place: Option<&str>) -> Option<String> 
 
 /// What one mutation makes of an object.
 fn changed(
-    scope: &Scope<'_>,
+    scope: &Scope,
     served: &Served,
     mutation: &Value,
     object: &Value,

@@ -71,7 +71,7 @@ fn line(value: &CelValue) -> Option<String> {
 }
 
 /// What a failed validation says.
-fn message(scope: &Scope<'_>, validation: &Value) -> String {
+fn message(scope: &Scope, validation: &Value) -> String {
     let text = |field: &str| validation.get(field).and_then(Value::as_str).unwrap_or("").trim();
     let made = match text("messageExpression") {
         "" => None,
@@ -84,7 +84,7 @@ fn message(scope: &Scope<'_>, validation: &Value) -> String {
 }
 
 /// What a policy says of a call with one of its parameters: messages of refusals with reasons.
-fn judge(scope: &mut Scope<'_>, policy: &Object) -> Vec<(&'static str, String)> {
+fn judge(scope: &mut Scope, policy: &Object) -> Vec<(&'static str, String)> {
     let fails = policy.text(&["spec", "failurePolicy"]) != "Ignore";
     let on_error = |why: String| if fails { vec![("Invalid", why)] } else { Vec::new() };
     match conditions(scope, policy.items(&["spec", "matchConditions"])) {

@@ -3,32 +3,25 @@
 //! A server refuses definitions whose rules could cost too much, and gives up objects whose rules
 //! do. Both are counted in the same units, by other rules.
 //!
-//! Exact are the estimates and the costs of all that `costs.txt` has: the language, its macros over
-//! one variable, and the libraries of the server. Costs are not exact where a value is of another
-//! type than the real one (texts of the format `byte`), where short cuts depend on the order of a
-//! map, and in policies where the type of an operand would decide between overloads.
+//! Exact are the estimates and the costs of all that `costs.txt` has: the language, its macros, and
+//! the libraries of the server. Costs are not exact where short cuts depend on the order of a map,
+//! and in policies where the type of an operand would decide between overloads.
 
 mod calls;
-mod charge;
-mod count;
+pub(super) mod charge;
 mod declared;
 mod estimate;
-mod fixed;
-mod functions;
-mod kind;
 mod plan;
-mod range;
-mod tree;
-mod values;
+pub(super) mod range;
 
 use kube_cel::cel::IdedExpr;
 
 pub(crate) use declared::{Declared, REQUEST};
 pub(crate) use plan::{Plan, Slot, weight};
 
-use declared::Structs;
+use super::typed::{Kind, typed};
+pub(super) use declared::Structs;
 use estimate::Estimator;
-use kind::Kind;
 
 /// The most that one expression may cost by its estimate, and all of a schema together.
 ///
@@ -89,7 +82,7 @@ pub(crate) fn estimate(expression: &IdedExpr, own: &Declared, optional_old: bool
     let mut structs = Structs::new();
     let kind = own.name("self", &mut structs);
     let old = if optional_old { Kind::optional(kind.clone()) } else { kind.clone() };
-    let tree = tree::typed(expression, &[("self", kind), ("oldSelf", old)], &structs);
+    let tree = typed(expression, &[("self", kind), ("oldSelf", old)], &structs);
     let sizes = |path: &[String]| own.at(path.get(1..)?);
     Estimator::new(&sizes, false).cost(&tree).max
 }

@@ -6,13 +6,12 @@
 //! Source: `k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel/validation.go`.
 
 use std::cell::OnceCell;
-use std::sync::Arc;
 
-use kube_cel::cel::objects::OptionalValue;
-use kube_cel::cel::{Context, Value as CelValue};
+use kube_cel::cel::Value as CelValue;
 
 use super::cost::{BUDGET, CALL_LIMIT, Plan, Slot, weight};
-use super::{Compiled, base, compile, convert, evaluate};
+use super::lists::Lists;
+use super::{Compiled, base, compile, convert, values};
 use crate::api::status::Cause;
 use crate::json::Value;
 use crate::schema::{Kind, Rule, Schema};
@@ -68,6 +67,8 @@ struct Subject<'s> {
     path: &'s Path<'s>,
     /// The sizes of the value and of the old one, once they were asked for.
     sizes: OnceCell<(u64, u64)>,
+    /// Which lists in them are sets or maps.
+    lists: Lists,
 }
 
 impl Subject<'_> {
@@ -86,11 +87,30 @@ enum Charge {
     Over,
 }
 
+/// What an expression of a rule comes to; nothing for one that cannot be compiled.
+fn plan<'s>(
+    compiled: &Compiled,
+    slot: &'s Slot,
+    of: &Subject<'_>,
+    rule: &Rule,
+) -> Option<&'s Plan> {
+    let forms = compiled.forms.as_ref().ok()?;
+    let make = || Plan::of_rule(forms.expanded(), of.schema, rule.optional_old_self);
+    Some(slot.get(make).as_ref())
+}
+
 impl Run<'_> {
     fn node(&mut self, schema: &Schema, value: &Value, old: Option<&Value>, path: &Path) {
         let absent = value.is_null() && schema.nullable;
         if !schema.rules.is_empty() && !absent {
-            self.rules(&Subject { schema, value, old, path, sizes: OnceCell::new() });
+            self.rules(&Subject {
+                schema,
+                value,
+                old,
+                path,
+                sizes: OnceCell::new(),
+                lists: Lists::default(),
+            });
         }
         match value {
             Value::Object(map) => {
@@ -127,27 +147,24 @@ impl Run<'_> {
             return self.poor(of);
         }
         let unchanged = of.old == Some(of.value);
-        let own = convert::to_cel(of.schema, of.value);
-        let before = of.old.map(|old| convert::to_cel(of.schema, old));
-        let mut scope = base().new_inner_scope();
-        scope.add_variable_from_value("self", own.clone());
+        let own = convert::to_cel(of.schema, of.value, of.path.is_empty(), &of.lists);
+        let before =
+            of.old.map(|old| convert::to_cel(of.schema, old, of.path.is_empty(), &of.lists));
         for rule in &of.schema.rules {
             let compiled = compile(&rule.rule);
             let mut variables = vec![("self", own.clone())];
             if compiled.uses_old {
-                let optional = |old| CelValue::Opaque(Arc::new(old));
                 let variable = match (&before, rule.optional_old_self) {
                     (Some(before), false) => before.clone(),
                     (None, false) => continue,
-                    (Some(before), true) => optional(OptionalValue::of(before.clone())),
-                    (None, true) => optional(OptionalValue::none()),
+                    (Some(before), true) => values::some(before.clone()),
+                    (None, true) => values::none(),
                 };
-                scope.add_variable_from_value("oldSelf", variable.clone());
                 variables.push(("oldSelf", variable));
             }
             match self.charge(&compiled, &rule.cost, of, rule, &variables) {
                 Charge::Paid if !compiled.uses_old && unchanged => {}
-                Charge::Paid => self.verdict(of, rule, &compiled, &scope, &variables),
+                Charge::Paid => self.verdict(of, rule, &compiled, &variables),
                 Charge::Poor => return self.poor(of),
                 Charge::Over => {
                     self.ends = true;
@@ -183,15 +200,14 @@ impl Run<'_> {
         rule: &Rule,
         variables: &[(&str, CelValue)],
     ) -> Charge {
-        let Ok(tree) = &compiled.tree else { return Charge::Paid };
-        let plan = slot.get(|| Plan::of_rule(tree, of.schema, rule.optional_old_self));
+        let Some(plan) = plan(compiled, slot, of, rule) else { return Charge::Paid };
         let size = || {
             let both = || (weight(of.value), of.old.map_or(0, weight));
             let (own, old) = of.sizes.get_or_init(both);
             own + if compiled.uses_old { *old } else { 0 }
         };
         let (cost, over) = match self.counts {
-            true => plan.cost(base(), variables, CALL_LIMIT),
+            true => plan.cost(base(), variables, &of.lists, CALL_LIMIT),
             false => {
                 let most = plan.most(size);
                 (most, most > CALL_LIMIT)
@@ -212,19 +228,21 @@ impl Run<'_> {
         of: &Subject<'_>,
         rule: &Rule,
         compiled: &Compiled,
-        scope: &Context,
         variables: &[(&str, CelValue)],
     ) {
-        let tree = match &compiled.tree {
-            Ok(tree) => tree,
-            Err(error) => {
-                return self.out.push(of.invalid(&format!("rule compile error: {error}")));
-            }
-        };
-        match evaluate(tree, scope) {
+        if let Err(error) = &compiled.forms {
+            return self.out.push(of.invalid(&format!("rule compile error: {error}")));
+        }
+        let Some(plan) = plan(compiled, &rule.cost, of, rule) else { return };
+        match plan.value(base(), variables, &of.lists) {
             Ok(CelValue::Bool(true)) => {}
-            Ok(CelValue::Bool(false)) => self.refusal(of, rule, scope, variables),
+            Ok(CelValue::Bool(false)) => self.refusal(of, rule, variables),
             Ok(_) => self.out.push(of.invalid("rule must evaluate to a bool")),
+            Err(error) if error.starts_with("no such overload") => {
+                let what = "call arguments did not match a supported operator, function or macro \
+                            signature for rule";
+                self.out.push(of.invalid(&format!("'{error}': {what}: {}", named(rule))));
+            }
             Err(error) => {
                 let text = match rule.message.as_str() {
                     "" => format!("{error} evaluating rule: {}", rule.rule),
@@ -235,13 +253,7 @@ impl Run<'_> {
         }
     }
 
-    fn refusal(
-        &mut self,
-        of: &Subject<'_>,
-        rule: &Rule,
-        scope: &Context,
-        variables: &[(&str, CelValue)],
-    ) {
+    fn refusal(&mut self, of: &Subject<'_>, rule: &Rule, variables: &[(&str, CelValue)]) {
         let below = rule.field_path.trim_start_matches('.');
         let field = of.path.field(below);
         let path = if below.is_empty() { of.path } else { &field };
@@ -266,8 +278,8 @@ impl Run<'_> {
                 let kind = kind_name(of.schema.kind).into();
                 return self.out.push(Problem::invalid(path, &kind, &why));
             }
-            let value = compiled.tree.as_ref().ok().and_then(|tree| evaluate(tree, scope).ok());
-            made = match value {
+            let plan = plan(&compiled, &rule.message_cost, of, rule);
+            made = match plan.and_then(|plan| plan.value(base(), variables, &of.lists).ok()) {
                 Some(CelValue::String(text)) => message(&text),
                 _ => None,
             };

@@ -137,8 +137,8 @@ mod tests {
                 "x": {"type": "string"}}}}}});
         let check = |source: &str, expected: &[&str]| {
             let compiled = compile(source);
-            let tree = compiled.tree.as_ref().expect("it can be read");
-            let checked = check(source, tree, &[("self", Type::of(&schema, false))]);
+            let tree = compiled.forms.as_ref().expect("it can be read");
+            let checked = check(source, tree.written(), &[("self", Type::of(&schema, false))]);
             let heads: Vec<&str> =
                 checked.errors.iter().filter_map(|error| error.lines().next()).collect();
             assert_eq!(heads, expected, "{source}");

@@ -7,6 +7,7 @@ const FILES: &[(&str, &str)] = &[
     ("create", include_str!("../../../conformance/create.yaml")),
     ("update", include_str!("../../../conformance/update.yaml")),
     ("delete", include_str!("../../../conformance/delete.yaml")),
+    ("cel", include_str!("../../../conformance/cel.yaml")),
     ("cel-cost", include_str!("../../../conformance/cel-cost.yaml")),
     ("certificates", include_str!("../../../conformance/certificates.yaml")),
     ("list", include_str!("../../../conformance/list.yaml")),

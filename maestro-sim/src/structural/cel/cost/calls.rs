@@ -6,9 +6,8 @@
 use kube_cel::cel::common::ast::LiteralValue;
 
 use super::estimate::{Estimator, Operand, traversal};
-use super::kind::Kind;
 use super::range::{LIST, PATTERN, Range, STRUCT, TEXT, UNKNOWN, quotient};
-use super::tree::{Node, What};
+use crate::structural::cel::typed::{Kind, Node, What};
 
 /// The length of a pattern that stands for those of all formats.
 const FORMAT_PATTERN: f64 = 128.0;

@@ -7,27 +7,27 @@ use kube_cel::cel::Value;
 use kube_cel::cel::objects::Key;
 
 use super::calls::{CHECK, compares_texts};
-use super::count::Counter;
 use super::range::{LIST, PATTERN, STRUCT, TEXT, scaled};
-use super::tree::{Call, Node, What};
-use super::values::{is_optional, present};
 use crate::structural::cel::compile;
+use crate::structural::cel::interpret::Interpreter;
+use crate::structural::cel::typed::{Call, Node, What};
+use crate::structural::cel::values::{is_optional, present};
 
 /// The cost of a call whose operands and whose value are known, where they have any.
-pub(super) fn call(
-    counter: &Counter<'_>,
+pub(in crate::structural::cel) fn call(
+    interpreter: &Interpreter<'_>,
     call: &Call,
     parts: &[&Node],
     operands: &[Option<Value>],
     result: Option<&Value>,
 ) -> u64 {
-    let asked = Asked { counter, call, parts, operands, result };
+    let asked = Asked { interpreter, call, parts, operands, result };
     let id = call.single();
     asked.of_lists(id).or_else(|| asked.of_server(id)).unwrap_or_else(|| asked.of_language(id))
 }
 
 struct Asked<'a> {
-    counter: &'a Counter<'a>,
+    interpreter: &'a Interpreter<'a>,
     call: &'a Call,
     parts: &'a [&'a Node],
     operands: &'a [Option<Value>],
@@ -44,7 +44,8 @@ impl Asked<'_> {
         let Some(Some(value)) = self.operands.get(index) else { return 1 };
         let asked = |source: &str| {
             let leaf = compile(source);
-            let value = self.counter.applied(leaf.tree.as_ref().ok()?, &[value])?;
+            let leaf = leaf.forms.as_ref().ok()?.written();
+            let value = self.interpreter.applied(leaf, &[value]).ok()?;
             if let Value::Int(number) = value { u64::try_from(number).ok() } else { None }
         };
         match self.parts.get(index).map_or("", |part| part.kind.name()) {

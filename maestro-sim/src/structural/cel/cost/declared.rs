@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::kind::Kind;
 use crate::json::Value;
 use crate::structural::cel::convert::escape;
+use crate::structural::cel::typed::Kind;
 
 /// The size of the largest request that a server takes.
 pub(crate) const REQUEST: i64 = 3 * 1024 * 1024;

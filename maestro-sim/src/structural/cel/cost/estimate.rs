@@ -15,7 +15,7 @@ use kube_cel::cel::common::ast::LiteralValue;
 
 use super::calls;
 use super::range::{LIST, MAP, Range, STRUCT, TEXT, UNKNOWN};
-use super::tree::{Call, Fold, Node, What};
+use crate::structural::cel::typed::{Call, Fold, Kind, Node, What};
 
 /// Names from a variable to a value, in memory that is shared as Go shares it.
 #[derive(Clone, Default)]
@@ -135,7 +135,7 @@ impl<'s> Estimator<'s> {
                 sum.plus(Range::just(MAP))
             }
             What::Made(fields) => {
-                let costs = fields.iter().map(|field| self.cost(field));
+                let costs = fields.iter().map(|(_, field, _)| self.cost(field));
                 costs.fold(Range::just(STRUCT), Range::plus)
             }
             What::Fold(fold) => self.fold(node, fold),
@@ -144,8 +144,8 @@ impl<'s> Estimator<'s> {
 
     fn field(&mut self, node: &Node, operand: &Node, name: &str, test: bool) -> Range {
         let mut sum = self.cost(operand);
-        let has_fields = matches!(operand.kind, super::kind::Kind::Struct(_))
-            || operand.kind.parts("map").is_some();
+        let has_fields =
+            matches!(operand.kind, Kind::Struct(_)) || operand.kind.parts("map").is_some();
         if has_fields && !test || self.bounds {
             sum = sum.plus(ONE);
         }
@@ -212,16 +212,32 @@ impl<'s> Estimator<'s> {
             entry: self.entry(&fold.first),
         };
         self.variables.entry(Arc::clone(&fold.kept)).or_default().push(kept);
+        if fold.is_bind() {
+            sum = sum.plus(self.cost(&fold.result));
+            self.variables.get_mut(&fold.kept).and_then(Vec::pop);
+            self.copy(node, &fold.result);
+            return sum;
+        }
         let entry = self.entry(&fold.range);
         let is_list =
             entry.map_or_else(|| fold.range.kind.parts("list").is_some(), |entry| entry.is_list);
-        let size = entry.map(|entry| if is_list { entry.value } else { entry.key });
-        let path = self.path(&fold.range).then(if is_list { "@items" } else { "@keys" });
+        let (keys, values) = if is_list { ("@indices", "@items") } else { ("@keys", "@values") };
+        let (key_size, value_size) = (entry.map(|entry| entry.key), entry.map(|entry| entry.value));
+        let of_values = is_list && fold.second.is_none();
+        let (below, size) = if of_values { (values, value_size) } else { (keys, key_size) };
+        let path = self.path(&fold.range).then(below);
         let item = Variable { path, size, entry: None };
         self.variables.entry(Arc::clone(&fold.item)).or_default().push(item);
+        if let Some(second) = &fold.second {
+            let path = self.path(&fold.range).then(values);
+            let value = Variable { path, size: value_size, entry: None };
+            self.variables.entry(Arc::clone(second)).or_default().push(value);
+        }
         let condition = self.cost(&fold.condition);
         let step = self.cost(&fold.step);
-        self.variables.get_mut(&fold.item).and_then(Vec::pop);
+        for name in std::iter::once(&fold.item).chain(&fold.second) {
+            self.variables.get_mut(name).and_then(Vec::pop);
+        }
         sum = sum.plus(self.cost(&fold.result));
         self.variables.get_mut(&fold.kept).and_then(Vec::pop);
         let count = self.size(&fold.range).unwrap_or(UNKNOWN);

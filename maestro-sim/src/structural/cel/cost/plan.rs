@@ -7,13 +7,13 @@ use std::sync::{Arc, OnceLock};
 
 use kube_cel::cel::{Context, IdedExpr, Value as CelValue};
 
-use super::count::{Counter, Halt};
 use super::declared::Structs;
 use super::estimate::Estimator;
-use super::kind::Kind;
-use super::tree::{Node, typed};
 use crate::json::Value;
 use crate::schema::{self, Schema};
+use crate::structural::cel::interpret::{Halt, Interpreter};
+use crate::structural::cel::lists::Lists;
+use crate::structural::cel::typed::{Kind, Node, typed};
 
 /// The sizes of values for which the most is kept.
 const SIZES: [u64; 6] = [32, 256, 2_048, 16_384, 131_072, 4_194_304];
@@ -63,16 +63,32 @@ impl Plan {
         fits.map_or(u64::MAX, |(_, most)| most)
     }
 
-    /// What it costs over some values, and whether the limit ended it.
-    pub(crate) fn cost(
-        &self,
-        base: &Context<'_>,
+    /// Its value over some values, or why it has none.
+    pub(crate) fn value<'c>(
+        &'c self,
+        base: &'c Context<'c>,
         variables: &[(&str, CelValue)],
+        lists: &'c Lists,
+    ) -> Result<CelValue, String> {
+        let mut interpreter = Interpreter::new(base, variables, lists, u64::MAX);
+        match interpreter.value(&self.tree) {
+            Ok(value) => Ok(value),
+            Err(Halt::Error(why)) => Err(why),
+            Err(Halt::Over) => Err("operation cancelled: actual cost limit exceeded".to_owned()),
+        }
+    }
+
+    /// What it costs over some values, and whether the limit ended it.
+    pub(crate) fn cost<'c>(
+        &'c self,
+        base: &'c Context<'c>,
+        variables: &[(&str, CelValue)],
+        lists: &'c Lists,
         limit: u64,
     ) -> (u64, bool) {
-        let mut counter = Counter::new(base, variables, limit);
-        let over = matches!(counter.value(&self.tree), Err(Halt::Over));
-        (counter.cost, over)
+        let mut interpreter = Interpreter::new(base, variables, lists, limit);
+        let over = matches!(interpreter.value(&self.tree), Err(Halt::Over));
+        (interpreter.cost, over)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::kind::Kind;
+use super::Kind;
 
 /// One form of a function, for operands of some types.
 #[derive(Debug)]

@@ -6,8 +6,7 @@
 use kube_cel::cel::IdedExpr;
 use kube_cel::cel::common::ast::{CallExpr, Expr};
 
-use super::kind::Kind;
-use super::tree::{Node, What};
+use super::{Kind, Node, What};
 
 /// Whether the value of a part is known before anything is evaluated.
 pub(super) fn is_fixed(kind: &Kind, what: &What) -> bool {
@@ -31,24 +30,19 @@ pub(super) fn is_fixed(kind: &Kind, what: &What) -> bool {
 const CONVERSIONS: [&str; 10] =
     ["bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"];
 
-/// A part as the engine evaluates it by itself.
+/// A call as the engine evaluates it over the values of its operands.
 pub(super) fn leaf(expression: &IdedExpr, what: &What) -> IdedExpr {
     let place = |index: usize| IdedExpr { id: 0, expr: Expr::Ident(format!("_{index}")) };
-    match (&expression.expr, what) {
-        (Expr::Call(call), What::Call(typed))
-            if !typed.operands.iter().all(|part| part.fixed) || typed.target.is_some() =>
-        {
-            let first = usize::from(typed.target.is_some());
-            let target = match &typed.target {
-                Some(_) => Some(Box::new(place(0))),
-                // A part of the function's name.
-                None => call.target.clone(),
-            };
-            let args = (0..call.args.len()).map(|index| place(first + index)).collect();
-            let func_name = call.func_name.clone();
-            IdedExpr { id: 0, expr: Expr::Call(CallExpr { func_name, target, args }) }
-        }
-        (Expr::Comprehension(_) | Expr::Select(_) | Expr::Struct(_), _) => IdedExpr::default(),
-        _ => expression.clone(),
-    }
+    let (Expr::Call(call), What::Call(typed)) = (&expression.expr, what) else {
+        return IdedExpr::default();
+    };
+    let first = usize::from(typed.target.is_some());
+    let target = match &typed.target {
+        Some(_) => Some(Box::new(place(0))),
+        // A part of the function's name.
+        None => call.target.clone(),
+    };
+    let args = (0..call.args.len()).map(|index| place(first + index)).collect();
+    let func_name = call.func_name.clone();
+    IdedExpr { id: 0, expr: Expr::Call(CallExpr { func_name, target, args }) }
 }

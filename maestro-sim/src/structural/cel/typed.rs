@@ -2,6 +2,11 @@
 //!
 //! Source: `checker/checker.go` of `github.com/google/cel-go`.
 
+mod fixed;
+mod functions;
+mod kind;
+mod names;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,10 +15,13 @@ use kube_cel::cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr,
 };
 
-use super::declared::Structs;
-use super::fixed::{is_fixed, leaf};
-use super::functions::{Overload, overloads};
-use super::kind::{Found, Kind};
+use fixed::{is_fixed, leaf};
+use functions::{Overload, overloads};
+use kind::Found;
+pub(super) use kind::Kind;
+use names::{literal_kind, type_name, value};
+
+use super::cost::Structs;
 
 /// A part of an expression.
 #[derive(Debug)]
@@ -24,8 +32,7 @@ pub(crate) struct Node {
     pub(crate) what: What,
     /// Whether its value is known before anything is evaluated.
     pub(crate) fixed: bool,
-    /// The part as it was written; of a call whose operands are not fixed, one over their values,
-    /// which stand there as `_0`, `_1` and so on.
+    /// Of a call, one over the values of its operands, which stand there as `_0`, `_1` and so on.
     pub(crate) leaf: IdedExpr,
 }
 
@@ -86,8 +93,8 @@ pub(crate) enum What {
     List(Vec<Node>, Vec<usize>),
     /// Keys, values, and whether what has no value is left out.
     Map(Vec<(Node, Node, bool)>),
-    /// An object of a type, by the values of its fields.
-    Made(Vec<Node>),
+    /// An object of a type, by its fields, and whether what has no value is left out.
+    Made(Vec<(String, Node, bool)>),
     Fold(Box<Fold>),
 }
 
@@ -106,11 +113,23 @@ pub(crate) struct Call {
 pub(crate) struct Fold {
     pub(crate) range: Node,
     pub(crate) item: Arc<str>,
+    /// The variable of the values, beside one of indices or keys.
+    pub(crate) second: Option<Arc<str>>,
     pub(crate) kept: Arc<str>,
     pub(crate) first: Node,
     pub(crate) condition: Node,
     pub(crate) step: Node,
     pub(crate) result: Node,
+}
+
+impl Fold {
+    /// Whether it only gives a value a name: a loop over nothing.
+    pub(crate) fn is_bind(&self) -> bool {
+        let empty = matches!(&self.range.what, What::List(items, _) if items.is_empty());
+        let ends = matches!(&self.condition.what,
+            What::Literal(LiteralValue::Boolean(goes_on)) if !*goes_on.inner());
+        empty && ends
+    }
 }
 
 /// Types an expression in which some names are known.
@@ -134,7 +153,10 @@ impl Checker<'_> {
         let (kind, what) = match &expression.expr {
             Expr::Literal(literal) => (literal_kind(literal), What::Literal(literal.clone())),
             Expr::Ident(name) => (self.name(name), What::Name(name.as_str().into())),
-            Expr::Select(select) => self.field(select),
+            Expr::Select(select) => match type_name(expression, &self.names) {
+                Some(name) => (self.name(&name), What::Name(name.into())),
+                None => self.field(select),
+            },
             Expr::Call(call) => self.call(call),
             Expr::List(list) => {
                 let items: Vec<Node> = list.elements.iter().map(|item| self.node(item)).collect();
@@ -165,7 +187,8 @@ impl Checker<'_> {
                 let mut fields = Vec::new();
                 for entry in &made.entries {
                     if let EntryExpr::StructField(field) = &entry.expr {
-                        fields.push(self.node(&field.value));
+                        let value = self.node(&field.value);
+                        fields.push((field.field.clone(), value, field.optional));
                     }
                 }
                 (Kind::Dyn, What::Made(fields))
@@ -287,12 +310,13 @@ impl Checker<'_> {
         let range = self.node(&fold.iter_range);
         let first = self.node(&fold.accu_init);
         let ranged = self.found.resolve(&range.kind, false);
-        let parts = ranged.parts("list").or_else(|| ranged.parts("map"));
-        let item = match parts.and_then(<[Kind]>::first) {
-            Some(item) => item.clone(),
-            None => {
+        let (item, value) = match (ranged.parts("list"), ranged.parts("map")) {
+            (Some([item, ..]), _) if fold.iter_var2.is_none() => (item.clone(), Kind::Dyn),
+            (Some([item, ..]), _) => (Kind::scalar("int"), item.clone()),
+            (_, Some([key, value, ..])) => (key.clone(), value.clone()),
+            _ => {
                 self.found.assign(&[Kind::Dyn], &[ranged]);
-                Kind::Dyn
+                (Kind::Dyn, Kind::Dyn)
             }
         };
         let (item_name, kept) =
@@ -300,6 +324,8 @@ impl Checker<'_> {
         let known = self.names.len();
         self.names.push((Arc::clone(&kept), first.kind.clone()));
         self.names.push((Arc::clone(&item_name), item));
+        let second = fold.iter_var2.as_deref().map(Arc::from);
+        self.names.extend(second.clone().map(|second| (second, value)));
         let condition = self.node(&fold.loop_cond);
         let step = self.node(&fold.loop_step);
         self.found.assign(std::slice::from_ref(&first.kind), std::slice::from_ref(&step.kind));
@@ -307,7 +333,8 @@ impl Checker<'_> {
         let result = self.node(&fold.result);
         self.names.truncate(known);
         let kind = self.found.resolve(&result.kind, false);
-        let fold = Fold { range, item: item_name, kept, first, condition, step, result };
+        let item = item_name;
+        let fold = Fold { range, item, second, kept, first, condition, step, result };
         (kind, What::Fold(Box::new(fold)))
     }
 
@@ -321,8 +348,9 @@ impl Checker<'_> {
                 call.target.iter_mut().for_each(|target| self.settle(target));
                 call.operands.iter_mut().for_each(|operand| self.settle(operand));
             }
-            What::List(items, _) | What::Made(items) => {
-                items.iter_mut().for_each(|item| self.settle(item));
+            What::List(items, _) => items.iter_mut().for_each(|item| self.settle(item)),
+            What::Made(fields) => {
+                fields.iter_mut().for_each(|(_, value, _)| self.settle(value));
             }
             What::Map(entries) => entries.iter_mut().for_each(|(key, value, _)| {
                 self.settle(key);
@@ -335,25 +363,5 @@ impl Checker<'_> {
                 }
             }
         }
-    }
-}
-
-/// The type of what may be there, and whether it may be not.
-fn value(kind: &Kind) -> (Kind, bool) {
-    match kind.parts("optional_type").and_then(<[Kind]>::first) {
-        Some(inner) => (inner.clone(), true),
-        None => (kind.clone(), false),
-    }
-}
-
-fn literal_kind(literal: &LiteralValue) -> Kind {
-    match literal {
-        LiteralValue::Boolean(_) => Kind::scalar("bool"),
-        LiteralValue::Bytes(_) => Kind::scalar("bytes"),
-        LiteralValue::Double(_) => Kind::scalar("double"),
-        LiteralValue::Int(_) => Kind::scalar("int"),
-        LiteralValue::UInt(_) => Kind::scalar("uint"),
-        LiteralValue::String(_) => Kind::scalar("string"),
-        LiteralValue::Null => Kind::Null,
     }
 }

@@ -1,0 +1,58 @@
+//! The types of names and of what is written out.
+
+use std::sync::Arc;
+
+use kube_cel::cel::IdedExpr;
+use kube_cel::cel::common::ast::{Expr, LiteralValue};
+
+use super::Kind;
+
+/// Types whose names have dots.
+const TYPES: [&str; 8] = [
+    "google.protobuf.Duration",
+    "google.protobuf.Timestamp",
+    "kubernetes.NamedFormat",
+    "kubernetes.Quantity",
+    "kubernetes.Semver",
+    "kubernetes.URL",
+    "net.CIDR",
+    "net.IP",
+];
+
+/// The name of a type that is written with dots.
+pub(super) fn type_name(expression: &IdedExpr, known: &[(Arc<str>, Kind)]) -> Option<String> {
+    let mut parts = Vec::new();
+    let mut part = expression;
+    while let Expr::Select(select) = &part.expr {
+        parts.push(select.field.as_str());
+        part = &select.operand;
+    }
+    let Expr::Ident(first) = &part.expr else { return None };
+    if known.iter().any(|(own, _)| own.as_ref() == first) {
+        return None;
+    }
+    parts.push(first);
+    parts.reverse();
+    let name = parts.join(".");
+    TYPES.contains(&name.as_str()).then_some(name)
+}
+
+/// The type of what may be there, and whether it may be not.
+pub(super) fn value(kind: &Kind) -> (Kind, bool) {
+    match kind.parts("optional_type").and_then(<[Kind]>::first) {
+        Some(inner) => (inner.clone(), true),
+        None => (kind.clone(), false),
+    }
+}
+
+pub(super) fn literal_kind(literal: &LiteralValue) -> Kind {
+    match literal {
+        LiteralValue::Boolean(_) => Kind::scalar("bool"),
+        LiteralValue::Bytes(_) => Kind::scalar("bytes"),
+        LiteralValue::Double(_) => Kind::scalar("double"),
+        LiteralValue::Int(_) => Kind::scalar("int"),
+        LiteralValue::UInt(_) => Kind::scalar("uint"),
+        LiteralValue::String(_) => Kind::scalar("string"),
+        LiteralValue::Null => Kind::Null,
+    }
+}
