@@ -150,7 +150,7 @@ fn expression(holder: &Value, name: &str, path: &Path<'_>, causes: &mut Vec<Caus
     let source = field::text(holder, name);
     if source.trim().is_empty() {
         causes.push(field::required(&place, &format!("{name} is not specified")));
-    } else if let Some(why) = cel::undeclared(source, &NAMES) {
+    } else if let Some(why) = cel::mistakes(source, &NAMES) {
         let detail = format!("compilation failed: {why}");
         causes.push(field::invalid(&place, &source.into(), &detail));
     }

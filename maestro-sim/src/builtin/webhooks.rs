@@ -73,7 +73,7 @@ fn webhook(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         let (name, source) = (field::text(condition, "name"), field::text(condition, "expression"));
         if source.trim().is_empty() {
             causes.push(field::required(&here.field("expression"), ""));
-        } else if let Some(why) = cel::undeclared(source, &NAMES) {
+        } else if let Some(why) = cel::mistakes(source, &NAMES) {
             let detail = format!("compilation failed: {why}");
             causes.push(field::invalid(&here.field("expression"), &source.into(), &detail));
         }

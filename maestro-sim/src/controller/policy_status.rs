@@ -13,12 +13,16 @@ use crate::controller::{Change, Context, Controller, Next, Queue, View};
 use crate::facts::facts;
 use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, map_at};
-use crate::structural::cel::types::{self, Type};
-use crate::structural::cel::{self};
+use crate::structural::cel::cost::Declared;
+use crate::structural::cel::{self, Kind, Structs, types};
 
 const POLICIES: GroupResource =
     GroupResource::new("admissionregistration.k8s.io", "validatingadmissionpolicies");
 
+/// The variables of a policy, and the type that holds them.
+const VARIABLES: &str = "variables";
+/// What is not looked into.
+const UNTYPED: [&str; 4] = ["request", "params", "namespaceObject", "authorizer"];
 /// At most so many types of one rule are looked at (`maxTypesToCheck`).
 const MOST_TYPES: usize = 10;
 
@@ -90,29 +94,28 @@ fn warnings(view: &View, policy: &Object) -> Vec<Value> {
 
 /// The mistakes of an expression where objects are of one schema.
 fn mistakes(source: &str, schema: &Value, policy: &Object) -> Vec<String> {
-    let object = Type::of(schema, false);
-    let mut variables: Vec<(String, Type<'_>)> = Vec::new();
+    let mut structs = Structs::new();
+    let declared = Declared::of(schema, false);
+    let object = declared.map_or(Kind::Dyn, |own| own.name("object", &mut structs));
+    structs.insert(VARIABLES.to_owned(), BTreeMap::new());
     for variable in policy.items(&["spec", "variables"]) {
         let text = |field: &str| variable.get(field).and_then(Value::as_str).unwrap_or("");
-        let (_, kind) = check(text("expression"), &object, &variables);
-        variables.push((text("name").to_owned(), kind));
+        let (_, kind) = check(text("expression"), &object, &structs);
+        structs.entry(VARIABLES.to_owned()).or_default().insert(text("name").to_owned(), kind);
     }
-    check(source, &object, &variables).0
+    check(source, &object, &structs).0
 }
 
-fn check<'s>(
-    source: &str,
-    object: &Type<'s>,
-    variables: &[(String, Type<'s>)],
-) -> (Vec<String>, Type<'s>) {
+fn check(source: &str, object: &Kind, structs: &Structs) -> (Vec<String>, Kind) {
     let compiled = cel::compile(source);
-    let Ok(forms) = &compiled.forms else { return (Vec::new(), Type::Dyn) };
-    let names = [
+    let Ok(forms) = &compiled.forms else { return (Vec::new(), Kind::Dyn) };
+    let mut names = vec![
         ("object", object.clone()),
         ("oldObject", object.clone()),
-        ("variables", Type::Fields(variables.to_vec())),
+        (VARIABLES, Kind::Struct(VARIABLES.into())),
     ];
-    let checked = types::check(source, forms.written(), &names);
+    names.extend(UNTYPED.map(|name| (name, Kind::Dyn)));
+    let checked = types::check(source, forms, &names, structs);
     (checked.errors, checked.kind)
 }
 

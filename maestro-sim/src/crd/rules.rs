@@ -8,12 +8,9 @@ use crate::api::Cause;
 use crate::builtin::field::{self, Path};
 use crate::json::Value;
 use crate::structural::cel::cost::{self, Declared};
-use crate::structural::cel::types::{self, Type};
-use crate::structural::cel::{Compiled, Forms, compile, undeclared};
+use crate::structural::cel::{Compiled, Forms, Kind, Structs, compile, types};
 
 const RULES: &str = "x-kubernetes-validations";
-/// What rules may name.
-const NAMES: [&str; 2] = ["self", "oldSelf"];
 
 /// The rules that somebody forgot to write, in a schema and all below it.
 pub(super) fn missing(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
@@ -81,7 +78,7 @@ impl Total {
         }
         let rules = schema.get(RULES).and_then(Value::as_array).filter(|rules| !rules.is_empty());
         if let Some(rules) = rules {
-            let node = Typed { own: Type::of(schema, root), declared: Declared::of(schema, root) };
+            let node = Typed::of(Declared::of(schema, root));
             for (index, rule) in rules.iter().enumerate() {
                 self.rule(&node, rule, &path.field(RULES).index(index), count, causes);
             }
@@ -90,7 +87,7 @@ impl Total {
 
     fn rule(
         &mut self,
-        node: &Typed<'_>,
+        node: &Typed,
         rule: &Value,
         here: &Path<'_>,
         count: Option<u64>,
@@ -103,11 +100,9 @@ impl Total {
             node.declared.as_ref().map_or(0, |own| cost::estimate(tree, own, optional))
         };
         let place = here.field("rule");
-        match problem(text("rule"), &node.own, "bool") {
-            Err(why) => {
-                let why = why.map_or("cel expression must evaluate to a bool".to_owned(), |why| {
-                    format!("compilation failed: {why}")
-                });
+        match problem(text("rule"), node, optional, "bool") {
+            Err(wrong) => {
+                let why = wrong.words("", "cel expression must evaluate to a bool");
                 return causes.push(field::invalid_shown(&place, &shown(rule), &why));
             }
             Ok(compiled) => {
@@ -122,11 +117,10 @@ impl Total {
             return;
         }
         let place = here.field("messageExpression");
-        match problem(text("messageExpression"), &node.own, "string") {
-            Err(why) => {
-                let wrong = "messageExpression must evaluate to a string".to_owned();
-                let why =
-                    why.map_or(wrong, |why| format!("messageExpression compilation failed: {why}"));
+        match problem(text("messageExpression"), node, optional, "string") {
+            Err(wrong) => {
+                let kind = "messageExpression must evaluate to a string";
+                let why = wrong.words("messageExpression ", kind);
                 causes.push(field::invalid_shown(&place, &shown(rule), &why));
             }
             Ok(compiled) => {
@@ -149,9 +143,18 @@ impl Total {
 }
 
 /// What is known of the values that a node's rules are about.
-struct Typed<'s> {
-    own: Type<'s>,
+struct Typed {
+    own: Kind,
+    structs: Structs,
     declared: Option<Declared>,
+}
+
+impl Typed {
+    fn of(declared: Option<Declared>) -> Self {
+        let mut structs = Structs::new();
+        let own = declared.as_ref().map_or(Kind::Dyn, |own| own.name("self", &mut structs));
+        Self { own, structs, declared }
+    }
 }
 
 /// How many values a node can have below it for each of its own, if the schema says.
@@ -179,26 +182,50 @@ fn exceeds(what: &str, cost: u64, limit: u64) -> String {
     )
 }
 
-/// An expression, or what is wrong with it: mistakes, or none but a value of another type.
+/// What is wrong with an expression.
+enum Wrong {
+    Mistakes(String),
+    /// What is known of it beforehand has no value.
+    Broken(String),
+    /// Its value is of another type than is wanted.
+    Kind,
+}
+
+impl Wrong {
+    fn words(&self, of: &str, kind: &str) -> String {
+        match self {
+            Self::Mistakes(why) => format!("{of}compilation failed: {why}"),
+            Self::Broken(why) => format!("{of}program instantiation failed: {why}"),
+            Self::Kind => kind.to_owned(),
+        }
+    }
+}
+
+/// An expression, or what is wrong with it.
 fn problem(
     source: &str,
-    own: &Type<'_>,
+    node: &Typed,
+    optional_old: bool,
     wanted: &'static str,
-) -> Result<Arc<Compiled>, Option<String>> {
+) -> Result<Arc<Compiled>, Wrong> {
     let compiled = compile(source);
-    let forms = compiled.forms.as_ref().map_err(|why| Some(why.clone()))?;
-    if let Some(why) = undeclared(source, &NAMES) {
-        return Err(Some(why));
-    }
-    let names = NAMES.map(|name| (name, own.clone()));
-    let checked = types::check(source, forms.written(), &names);
+    let forms = compiled.forms.as_ref();
+    let forms = forms.map_err(|why| Wrong::Mistakes(why.replace("\n|", "\n |")))?;
+    let own = node.own.clone();
+    let old = if optional_old { Kind::optional(own.clone()) } else { own.clone() };
+    let names = [("self", own), ("oldSelf", old)];
+    let checked = types::check(source, forms, &names, &node.structs);
     if !checked.errors.is_empty() {
-        return Err(Some(checked.errors.join("\n")));
+        return Err(Wrong::Mistakes(checked.errors.join("\n")));
     }
-    if matches!(checked.kind, Type::Dyn) || checked.kind == Type::Simple(wanted) {
-        return Ok(compiled);
+    let open = node.declared.is_none() && checked.kind == Kind::Dyn;
+    if !open && checked.kind != Kind::scalar(wanted) {
+        return Err(Wrong::Kind);
     }
-    Err(None)
+    match checked.broken {
+        Some(why) => Err(Wrong::Broken(why)),
+        None => Ok(compiled),
+    }
 }
 
 /// A rule as the server prints its own struct.

@@ -22,9 +22,11 @@ use kube_cel::cel::{Context, ExecutionError, IdedExpr, Value as CelValue};
 use super::cache::Cache;
 use crate::api::admission::authorizer;
 
+pub(crate) use cost::Structs;
 pub(crate) use lists::Lists;
 pub(crate) use macros::Forms;
 pub(super) use run::check;
+pub(crate) use typed::Kind;
 
 /// The most letters of an expression, and the most mistakes that are told of one: each is told
 /// with the line that it is in.
@@ -69,8 +71,9 @@ pub(crate) fn compile(source: &str) -> Arc<Compiled> {
         };
         let uses_old = tree.as_ref().is_ok_and(|t| t.references().variables().contains(&"oldSelf"));
         let forms = tree.and_then(|tree| {
+            let places = types::places(source, &tree);
             Forms::of(tree).map_err(|wrong| {
-                let at = operand(source, &wrong.function, wrong.operand).unwrap_or_default();
+                let at = places.get(&wrong.part).copied().unwrap_or_default();
                 types::placed(source, at, &wrong.why)
             })
         });
@@ -83,77 +86,17 @@ pub fn compile_problem(source: &str) -> Option<String> {
     compile(source).forms.as_ref().err().cloned()
 }
 
-/// The first name in an expression that is neither known nor its own, as a compiler tells it; or
-/// why it cannot be read at all.
-pub(crate) fn undeclared(source: &str, known: &[&str]) -> Option<String> {
-    const BUILT_IN: [&str; 20] = [
-        "bool",
-        "bytes",
-        "double",
-        "duration",
-        "int",
-        "list",
-        "map",
-        "null_type",
-        "string",
-        "timestamp",
-        "type",
-        "uint",
-        "math",
-        "optional",
-        "sets",
-        "lists",
-        "strings",
-        "ip",
-        "cidr",
-        "format",
-    ];
+/// What is wrong with an expression that sees values of which no types are known.
+pub(crate) fn mistakes(source: &str, names: &[&'static str]) -> Option<String> {
     let compiled = compile(source);
-    let tree = match &compiled.forms {
-        Ok(forms) => forms.written(),
+    let forms = match &compiled.forms {
+        Ok(forms) => forms,
         // Pointed at as cel-go does it.
         Err(why) => return Some(why.replace("\n|", "\n |")),
     };
-    let references = tree.references();
-    let mut unknown: Vec<(usize, &str)> = references
-        .variables()
-        .into_iter()
-        .filter(|name| !known.contains(name) && !BUILT_IN.contains(name))
-        .filter(|name| !name.starts_with('@') && !is_bound(source, name))
-        .filter_map(|name| Some((word(source, name)?, name)))
-        .collect();
-    unknown.sort_unstable();
-    let (at, name) = unknown.first()?;
-    let what = format!("undeclared reference to '{name}' (in container '')");
-    Some(types::placed(source, *at, &what))
-}
-
-/// Where an operand of the first call of a method begins.
-fn operand(source: &str, function: &str, index: usize) -> Option<usize> {
-    let open = source.find(&format!(".{function}("))? + function.len() + 2;
-    let commas = source[open..].match_indices(',').map(|(at, _)| open + at + 1);
-    let from = std::iter::once(open).chain(commas).nth(index)?;
-    let from = from + source[from..].find(|c: char| !c.is_whitespace())?;
-    // A field stands where its dot does.
-    let ends = |c: char| !c.is_alphanumeric() && c != '_' && c != '.';
-    let whole = &source[from..from + source[from..].find(ends).unwrap_or(source.len() - from)];
-    Some(from + whole.rfind('.').unwrap_or(0))
-}
-
-/// Where a name stands as a word of its own, not as a field.
-fn word(source: &str, name: &str) -> Option<usize> {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    source.match_indices(name).map(|(at, _)| at).find(|at| {
-        let before = source[..*at].chars().next_back();
-        let after = source[at + name.len()..].chars().next();
-        !before.is_some_and(|c| is_part(c) || c == '.') && !after.is_some_and(is_part)
-    })
-}
-
-/// Whether a macro such as `all` or `map` binds a name.
-fn is_bound(source: &str, name: &str) -> bool {
-    let bare: String = source.chars().filter(|c| !c.is_whitespace()).collect();
-    bare.contains(&format!("({name},")) || bare.contains(&format!(",{name},"))
+    let names: Vec<(&str, Kind)> = names.iter().map(|name| (*name, Kind::Dyn)).collect();
+    let checked = types::check(source, forms, &names, &Structs::new());
+    (!checked.errors.is_empty()).then(|| checked.errors.join("\n"))
 }
 
 /// Why an expression has no value. What the engine says of operands that it has no operator for

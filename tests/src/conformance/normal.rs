@@ -24,6 +24,8 @@ static NODE_PORT: LazyLock<Regex> = LazyLock::new(|| regex(":(3[0-2][0-9]{3})/(T
 static HOOKS: LazyLock<Regex> = LazyLock::new(|| regex(r"https://127\.0\.0\.1:\d{4,5}"));
 static TOKEN: LazyLock<Regex> =
     LazyLock::new(|| regex(r"eyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"));
+/// A type that a rule's values have in one process of a real server.
+static SELF_TYPE: LazyLock<Regex> = LazyLock::new(|| regex(r"selfType\d+"));
 static TOKEN_VOLUME: LazyLock<Regex> = LazyLock::new(|| regex("kube-api-access-[a-z0-9]{5}"));
 static PATCHED_OBJECT: LazyLock<Regex> = LazyLock::new(|| regex(r#"Invalid value: "\{\\".*\}": "#));
 static GO_VALUE: LazyLock<Regex> =
@@ -303,6 +305,8 @@ impl Drawn {
         // *Tokens* are signed with another key.
         let text = TOKEN.replace_all(&text, "<token>");
         let text = TOKEN_VOLUME.replace_all(&text, "kube-api-access-<random>");
+        // *Types of rules' values* are numbered by the clock.
+        let text = SELF_TYPE.replace_all(&text, "selfType<number>");
         // *Patched objects* are quoted whole, in an order that says nothing.
         let text = PATCHED_OBJECT.replace_all(&text, "Invalid value: <object>: ");
         // *Go values*: the server prints some of its own structs, and differences of them.

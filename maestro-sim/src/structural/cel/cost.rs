@@ -20,7 +20,7 @@ pub(crate) use declared::{Declared, REQUEST};
 pub(crate) use plan::{Plan, Slot, weight};
 
 use super::typed::{Kind, typed};
-pub(super) use declared::Structs;
+pub(crate) use declared::Structs;
 use estimate::Estimator;
 
 /// The most that one expression may cost by its estimate, and all of a schema together.

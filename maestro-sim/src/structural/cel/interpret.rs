@@ -25,7 +25,7 @@ use super::evaluate;
 use super::lists::Lists;
 use super::typed::{Call, Node, What};
 use super::values::{as_key, literal, none, present, some, text, type_value};
-pub(super) use format::shown;
+pub(super) use format::{letters, misfit, shown};
 use operators::UNFIT;
 
 /// A value, or why there is none.

@@ -29,8 +29,14 @@ impl Forms {
         let (mut whole, mut found, mut wrong) = (written.clone(), false, None);
         rewrite(&mut whole, &mut |part| match expand(part) {
             None => {}
-            Some(Ok(expanded)) => {
+            Some(Ok(mut expanded)) => {
                 found = true;
+                // What nobody wrote stands where the macro does.
+                rewrite(&mut expanded, &mut |new| {
+                    if new.id == 0 {
+                        new.id = part.id;
+                    }
+                });
                 *part = expanded;
             }
             Some(Err(misused)) => wrong = wrong.take().or(Some(misused)),
@@ -55,9 +61,8 @@ impl Forms {
 /// Why a macro cannot be expanded.
 #[derive(Debug, PartialEq)]
 pub(super) struct Misused {
-    pub(super) function: String,
-    /// The operand that is wrong.
-    pub(super) operand: usize,
+    /// The number of the part that is wrong.
+    pub(super) part: u64,
     pub(super) why: String,
 }
 
@@ -116,14 +121,14 @@ fn expand(part: &IdedExpr) -> Option<Result<IdedExpr, Misused>> {
         ("optFlatMap", [name, value]) => {
             optional(target, func_name, name, |name, inner| bind(name, inner, value.clone()))
         }
-        ("sortBy", [name, key]) => sort(target, func_name, name, key),
+        ("sortBy", [name, key]) => sort(target, name, key),
         ("all" | "exists" | "existsOne" | "exists_one", [first, second, test]) => {
-            pair(func_name, first, second).map(|names| quantifier(func_name, target, names, test))
+            pair(first, second).map(|names| quantifier(func_name, target, names, test))
         }
         ("transformList" | "transformMap" | "transformMapEntry", [first, second, rest @ ..])
             if matches!(rest.len(), 1 | 2) =>
         {
-            pair(func_name, first, second).map(|names| transform(func_name, target, names, rest))
+            pair(first, second).map(|names| transform(func_name, target, names, rest))
         }
         _ => return None,
     })
@@ -135,33 +140,28 @@ fn optional(
     name: &IdedExpr,
     some: impl FnOnce(&str, IdedExpr) -> IdedExpr,
 ) -> Result<IdedExpr, Misused> {
-    let Expr::Ident(name) = &name.expr else {
+    let Expr::Ident(own) = &name.expr else {
         let why = format!("{function}() variable name must be a simple identifier");
-        return Err(Misused { function: function.to_owned(), operand: 0, why });
+        return Err(Misused { part: name.id, why });
     };
     let inner = method(target.clone(), "value", Vec::new());
     let there = method(target.clone(), "hasValue", Vec::new());
-    Ok(call("_?_:_", vec![there, some(name, inner), call("optional.none", Vec::new())]))
+    Ok(call("_?_:_", vec![there, some(own, inner), call("optional.none", Vec::new())]))
 }
 
-fn sort(
-    target: &IdedExpr,
-    function: &str,
-    name: &IdedExpr,
-    key: &IdedExpr,
-) -> Result<IdedExpr, Misused> {
-    let wrong = |operand: usize, why: &str| {
-        Err(Misused { function: function.to_owned(), operand, why: why.to_owned() })
-    };
+fn sort(target: &IdedExpr, name: &IdedExpr, key: &IdedExpr) -> Result<IdedExpr, Misused> {
+    let wrong = |part: &IdedExpr, why: &str| Err(Misused { part: part.id, why: why.to_owned() });
     if matches!(target.expr, Expr::Literal(_) | Expr::Map(_) | Expr::Struct(_)) {
         let why = "sortBy can only be applied to a list, identifier, comprehension, call or select \
                    expression";
-        return wrong(0, why);
+        return wrong(target, why);
     }
-    let Expr::Ident(name) = &name.expr else { return wrong(0, "argument is not an identifier") };
+    let Expr::Ident(own) = &name.expr else {
+        return wrong(name, "argument is not an identifier");
+    };
     let keys = fold(ComprehensionExpr {
         iter_range: ident(SORTED),
-        iter_var: name.clone(),
+        iter_var: own.clone(),
         iter_var2: None,
         accu_var: KEPT.to_owned(),
         accu_init: list(Vec::new()),
@@ -174,18 +174,17 @@ fn sort(
 }
 
 /// The names of two variables.
-fn pair(function: &str, first: &IdedExpr, second: &IdedExpr) -> Result<[String; 2], Misused> {
-    let wrong =
-        |operand: usize, why: String| Misused { function: function.to_owned(), operand, why };
-    let name = |operand: usize, part: &IdedExpr| match &part.expr {
+fn pair(first: &IdedExpr, second: &IdedExpr) -> Result<[String; 2], Misused> {
+    let name = |part: &IdedExpr| match &part.expr {
         Expr::Ident(name) => Ok(name.clone()),
-        _ => Err(wrong(operand, "argument must be a simple name".to_owned())),
+        _ => Err(Misused { part: part.id, why: "argument must be a simple name".to_owned() }),
     };
-    let (first, second) = (name(0, first)?, name(1, second)?);
-    if first == second {
-        return Err(wrong(1, format!("duplicate variable name: {first}")));
+    let names = [name(first)?, name(second)?];
+    let [own, other] = &names;
+    if own == other {
+        return Err(Misused { part: second.id, why: format!("duplicate variable name: {own}") });
     }
-    Ok([first, second])
+    Ok(names)
 }
 
 fn quantifier(function: &str, target: &IdedExpr, names: [String; 2], test: &IdedExpr) -> IdedExpr {

@@ -3,23 +3,23 @@
 //! Source: `checker/checker.go` of `github.com/google/cel-go`.
 
 mod fixed;
+mod folds;
 mod functions;
 mod kind;
+mod mistakes;
 mod names;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kube_cel::cel::IdedExpr;
-use kube_cel::cel::common::ast::{
-    CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr,
-};
+use kube_cel::cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, SelectExpr};
 
 use fixed::{is_fixed, leaf};
 use functions::{Overload, overloads};
 use kind::Found;
-pub(super) use kind::Kind;
-use names::{literal_kind, type_name, value};
+pub(crate) use kind::Kind;
+use names::{is_type, literal_kind, type_name, value};
 
 use super::cost::Structs;
 
@@ -28,6 +28,8 @@ use super::cost::Structs;
 pub(crate) struct Node {
     /// Its number among the parts.
     pub(crate) id: usize,
+    /// Its number in the expression.
+    pub(crate) written: u64,
     pub(crate) kind: Kind,
     pub(crate) what: What,
     /// Whether its value is known before anything is evaluated.
@@ -134,11 +136,21 @@ impl Fold {
 
 /// Types an expression in which some names are known.
 pub(crate) fn typed(expression: &IdedExpr, names: &[(&str, Kind)], structs: &Structs) -> Node {
+    checked(expression, names, structs).0
+}
+
+/// The same, and what is wrong with it: by the number of the part that is.
+pub(crate) fn checked(
+    expression: &IdedExpr,
+    names: &[(&str, Kind)],
+    structs: &Structs,
+) -> (Node, Vec<(u64, String)>) {
     let names = names.iter().map(|(name, kind)| (Arc::from(*name), kind.clone())).collect();
-    let mut checker = Checker { names, structs, found: Found::default(), next: 0 };
+    let (found, mistakes) = (Found::default(), Vec::new());
+    let mut checker = Checker { names, structs, found, next: 0, mistakes };
     let mut node = checker.node(expression);
     checker.settle(&mut node);
-    node
+    (node, checker.mistakes)
 }
 
 struct Checker<'s> {
@@ -146,18 +158,19 @@ struct Checker<'s> {
     structs: &'s Structs,
     found: Found,
     next: usize,
+    mistakes: Vec<(u64, String)>,
 }
 
 impl Checker<'_> {
     fn node(&mut self, expression: &IdedExpr) -> Node {
         let (kind, what) = match &expression.expr {
             Expr::Literal(literal) => (literal_kind(literal), What::Literal(literal.clone())),
-            Expr::Ident(name) => (self.name(name), What::Name(name.as_str().into())),
+            Expr::Ident(name) => (self.name(name, expression.id), What::Name(name.as_str().into())),
             Expr::Select(select) => match type_name(expression, &self.names) {
-                Some(name) => (self.name(&name), What::Name(name.into())),
-                None => self.field(select),
+                Some(name) => (self.name(&name, expression.id), What::Name(name.into())),
+                None => self.field(select, expression.id),
             },
-            Expr::Call(call) => self.call(call),
+            Expr::Call(call) => self.call(call, expression.id),
             Expr::List(list) => {
                 let items: Vec<Node> = list.elements.iter().map(|item| self.node(item)).collect();
                 let optional = &list.optional_indices;
@@ -197,14 +210,20 @@ impl Checker<'_> {
         };
         self.next += 1;
         let (fixed, leaf) = (is_fixed(&kind, &what), leaf(expression, &what));
-        Node { id: self.next, kind, what, fixed, leaf }
+        Node { id: self.next, written: expression.id, kind, what, fixed, leaf }
     }
 
-    fn name(&self, name: &str) -> Kind {
+    fn name(&mut self, name: &str, id: u64) -> Kind {
         let own = self.names.iter().rev().find(|(own, _)| own.as_ref() == name);
+        if let Some((_, kind)) = own {
+            return kind.clone();
+        }
         // What is no variable is the name of a type.
-        let named = || Kind::Made("type".into(), vec![Kind::parse(name)]);
-        own.map_or_else(named, |(_, kind)| kind.clone())
+        if !is_type(name) {
+            self.mistake(id, format!("undeclared reference to '{name}' (in container '')"));
+            return Kind::Dyn;
+        }
+        Kind::Made("type".into(), vec![Kind::parse(name)])
     }
 
     /// The one type of all; open if there are none.
@@ -214,34 +233,46 @@ impl Checker<'_> {
         kinds.fold(first, |all, next| self.found.join(&all, &next).unwrap_or(Kind::Dyn))
     }
 
-    fn select(&mut self, operand: &Kind, field: &str, optional: bool) -> Kind {
+    fn select(&mut self, operand: &Kind, field: &str, optional: bool, id: u64) -> Kind {
         let operand = self.found.resolve(operand, false);
         let (target, was_optional) = value(&operand);
         let kind = match &target {
             Kind::Struct(name) => {
                 let fields = self.structs.get(name.as_ref());
-                fields.and_then(|fields| fields.get(field)).cloned().unwrap_or(Kind::Dyn)
+                let kind = fields.map(|fields| fields.get(field).cloned());
+                if kind == Some(None) {
+                    self.mistake(id, format!("undefined field '{field}'"));
+                }
+                kind.flatten().unwrap_or(Kind::Dyn)
             }
             Kind::Free(_) => {
                 self.found.assign(&[Kind::Dyn], std::slice::from_ref(&target));
                 Kind::Dyn
             }
-            other => {
-                other.parts("map").and_then(|parts| parts.get(1)).cloned().unwrap_or(Kind::Dyn)
-            }
+            other => match other.parts("map").and_then(|parts| parts.get(1)) {
+                Some(values) => values.clone(),
+                None => {
+                    if *other != Kind::Dyn {
+                        let shown = self.shown(other);
+                        let what = format!("type '{shown}' does not support field selection");
+                        self.mistake(id, what);
+                    }
+                    Kind::Dyn
+                }
+            },
         };
         if optional || was_optional { Kind::optional(kind) } else { kind }
     }
 
-    fn field(&mut self, select: &SelectExpr) -> (Kind, What) {
+    fn field(&mut self, select: &SelectExpr, id: u64) -> (Kind, What) {
         let operand = self.node(&select.operand);
-        let kind = self.select(&operand.kind, &select.field, false);
+        let kind = self.select(&operand.kind, &select.field, false, id);
         let kind =
             if select.test { Kind::scalar("bool") } else { self.found.resolve(&kind, false) };
         (kind, What::Field(Box::new(operand), select.field.clone(), select.test))
     }
 
-    fn call(&mut self, call: &CallExpr) -> (Kind, What) {
+    fn call(&mut self, call: &CallExpr, id: u64) -> (Kind, What) {
         let operands: Vec<Node> = call.args.iter().map(|arg| self.node(arg)).collect();
         let (mut function, mut target) = (call.func_name.clone(), None);
         if let Some(receiver) = &call.target {
@@ -262,13 +293,24 @@ impl Checker<'_> {
                     What::Literal(LiteralValue::String(name)) => name.inner(),
                     _ => "",
                 };
-                let kind = self.select(&operand.kind, name, true);
+                let kind = self.select(&operand.kind, name, true, id);
                 (kind, overloads("_?._").into_iter().flatten().collect())
             }
             _ => {
                 let kinds = target.iter().map(|target| &target.kind);
                 let kinds = kinds.chain(operands.iter().map(|operand| &operand.kind)).cloned();
-                self.overloads(&function, target.is_some(), &kinds.collect::<Vec<_>>())
+                let kinds = kinds.collect::<Vec<_>>();
+                let before = self.mistakes.len();
+                if matches!(function.as_str(), "_&&_" | "_||_") {
+                    for (kind, part) in kinds.iter().zip(&call.args) {
+                        self.must_be_bool(kind, part.id);
+                    }
+                }
+                let (kind, fitting) = self.overloads(&function, target.is_some(), &kinds);
+                if fitting.is_empty() && self.mistakes.len() == before {
+                    self.unfit(&function, target.is_some(), &kinds, id);
+                }
+                (kind, fitting)
             }
         };
         (kind, What::Call(Call { function, target, operands, overloads: fitting }))
@@ -304,38 +346,6 @@ impl Checker<'_> {
             };
         }
         (result.unwrap_or(Kind::Dyn), fitting)
-    }
-
-    fn fold(&mut self, fold: &ComprehensionExpr) -> (Kind, What) {
-        let range = self.node(&fold.iter_range);
-        let first = self.node(&fold.accu_init);
-        let ranged = self.found.resolve(&range.kind, false);
-        let (item, value) = match (ranged.parts("list"), ranged.parts("map")) {
-            (Some([item, ..]), _) if fold.iter_var2.is_none() => (item.clone(), Kind::Dyn),
-            (Some([item, ..]), _) => (Kind::scalar("int"), item.clone()),
-            (_, Some([key, value, ..])) => (key.clone(), value.clone()),
-            _ => {
-                self.found.assign(&[Kind::Dyn], &[ranged]);
-                (Kind::Dyn, Kind::Dyn)
-            }
-        };
-        let (item_name, kept) =
-            (Arc::from(fold.iter_var.as_str()), Arc::from(fold.accu_var.as_str()));
-        let known = self.names.len();
-        self.names.push((Arc::clone(&kept), first.kind.clone()));
-        self.names.push((Arc::clone(&item_name), item));
-        let second = fold.iter_var2.as_deref().map(Arc::from);
-        self.names.extend(second.clone().map(|second| (second, value)));
-        let condition = self.node(&fold.loop_cond);
-        let step = self.node(&fold.loop_step);
-        self.found.assign(std::slice::from_ref(&first.kind), std::slice::from_ref(&step.kind));
-        self.names.truncate(known + 1);
-        let result = self.node(&fold.result);
-        self.names.truncate(known);
-        let kind = self.found.resolve(&result.kind, false);
-        let item = item_name;
-        let fold = Fold { range, item, second, kept, first, condition, step, result };
-        (kind, What::Fold(Box::new(fold)))
     }
 
     /// Gives all parts the types that were found in the end.

@@ -185,26 +185,94 @@ fn signed(number: i64, digits: impl Fn(u64) -> String) -> String {
     format!("{sign}{}", digits(number.unsigned_abs()))
 }
 
+/// What a clause of a format wants: its letter and its number of digits.
+pub(in crate::structural::cel) type Clause = (char, Option<usize>);
+
+/// The clauses of a format in their order, and the text before each and after the last.
+///
+/// # Errors
+/// When a clause is none.
+fn clauses(format: &str) -> Result<(Vec<(String, Clause)>, String), String> {
+    let (mut all, mut before, mut rest) = (Vec::new(), String::new(), format);
+    while let Some((own, after)) = rest.split_once('%') {
+        before.push_str(own);
+        if let Some(after) = after.strip_prefix('%') {
+            before.push('%');
+            rest = after;
+            continue;
+        }
+        let unreadable = |why: &str| format!("could not parse formatting clause: {why}");
+        let (precision, after) = match after.strip_prefix('.') {
+            None => (None, after),
+            Some(digits) => {
+                let end = digits.find(|c: char| !c.is_ascii_digit()).ok_or_else(|| {
+                    unreadable(
+                        "error while parsing precision: could not find end of precision specifier",
+                    )
+                })?;
+                let precision = digits[..end].parse::<usize>().ok().filter(|most| *most <= MOST);
+                let precision = precision.ok_or_else(|| {
+                    unreadable(
+                        "error while parsing precision: error while converting precision to \
+                         integer",
+                    )
+                })?;
+                (Some(precision), &digits[end..])
+            }
+        };
+        let letter = after.chars().next().ok_or("unexpected end of string")?;
+        if !"sdfebxXo".contains(letter) {
+            return Err(unreadable(&format!("unrecognized formatting clause \"{letter}\"")));
+        }
+        all.push((std::mem::take(&mut before), (letter, precision)));
+        rest = &after[letter.len_utf8()..];
+    }
+    Ok((all, before + rest))
+}
+
+/// The letters of a format's clauses.
+///
+/// # Errors
+/// When a clause is none.
+pub(in crate::structural::cel) fn letters(format: &str) -> Result<Vec<char>, String> {
+    Ok(clauses(format)?.0.into_iter().map(|(_, (letter, _))| letter).collect())
+}
+
+/// Why a clause cannot have a value of a type; nothing where it can.
+pub(in crate::structural::cel) fn misfit(letter: char, kind: &str) -> Option<String> {
+    let (clause, kinds): (&str, &[&str]) = match letter {
+        'd' => ("decimal clause can only be used on integers", &["int", "uint"]),
+        'f' => ("fixed-point clause can only be used on doubles", &["double"]),
+        'e' => ("scientific clause can only be used on doubles", &["double"]),
+        'b' => ("binary clause can only be used on integers and bools", &["int", "uint", "bool"]),
+        'o' => ("octal clause can only be used on integers", &["int", "uint"]),
+        'x' | 'X' => (
+            "hex clause can only be used on integers, byte buffers, and strings",
+            &["int", "uint", "string", "bytes"],
+        ),
+        _ => return None,
+    };
+    (!kinds.contains(&kind)).then(|| format!("{clause}, was given {kind}"))
+}
+
 /// One clause of a format over a value.
 fn clause(letter: char, precision: Option<usize>, value: &Value) -> Result<String, String> {
-    let other = |clause: &str, kinds: &str| {
-        Err(format!("{clause} clause can only be used on {kinds}, was given {}", type_name(value)))
-    };
+    let unfit = || Err(misfit(letter, type_name(value)).unwrap_or_default());
     let precision = precision.unwrap_or(PRECISION);
     match (letter, value) {
         ('s', _) => any(value),
         ('d', Value::Int(number)) => Ok(number.to_string()),
         ('d', Value::UInt(number)) => Ok(number.to_string()),
-        ('d', _) => other("decimal", "integers"),
+        ('d', _) => unfit(),
         ('f', _) => fixed(value, precision),
         ('e', _) => scientific(value, precision),
         ('b', Value::Int(number)) => Ok(signed(*number, |digits| format!("{digits:b}"))),
         ('b', Value::UInt(number)) => Ok(format!("{number:b}")),
         ('b', Value::Bool(flag)) => Ok(u8::from(*flag).to_string()),
-        ('b', _) => other("binary", "integers and bools"),
+        ('b', _) => unfit(),
         ('o', Value::Int(number)) => Ok(signed(*number, |digits| format!("{digits:o}"))),
         ('o', Value::UInt(number)) => Ok(format!("{number:o}")),
-        ('o', _) => other("octal", "integers"),
+        ('o', _) => unfit(),
         ('x' | 'X', _) => {
             let hex = |bytes: &[u8]| {
                 bytes.iter().fold(String::new(), |mut out, byte| {
@@ -217,7 +285,7 @@ fn clause(letter: char, precision: Option<usize>, value: &Value) -> Result<Strin
                 Value::UInt(number) => format!("{number:x}"),
                 Value::String(text) => hex(text.as_bytes()),
                 Value::Bytes(bytes) => hex(bytes),
-                _ => return other("hex", "integers, byte buffers, and strings"),
+                _ => return unfit(),
             };
             Ok(if letter == 'X' { digits.to_uppercase() } else { digits })
         }
@@ -231,44 +299,13 @@ fn clause(letter: char, precision: Option<usize>, value: &Value) -> Result<Strin
 /// When a clause is none, has no value, or has one of another type.
 pub(super) fn filled(format: &str, values: &[Value]) -> Result<String, String> {
     let mut out = String::new();
-    let (mut rest, mut values) = (format, values.iter().enumerate());
-    while let Some((before, after)) = rest.split_once('%') {
-        out.push_str(before);
-        if let Some(after) = after.strip_prefix('%') {
-            out.push('%');
-            rest = after;
-            continue;
-        }
-        let next = values.next();
-        let (_, value) = next.ok_or_else(|| {
-            let count = format.matches('%').count().saturating_sub(1);
-            format!("index {count} out of range")
-        })?;
-        let unreadable = |why: &str| format!("could not parse formatting clause: {why}");
-        let (precision, after) = match after.strip_prefix('.') {
-            None => (None, after),
-            Some(digits) => {
-                let end = digits.find(|c: char| !c.is_ascii_digit()).ok_or_else(|| {
-                    unreadable(
-                        "error while parsing precision: could not find end of precision specifier",
-                    )
-                })?;
-                let precision = digits[..end].parse::<usize>().ok().filter(|most| *most <= MOST);
-                let precision = precision.ok_or_else(|| {
-                    unreadable("error while parsing precision: error while converting precision to integer")
-                })?;
-                (Some(precision), &digits[end..])
-            }
-        };
-        let letter = after.chars().next().ok_or("unexpected end of string")?;
-        if !"sdfebxXo".contains(letter) {
-            return Err(unreadable(&format!("unrecognized formatting clause \"{letter}\"")));
-        }
+    let (clauses, after) = clauses(format)?;
+    for (index, (before, (letter, precision))) in clauses.into_iter().enumerate() {
+        out.push_str(&before);
+        let value = values.get(index).ok_or_else(|| format!("index {index} out of range"))?;
         let text = clause(letter, precision, value)
             .map_err(|why| format!("error during formatting: {why}"))?;
         out.push_str(&text);
-        rest = &after[letter.len_utf8()..];
     }
-    out.push_str(rest);
-    Ok(out)
+    Ok(out + &after)
 }

@@ -81,6 +81,24 @@ impl Kind {
         Made("optional_type".into(), vec![value])
     }
 
+    /// It as messages have it. What is declared has a name of its own in each process there.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Dyn | Param(_) | Free(_) => "dyn".to_owned(),
+            Null => "null".to_owned(),
+            Scalar(name) => name.to_string(),
+            Struct(name) => match name.strip_prefix("self") {
+                Some(rest) => format!("selfType0{rest}"),
+                None => name.to_string(),
+            },
+            Made(name, parts) if parts.is_empty() => name.to_string(),
+            Made(name, parts) => {
+                let parts: Vec<String> = parts.iter().map(Self::shown).collect();
+                format!("{name}({})", parts.join(", "))
+            }
+        }
+    }
+
     /// Its name, if it has one: `list`, `int`, `net.IP`.
     pub(crate) fn name(&self) -> &str {
         match self {

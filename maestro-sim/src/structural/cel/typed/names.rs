@@ -7,6 +7,27 @@ use kube_cel::cel::common::ast::{Expr, LiteralValue};
 
 use super::Kind;
 
+/// Types that everything else is made of.
+const SIMPLE: [&str; 12] = [
+    "bool",
+    "bytes",
+    "double",
+    "dyn",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "optional_type",
+    "string",
+    "type",
+    "uint",
+];
+
+/// Whether a name is that of a type.
+pub(super) fn is_type(name: &str) -> bool {
+    SIMPLE.contains(&name) || TYPES.contains(&name)
+}
+
 /// Types whose names have dots.
 const TYPES: [&str; 8] = [
     "google.protobuf.Duration",
