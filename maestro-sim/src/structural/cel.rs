@@ -4,6 +4,7 @@
 
 mod convert;
 pub(crate) mod cost;
+mod depth;
 mod interpret;
 mod lists;
 pub(crate) mod macros;
@@ -34,6 +35,8 @@ pub(crate) use typed::Kind;
 /// Source: the options of `github.com/google/cel-go/parser`.
 const LONGEST: usize = 100_000;
 const MOST_ERRORS: usize = 100;
+/// How deep the parts of an expression may be in each other.
+const DEEPEST: usize = 250;
 
 /// An expression, or why it is none.
 pub(crate) struct Compiled {
@@ -54,6 +57,11 @@ pub(crate) fn compile(source: &str) -> Arc<Compiled> {
     static RULES: LazyLock<Cache<Compiled>> = LazyLock::new(Cache::default);
     RULES.get(source, |source| {
         let parser = Parser::new().enable_optional_syntax(true).max_recursion_depth(64);
+        if depth::depth(source) > DEEPEST {
+            let why =
+                format!("ERROR: <input>:-1:0: expression recursion limit exceeded: {DEEPEST}");
+            return Compiled { forms: Err(why), uses_old: false };
+        }
         // The parser gives up on some texts by panicking; a user's rule must not end the server.
         if source.chars().count() > LONGEST {
             let size = source.chars().count();

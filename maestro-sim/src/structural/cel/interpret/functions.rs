@@ -128,11 +128,10 @@ fn conversion(function: &str, values: &[&Value]) -> Option<Answer> {
         // Addresses and their like are the engine's.
         ("string", one) => Ok(text(format::plain(one)?)),
         ("timestamp", Value::Int(seconds)) => {
-            let at = DateTime::from_timestamp(*seconds, 0).map(|at| at.fixed_offset());
-            at.map(Value::Timestamp).ok_or_else(|| "timestamp overflow".to_owned())
+            operators::timestamp(DateTime::from_timestamp(*seconds, 0).map(|at| at.fixed_offset()))
         }
         ("timestamp", Value::String(written)) => match written.parse() {
-            Ok(at) => Ok(Value::Timestamp(at)),
+            Ok(at) => operators::timestamp(Some(at)),
             Err(_) => unconvertible(one, "google.protobuf.Timestamp"),
         },
         ("duration", Value::Int(nanos)) => {

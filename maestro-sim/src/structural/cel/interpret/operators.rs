@@ -185,7 +185,11 @@ fn duration(value: Option<chrono::Duration>) -> Answer {
     value.map(Value::Duration).ok_or_else(|| "duration overflow".to_owned())
 }
 
-fn timestamp(value: Option<chrono::DateTime<chrono::FixedOffset>>) -> Answer {
+/// A time between the years 1 and 9999, beyond which there is none.
+pub(super) fn timestamp(value: Option<chrono::DateTime<chrono::FixedOffset>>) -> Answer {
+    const FIRST: i64 = -62_135_596_800;
+    const LAST: i64 = 253_402_300_799;
+    let value = value.filter(|at| (FIRST..=LAST).contains(&at.timestamp()));
     value.map(Value::Timestamp).ok_or_else(|| "timestamp overflow".to_owned())
 }
 

@@ -96,6 +96,21 @@ fn macros_come_to_what_they_say() {
 }
 
 #[test]
+fn deep_expressions_come_to_an_end() {
+    let chains =
+        [" + 1", ".a", "[0]", ".map(x, x)", " in 1", " ? 1 : 1", " && true", " == 1", ".?a"];
+    let nests = ["(", "[", "!", "-", "{1: ", "f(", "1 + (", "true ? (", "x.all(y, "];
+    let chained = chains.iter().map(|part| format!("[1]{}", part.repeat(90_000 / part.len())));
+    let nested = nests.iter().map(|part| part.repeat(90_000 / part.len()) + "1");
+    for source in chained.chain(nested) {
+        let compiled = compile(&source);
+        if let Ok(forms) = &compiled.forms {
+            let _ = Plan::of_names(forms.expanded(), &[]).value(base(), &[], &Lists::default());
+        }
+    }
+}
+
+#[test]
 fn misused_macros_say_why() {
     let at = |column: usize, why: &str, source: &str| {
         let dots = ".".repeat(column - 1);
