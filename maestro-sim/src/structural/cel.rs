@@ -58,8 +58,7 @@ pub(crate) fn compile(source: &str) -> Arc<Compiled> {
     RULES.get(source, |source| {
         let parser = Parser::new().enable_optional_syntax(true).max_recursion_depth(64);
         if depth::depth(source) > DEEPEST {
-            let why =
-                format!("ERROR: <input>:-1:0: expression recursion limit exceeded: {DEEPEST}");
+            let why = "ERROR: <input>:-1:0: max recursion depth exceeded".to_owned();
             return Compiled { forms: Err(why), uses_old: false };
         }
         // The parser gives up on some texts by panicking; a user's rule must not end the server.
