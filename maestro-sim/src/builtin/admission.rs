@@ -7,11 +7,8 @@ use super::{meta, text as form, webhooks};
 use crate::api::Cause;
 use crate::facts::Version;
 use crate::json::Value;
-use crate::structural::cel;
+use crate::structural::cel::{Kind, Seen};
 
-/// What the expressions of a policy may name, besides `variables`.
-const NAMES: [&str; 7] =
-    ["object", "oldObject", "request", "params", "namespaceObject", "authorizer", "variables"];
 /// The reasons that a validation may give.
 const REASONS: [&str; 3] = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
 
@@ -35,13 +32,16 @@ pub(super) fn policy(object: &Value, causes: &mut Vec<Cause>) {
             matched(criteria, &constraints, causes);
         }
     }
+    let has_params = field::set(fields, "paramKind").is_some();
+    let before = Seen::by_conditions(has_params);
+    let mut seen = Seen::by_policies(has_params);
     let conditions = spec.field("matchConditions");
     for (index, condition) in list(object, "/spec/matchConditions").iter().enumerate() {
         let path = conditions.index(index);
         if field::text(condition, "expression").trim().is_empty() {
             causes.push(field::required(&path.field("expression"), ""));
         } else {
-            expression(condition, "expression", &path, causes);
+            expression(condition, "expression", &before, &["bool"], &path, causes);
         }
         match field::text(condition, "name") {
             "" => causes.push(field::required(&path.field("name"), "")),
@@ -62,7 +62,9 @@ pub(super) fn policy(object: &Value, causes: &mut Vec<Cause>) {
             }
             _ => {}
         }
-        expression(variable, "expression", &path, causes);
+        if let Some(kind) = expression(variable, "expression", &seen, &[], &path, causes) {
+            seen.add_variable(field::text(variable, "name"), kind);
+        }
     }
     let (validations, annotations) = (spec.field("validations"), spec.field("auditAnnotations"));
     let (checks, notes) = (list(object, "/spec/validations"), "/spec/auditAnnotations");
@@ -73,9 +75,9 @@ pub(super) fn policy(object: &Value, causes: &mut Vec<Cause>) {
     }
     for (index, check) in checks.iter().enumerate() {
         let path = validations.index(index);
-        expression(check, "expression", &path, causes);
+        expression(check, "expression", &seen, &["bool"], &path, causes);
         if !field::text(check, "messageExpression").is_empty() {
-            expression(check, "messageExpression", &path, causes);
+            expression(check, "messageExpression", &seen, &["string"], &path, causes);
         }
         field::word(check, "reason", &REASONS, &path, causes);
     }
@@ -84,7 +86,7 @@ pub(super) fn policy(object: &Value, causes: &mut Vec<Cause>) {
         let policy = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("");
         let key = format!("{policy}/{}", field::text(note, "key"));
         field::each(&path.field("key"), &key, &form::key(&key), causes);
-        expression(note, "valueExpression", &path, causes);
+        expression(note, "valueExpression", &seen, &["string", "null_type"], &path, causes);
     }
 }
 
@@ -145,14 +147,27 @@ fn parameters(kind: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
-fn expression(holder: &Value, name: &str, path: &Path<'_>, causes: &mut Vec<Cause>) {
+/// The type of an expression, which has to be one of some; nothing where it is wrong.
+fn expression(
+    holder: &Value,
+    name: &str,
+    seen: &Seen,
+    wanted: &[&str],
+    path: &Path<'_>,
+    causes: &mut Vec<Cause>,
+) -> Option<Kind> {
     let place = path.field(name);
     let source = field::text(holder, name);
     if source.trim().is_empty() {
         causes.push(field::required(&place, &format!("{name} is not specified")));
-    } else if let Some(why) = cel::mistakes(source, &NAMES) {
-        let detail = format!("compilation failed: {why}");
-        causes.push(field::invalid(&place, &source.into(), &detail));
+        return None;
+    }
+    match seen.check(source, wanted) {
+        Ok(kind) => Some(kind),
+        Err(why) => {
+            causes.push(field::invalid(&place, &source.into(), &why));
+            None
+        }
     }
 }
 

@@ -6,10 +6,8 @@ use super::field::{self, Path, part};
 use super::{meta, text as form};
 use crate::api::Cause;
 use crate::json::Value;
-use crate::structural::cel;
+use crate::structural::cel::Seen;
 
-/// What match conditions may name.
-const NAMES: [&str; 4] = ["object", "oldObject", "request", "authorizer"];
 const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
 const ONE_OF: &str = "exactly one of url or service is required";
 
@@ -66,6 +64,7 @@ fn webhook(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         causes.push(field::invalid(&path.field("timeoutSeconds"), &seconds.into(), detail));
     }
     client(hook, path, causes);
+    let seen = Seen::by_conditions(false);
     let all = path.field("matchConditions");
     let mut names = Vec::new();
     for (index, condition) in field::list(hook, "matchConditions").iter().enumerate() {
@@ -73,9 +72,8 @@ fn webhook(hook: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
         let (name, source) = (field::text(condition, "name"), field::text(condition, "expression"));
         if source.trim().is_empty() {
             causes.push(field::required(&here.field("expression"), ""));
-        } else if let Some(why) = cel::mistakes(source, &NAMES) {
-            let detail = format!("compilation failed: {why}");
-            causes.push(field::invalid(&here.field("expression"), &source.into(), &detail));
+        } else if let Err(why) = seen.check(source, &["bool"]) {
+            causes.push(field::invalid(&here.field("expression"), &source.into(), &why));
         }
         if name.is_empty() {
             causes.push(field::required(&here.field("name"), ""));

@@ -8,6 +8,7 @@ mod depth;
 mod interpret;
 mod lists;
 pub(crate) mod macros;
+mod policies;
 mod run;
 mod typed;
 pub(crate) mod types;
@@ -26,6 +27,7 @@ use crate::api::admission::authorizer;
 pub(crate) use cost::Structs;
 pub(crate) use lists::Lists;
 pub(crate) use macros::Forms;
+pub(crate) use policies::Seen;
 pub(super) use run::check;
 pub(crate) use typed::Kind;
 
@@ -91,19 +93,6 @@ pub(crate) fn compile(source: &str) -> Arc<Compiled> {
 /// Why a rule's expression does not compile, if it does not.
 pub fn compile_problem(source: &str) -> Option<String> {
     compile(source).forms.as_ref().err().cloned()
-}
-
-/// What is wrong with an expression that sees values of which no types are known.
-pub(crate) fn mistakes(source: &str, names: &[&'static str]) -> Option<String> {
-    let compiled = compile(source);
-    let forms = match &compiled.forms {
-        Ok(forms) => forms,
-        // Pointed at as cel-go does it.
-        Err(why) => return Some(why.replace("\n|", "\n |")),
-    };
-    let names: Vec<(&str, Kind)> = names.iter().map(|name| (*name, Kind::Dyn)).collect();
-    let checked = types::check(source, forms, &names, &Structs::new());
-    (!checked.errors.is_empty()).then(|| checked.errors.join("\n"))
 }
 
 /// Why an expression has no value. What the engine says of operands that it has no operator for

@@ -19,7 +19,7 @@ use fixed::{is_fixed, leaf};
 use functions::{Overload, overloads};
 use kind::Found;
 pub(crate) use kind::Kind;
-use names::{is_type, literal_kind, type_name, value};
+use names::{dotted, is_type, literal_kind, value};
 
 use super::cost::Structs;
 
@@ -166,7 +166,7 @@ impl Checker<'_> {
         let (kind, what) = match &expression.expr {
             Expr::Literal(literal) => (literal_kind(literal), What::Literal(literal.clone())),
             Expr::Ident(name) => (self.name(name, expression.id), What::Name(name.as_str().into())),
-            Expr::Select(select) => match type_name(expression, &self.names) {
+            Expr::Select(select) => match dotted(expression, &self.names) {
                 Some(name) => (self.name(&name, expression.id), What::Name(name.into())),
                 None => self.field(select, expression.id),
             },
@@ -240,8 +240,10 @@ impl Checker<'_> {
             Kind::Struct(name) => {
                 let fields = self.structs.get(name.as_ref());
                 let kind = fields.map(|fields| fields.get(field).cloned());
-                if kind == Some(None) {
-                    self.mistake(id, format!("undefined field '{field}'"));
+                match kind {
+                    Some(Some(_)) => {}
+                    Some(None) => self.mistake(id, format!("undefined field '{field}'")),
+                    None => self.mistake(id, format!("unexpected failed resolution of '{name}'")),
                 }
                 kind.flatten().unwrap_or(Kind::Dyn)
             }

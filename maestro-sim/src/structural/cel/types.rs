@@ -7,10 +7,9 @@
 
 mod places;
 mod planning;
-pub(super) mod validators;
+mod validators;
 
 use super::Forms;
-
 use super::cost::Structs;
 use super::typed::{Kind, checked};
 pub(super) use places::places;

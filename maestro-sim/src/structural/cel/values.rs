@@ -22,6 +22,12 @@ pub(super) fn type_value(name: &str) -> Value {
     Value::Opaque(Arc::new(TypeName(name.to_owned())))
 }
 
+/// The name of the type that a value is, if it is one.
+pub(super) fn named_type(value: &Value) -> Option<&str> {
+    let Value::Opaque(one) = value else { return None };
+    one.downcast_ref::<TypeName>().map(|name| name.0.as_str())
+}
+
 /// The name of a value's type.
 pub(super) fn type_name(value: &Value) -> &str {
     match value {

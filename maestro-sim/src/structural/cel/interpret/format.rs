@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use kube_cel::cel::Value;
 
-use crate::structural::cel::values::{entries, key_value, type_name};
+use crate::structural::cel::values::{entries, key_value, named_type, type_name};
 
 /// How many digits a number has where nothing is said.
 const PRECISION: usize = 6;
@@ -63,11 +63,7 @@ pub(super) fn plain(value: &Value) -> Option<String> {
         Value::Bytes(bytes) => std::str::from_utf8(bytes).ok()?.to_owned(),
         Value::Duration(by) => duration(*by),
         Value::Timestamp(at) => timestamp(at),
-        Value::Opaque(one) if one.runtime_type_name() == "type" => {
-            let debug = format!("{:?}", one.as_debug());
-            debug.trim_start_matches("TypeName(\"").trim_end_matches("\")").to_owned()
-        }
-        _ => return None,
+        other => named_type(other)?.to_owned(),
     })
 }
 

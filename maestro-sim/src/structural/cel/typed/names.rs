@@ -40,8 +40,8 @@ const TYPES: [&str; 8] = [
     "net.IP",
 ];
 
-/// The name of a type that is written with dots.
-pub(super) fn type_name(expression: &IdedExpr, known: &[(Arc<str>, Kind)]) -> Option<String> {
+/// A name that is written with dots: of a type, or of a variable.
+pub(super) fn dotted(expression: &IdedExpr, known: &[(Arc<str>, Kind)]) -> Option<String> {
     let mut parts = Vec::new();
     let mut part = expression;
     while let Expr::Select(select) = &part.expr {
@@ -49,13 +49,12 @@ pub(super) fn type_name(expression: &IdedExpr, known: &[(Arc<str>, Kind)]) -> Op
         part = &select.operand;
     }
     let Expr::Ident(first) = &part.expr else { return None };
-    if known.iter().any(|(own, _)| own.as_ref() == first) {
-        return None;
-    }
+    let is_known = |name: &str| known.iter().any(|(own, _)| own.as_ref() == name);
+    let variable = is_known(first);
     parts.push(first);
     parts.reverse();
     let name = parts.join(".");
-    TYPES.contains(&name.as_str()).then_some(name)
+    (is_known(&name) || !variable && TYPES.contains(&name.as_str())).then_some(name)
 }
 
 /// The type of what may be there, and whether it may be not.
