@@ -174,10 +174,11 @@ impl Checker<'_> {
             Expr::List(list) => {
                 let items: Vec<Node> = list.elements.iter().map(|item| self.node(item)).collect();
                 let optional = &list.optional_indices;
-                let kinds = items.iter().enumerate().map(|(index, item)| {
-                    if optional.contains(&index) { value(&item.kind).0 } else { item.kind.clone() }
-                });
-                let kind = Kind::list(self.joined(kinds.collect()));
+                let mut kinds = Vec::with_capacity(items.len());
+                for (index, item) in items.iter().enumerate() {
+                    kinds.push(self.element(item, optional.contains(&index)));
+                }
+                let kind = Kind::list(self.joined(kinds));
                 (kind, What::List(items, optional.clone()))
             }
             Expr::Map(map) => {
@@ -189,10 +190,10 @@ impl Checker<'_> {
                     }
                 }
                 let keys = entries.iter().map(|(key, ..)| key.kind.clone()).collect();
-                let values = entries.iter().map(|(_, one, optional)| {
-                    if *optional { value(&one.kind).0 } else { one.kind.clone() }
-                });
-                let values = values.collect();
+                let mut values = Vec::with_capacity(entries.len());
+                for (_, one, optional) in &entries {
+                    values.push(self.element(one, *optional));
+                }
                 (Kind::map(self.joined(keys), self.joined(values)), What::Map(entries))
             }
             Expr::Comprehension(fold) => self.fold(fold),

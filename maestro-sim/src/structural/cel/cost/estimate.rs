@@ -149,6 +149,10 @@ impl<'s> Estimator<'s> {
         if has_fields && !test || self.bounds {
             sum = sum.plus(ONE);
         }
+        if self.bounds && !operand.is_chain() {
+            // What a chain hangs on counts as its variable would.
+            sum = sum.plus(ONE);
+        }
         if !test {
             let path = self.path(operand).then(name);
             self.paths.insert(node.id, path);

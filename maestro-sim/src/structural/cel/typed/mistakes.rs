@@ -2,7 +2,8 @@
 //! about.
 
 use super::functions::overloads;
-use super::{Checker, Kind};
+use super::names::value;
+use super::{Checker, Kind, Node};
 
 impl Checker<'_> {
     pub(super) fn mistake(&mut self, id: u64, what: String) {
@@ -12,6 +13,20 @@ impl Checker<'_> {
     /// A type as messages have it.
     pub(super) fn shown(&self, kind: &Kind) -> String {
         self.found.resolve(kind, true).shown()
+    }
+
+    /// The type of an element, which may be absent if it is said to be optional.
+    pub(super) fn element(&mut self, node: &Node, optional: bool) -> Kind {
+        if !optional {
+            return node.kind.clone();
+        }
+        let (kind, is_optional) = value(&node.kind);
+        if !is_optional && kind != Kind::Dyn {
+            let shown = self.shown(&kind);
+            let what = format!("expected type 'optional_type({shown})' but found '{shown}'");
+            self.mistake(node.written, what);
+        }
+        kind
     }
 
     pub(super) fn must_be_bool(&mut self, kind: &Kind, id: u64) {
