@@ -1,8 +1,8 @@
 //! ValidatingAdmissionPolicy: what is wrong with its expressions for the types that it matches.
 //!
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#type-checking>,
-//! `k8s.io/kubernetes/pkg/controller/validatingadmissionpolicystatus`. Nothing is said of params
-//! and of functions, whose types are not looked at.
+//! `k8s.io/kubernetes/pkg/controller/validatingadmissionpolicystatus`. Nothing is said of params,
+//! whose types are not looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,16 +13,11 @@ use crate::controller::{Change, Context, Controller, Next, Queue, View};
 use crate::facts::facts;
 use crate::json::{Value, json};
 use crate::object::{GroupResource, Key, Object, map_at};
-use crate::structural::cel::cost::Declared;
-use crate::structural::cel::{self, Kind, Structs, types};
+use crate::structural::cel::{Kind, Seen};
 
 const POLICIES: GroupResource =
     GroupResource::new("admissionregistration.k8s.io", "validatingadmissionpolicies");
 
-/// The variables of a policy, and the type that holds them.
-const VARIABLES: &str = "variables";
-/// What is not looked into.
-const UNTYPED: [&str; 4] = ["request", "params", "namespaceObject", "authorizer"];
 /// At most so many types of one rule are looked at (`maxTypesToCheck`).
 const MOST_TYPES: usize = 10;
 
@@ -94,29 +89,13 @@ fn warnings(view: &View, policy: &Object) -> Vec<Value> {
 
 /// The mistakes of an expression where objects are of one schema.
 fn mistakes(source: &str, schema: &Value, policy: &Object) -> Vec<String> {
-    let mut structs = Structs::new();
-    let declared = Declared::of(schema, false);
-    let object = declared.map_or(Kind::Dyn, |own| own.name("object", &mut structs));
-    structs.insert(VARIABLES.to_owned(), BTreeMap::new());
+    let mut seen = Seen::by_policies(true).with_objects(schema);
     for variable in policy.items(&["spec", "variables"]) {
         let text = |field: &str| variable.get(field).and_then(Value::as_str).unwrap_or("");
-        let (_, kind) = check(text("expression"), &object, &structs);
-        structs.entry(VARIABLES.to_owned()).or_default().insert(text("name").to_owned(), kind);
+        let kind = seen.checked(text("expression")).map_or(Kind::Dyn, |checked| checked.kind);
+        seen.add_variable(text("name"), kind);
     }
-    check(source, &object, &structs).0
-}
-
-fn check(source: &str, object: &Kind, structs: &Structs) -> (Vec<String>, Kind) {
-    let compiled = cel::compile(source);
-    let Ok(forms) = &compiled.forms else { return (Vec::new(), Kind::Dyn) };
-    let mut names = vec![
-        ("object", object.clone()),
-        ("oldObject", object.clone()),
-        (VARIABLES, Kind::Struct(VARIABLES.into())),
-    ];
-    names.extend(UNTYPED.map(|name| (name, Kind::Dyn)));
-    let checked = types::check(source, forms, &names, structs);
-    (checked.errors, checked.kind)
+    seen.checked(source).map_or_else(|_| Vec::new(), |checked| checked.errors)
 }
 
 /// The schemas of the kinds that a policy names, in their order, by `group/version, Kind=Kind`.

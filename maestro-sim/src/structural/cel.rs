@@ -37,7 +37,7 @@ pub(crate) use typed::Kind;
 /// Source: the options of `github.com/google/cel-go/parser`.
 const LONGEST: usize = 100_000;
 const MOST_ERRORS: usize = 100;
-/// How deep the parts of an expression may be in each other.
+/// How deep the parts of an expression may be in each other (`maxRecursionDepth`).
 const DEEPEST: usize = 250;
 
 /// An expression, or why it is none.
@@ -80,9 +80,8 @@ pub(crate) fn compile(source: &str) -> Arc<Compiled> {
         };
         let uses_old = tree.as_ref().is_ok_and(|t| t.references().variables().contains(&"oldSelf"));
         let forms = tree.and_then(|tree| {
-            let places = types::places(source, &tree);
-            Forms::of(tree).map_err(|wrong| {
-                let at = places.get(&wrong.part).copied().unwrap_or_default();
+            Forms::of(&tree).map_err(|wrong| {
+                let at = types::places(source, &tree).get(&wrong.part).copied().unwrap_or_default();
                 types::placed(source, at, &wrong.why)
             })
         });
@@ -114,7 +113,7 @@ fn words(error: &ExecutionError) -> String {
     }
 }
 
-pub(crate) fn evaluate(tree: &IdedExpr, scope: &Context) -> Result<CelValue, String> {
+fn evaluate(tree: &IdedExpr, scope: &Context) -> Result<CelValue, String> {
     match catch_unwind(AssertUnwindSafe(|| scope.resolve(tree))) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(words(&error)),

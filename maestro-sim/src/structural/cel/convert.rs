@@ -17,8 +17,8 @@ use crate::schema::{Kind, ListType, Schema};
 pub(super) const HIDDEN: char = '\0';
 
 /// Converts a value; `root` says that it is a whole object, `lists` learns which lists are sets or
-/// maps. Of an object with fields, one that is
-/// null is as good as absent, and of metadata rules see names alone.
+/// maps. Of an object with fields, one that is null is as good as absent, and of metadata rules see
+/// names alone.
 ///
 /// Source: `k8s.io/apiserver/pkg/cel/common/valuesunstructured.go`.
 pub(super) fn to_cel(schema: &Schema, value: &Value, root: bool, lists: &Lists) -> CelValue {

@@ -26,10 +26,11 @@ use super::lists::Lists;
 use super::typed::{Call, Node, What};
 use super::values::{as_key, literal, none, present, some, text, type_value};
 pub(super) use format::{letters, misfit, shown};
+pub(super) use functions::pattern;
 use operators::UNFIT;
 
 /// A value, or why there is none.
-type Answer = Result<Value, String>;
+pub(super) type Answer = Result<Value, String>;
 
 /// Why there is no value.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +91,14 @@ impl<'c> Interpreter<'c> {
         if self.cost > self.limit { Err(Halt::Over) } else { Ok(()) }
     }
 
+    /// The value of a whole expression, or why it has none in the server's words.
+    pub(super) fn answer(&mut self, node: &'c Node) -> Answer {
+        self.value(node).map_err(|halt| match halt {
+            Halt::Error(why) => why,
+            Halt::Over => "operation cancelled: actual cost limit exceeded".to_owned(),
+        })
+    }
+
     /// The value of a part, at its full cost.
     pub(super) fn value(&mut self, node: &'c Node) -> Outcome {
         if !node.fixed || self.free {
@@ -109,12 +118,7 @@ impl<'c> Interpreter<'c> {
             What::List(items, optional) => {
                 let mut values = Vec::with_capacity(items.len());
                 for (index, item) in items.iter().enumerate() {
-                    let value = self.value(item)?;
-                    if optional.contains(&index) {
-                        values.extend(present(&value).ok_or_else(unfit)?);
-                    } else {
-                        values.push(value);
-                    }
+                    values.extend(self.element(item, optional.contains(&index))?);
                 }
                 self.spend(LIST)?;
                 Ok(Value::List(Arc::new(values)))
@@ -221,13 +225,17 @@ impl<'c> Interpreter<'c> {
         Ok(some(found))
     }
 
+    /// The value of an element; of one that may be absent, what it has.
+    fn element(&mut self, node: &'c Node, optional: bool) -> Result<Option<Value>, Halt> {
+        let value = self.value(node)?;
+        if optional { present(&value).ok_or_else(unfit) } else { Ok(Some(value)) }
+    }
+
     fn map(&mut self, entries: &'c [(Node, Node, bool)]) -> Outcome {
         let mut found = Vec::new();
         for (key, value, optional) in entries {
             let key = as_key(&self.value(key)?).ok_or_else(unfit)?;
-            let value = self.value(value)?;
-            let value = if *optional { present(&value).ok_or_else(unfit)? } else { Some(value) };
-            found.extend(value.map(|value| (key, value)));
+            found.extend(self.element(value, *optional)?.map(|value| (key, value)));
         }
         self.spend(MAP)?;
         Ok(Value::Map(Map { map: Arc::new(found.into_iter().collect()) }))
@@ -237,8 +245,7 @@ impl<'c> Interpreter<'c> {
     fn made(&mut self, fields: &'c [(String, Node, bool)]) -> Outcome {
         let mut found = Vec::new();
         for (name, value, optional) in fields {
-            let value = self.value(value)?;
-            let value = if *optional { present(&value).ok_or_else(unfit)? } else { Some(value) };
+            let value = self.element(value, *optional)?;
             found.extend(value.map(|value| (name.as_str().into(), value)));
         }
         self.spend(STRUCT)?;

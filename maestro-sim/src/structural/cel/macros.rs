@@ -25,7 +25,7 @@ pub(crate) struct Forms {
 
 impl Forms {
     /// Expands the macros of an expression, or says which cannot be and why.
-    pub(super) fn of(written: IdedExpr) -> Result<Self, Misused> {
+    pub(super) fn of(written: &IdedExpr) -> Result<Self, Misused> {
         let (mut whole, mut found, mut wrong) = (written.clone(), false, None);
         rewrite(&mut whole, &mut |part| match expand(part) {
             None => {}
@@ -44,7 +44,7 @@ impl Forms {
         if let Some(misused) = wrong {
             return Err(misused);
         }
-        Ok(Self { written, expanded: found.then_some(whole) })
+        Ok(Self { written: written.clone(), expanded: found.then_some(whole) })
     }
 
     /// The expression as somebody wrote it.

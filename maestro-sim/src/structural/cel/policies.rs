@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::cost::Structs;
+use super::compile;
+use super::cost::{Declared, Structs};
 use super::typed::Kind;
-use super::{compile, types};
+use super::types::{self, Checked};
+use crate::json::Value;
 
 /// The types of objects that expressions see: the name of each, and its fields by their types.
 const TYPES: [(&str, &[(&str, &str)]); 9] = [
@@ -128,9 +130,31 @@ impl Seen {
         seen
     }
 
+    /// The same where objects are of one schema.
+    pub(crate) fn with_objects(mut self, schema: &Value) -> Self {
+        let declared = Declared::of(schema, false);
+        let kind = declared.map_or(Kind::Dyn, |own| own.name("object", &mut self.structs));
+        for (name, own) in &mut self.names {
+            if matches!(*name, "object" | "oldObject") {
+                own.clone_from(&kind);
+            }
+        }
+        self
+    }
+
     /// One variable more, of the type that an expression has.
     pub(crate) fn add_variable(&mut self, name: &str, kind: Kind) {
         self.structs.entry(VARIABLES.to_owned()).or_default().insert(name.to_owned(), kind);
+    }
+
+    /// What is wrong with an expression for the types of what it sees.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn checked(&self, source: &str) -> Result<Checked, String> {
+        let compiled = compile(source);
+        let forms = compiled.forms.as_ref().map_err(Clone::clone)?;
+        Ok(types::check(source, forms, &self.names, &self.structs))
     }
 
     /// The type of an expression's value, which has to be one of some, if any are named.
@@ -138,11 +162,9 @@ impl Seen {
     /// # Errors
     /// When it can never be evaluated, or is of another type.
     pub(crate) fn check(&self, source: &str, wanted: &[&str]) -> Result<Kind, String> {
-        let compiled = compile(source);
         // Pointed at as cel-go does it.
         let failed = |why: &str| format!("compilation failed: {}", why.replace("\n|", "\n |"));
-        let forms = compiled.forms.as_ref().map_err(|why| failed(why))?;
-        let checked = types::check(source, forms, &self.names, &self.structs);
+        let checked = self.checked(source).map_err(|why| failed(&why))?;
         if !checked.errors.is_empty() {
             return Err(failed(&checked.errors.join("\n")));
         }

@@ -70,12 +70,7 @@ impl Plan {
         variables: &[(&str, CelValue)],
         lists: &'c Lists,
     ) -> Result<CelValue, String> {
-        let mut interpreter = Interpreter::new(base, variables, lists, u64::MAX);
-        match interpreter.value(&self.tree) {
-            Ok(value) => Ok(value),
-            Err(Halt::Error(why)) => Err(why),
-            Err(Halt::Over) => Err("operation cancelled: actual cost limit exceeded".to_owned()),
-        }
+        Interpreter::new(base, variables, lists, u64::MAX).answer(&self.tree)
     }
 
     /// What it costs over some values, and whether the limit ended it.

@@ -72,7 +72,7 @@ impl<'c> Interpreter<'c> {
         self.value(&fold.result)
     }
 
-    /// What a macro keeps, which another value takes the place of.
+    /// What a macro keeps: whatever comes of the step takes its place.
     fn taken(&mut self, kept: &'c Node) -> Outcome {
         self.spend(1)?;
         let What::Name(name) = &kept.what else { return Err(unfit()) };
@@ -83,23 +83,10 @@ impl<'c> Interpreter<'c> {
         }
     }
 
-    fn put_back(&mut self, kept: &'c Node, value: Outcome) {
-        let What::Name(name) = &kept.what else { return };
-        if let Some((_, slot)) = self.variables.iter_mut().rev().find(|(own, _)| own == name) {
-            *slot = Slot::Known(value);
-        }
-    }
-
     /// One more item for a list, or one more for a number, that a macro keeps.
     pub(super) fn append(&mut self, kept: &'c Node, right: &'c Node) -> Outcome {
         let own = self.taken(kept);
-        let right = match self.value(right) {
-            Ok(right) => right,
-            Err(halt) => {
-                self.put_back(kept, own);
-                return Err(halt);
-            }
-        };
+        let right = self.value(right)?;
         self.spend(1)?;
         match (own?, right) {
             (Value::List(mut all), Value::List(more)) => {

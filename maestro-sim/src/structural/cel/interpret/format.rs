@@ -182,7 +182,7 @@ fn signed(number: i64, digits: impl Fn(u64) -> String) -> String {
 }
 
 /// What a clause of a format wants: its letter and its number of digits.
-pub(in crate::structural::cel) type Clause = (char, Option<usize>);
+type Clause = (char, Option<usize>);
 
 /// The clauses of a format in their order, and the text before each and after the last.
 ///

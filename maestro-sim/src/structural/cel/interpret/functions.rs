@@ -80,7 +80,7 @@ fn conversion(function: &str, values: &[&Value]) -> Option<Answer> {
         ("int", Value::UInt(number)) => {
             i64::try_from(*number).map(Value::Int).or_else(|_| overflow("integer overflow"))
         }
-        ("int", Value::Float(number)) if *number > -9.3e18 && *number < 9.3e18 => {
+        ("int", Value::Float(number)) => {
             let whole = number.trunc();
             if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&whole) {
                 Ok(Value::Int(whole as i64))
@@ -88,7 +88,6 @@ fn conversion(function: &str, values: &[&Value]) -> Option<Answer> {
                 overflow("integer overflow")
             }
         }
-        ("int", Value::Float(_)) => overflow("integer overflow"),
         ("int", Value::String(digits)) => {
             digits.parse().map(Value::Int).or_else(|_| unconvertible(one, "int"))
         }
@@ -308,6 +307,22 @@ pub(super) fn truth(value: &Value) -> Result<bool, String> {
     }
 }
 
+/// Whether a text is a pattern.
+///
+/// # Errors
+/// When it is none, why.
+pub(in crate::structural::cel) fn pattern(text: &str) -> Result<(), String> {
+    let why = match regex::Regex::new(text) {
+        Ok(_) => return Ok(()),
+        Err(error) => error.to_string(),
+    };
+    let why = match why.contains("unclosed group") {
+        true => format!("missing closing ): `{text}`"),
+        false => why,
+    };
+    Err(format!("error parsing regexp: {why}"))
+}
+
 /// What the engine says of a call that has no value, as a real server says it.
 pub(super) fn reworded(function: &str, values: &[&Value], why: String) -> String {
     let shown =
@@ -355,10 +370,9 @@ pub(super) fn reworded(function: &str, values: &[&Value], why: String) -> String
             length()
         ),
         ("min" | "max", _) if length() == 0 => format!("{function} called on empty list"),
-        ("matches" | "find" | "findAll", [_, pattern, ..]) if why.contains("unclosed group") => {
-            let pattern = format::shown(pattern);
+        ("matches" | "find" | "findAll", [_, Value::String(written), ..]) => {
             let before = if function == "matches" { "" } else { "Illegal regex: " };
-            format!("{before}error parsing regexp: missing closing ): `{pattern}`")
+            format!("{before}{}", pattern(written).err().unwrap_or(why))
         }
         _ => match why.strip_prefix(&format!("Error executing function '{function}': ")) {
             Some(rest) => rest.to_owned(),

@@ -5,11 +5,9 @@
 
 use kube_cel::cel::common::ast::LiteralValue;
 
-use crate::structural::cel::compile;
-use crate::structural::cel::cost::Plan;
-use crate::structural::cel::interpret::{letters, misfit};
+use super::planning;
+use crate::structural::cel::interpret::{letters, misfit, pattern};
 use crate::structural::cel::typed::{Call, Kind, Node, What};
-use crate::structural::cel::{Lists, base};
 
 /// What is wrong, by the number of the part that is.
 pub(super) fn mistakes(tree: &Node) -> Vec<(u64, String)> {
@@ -23,7 +21,7 @@ fn part(node: &Node, in_format: bool, out: &mut Vec<(u64, String)>) {
         What::Literal(_) | What::Name(_) => {}
         What::Field(operand, ..) => part(operand, in_format, out),
         What::Call(call) => {
-            literals(call, out);
+            literal(node, call, out);
             format(node, call, out);
             let in_format = in_format || call.function == "format";
             call.target.iter().for_each(|target| part(target, in_format, out));
@@ -85,19 +83,13 @@ fn mixed<'k>(
     }
 }
 
-/// The literals of functions that read them.
-fn literals(call: &Call, out: &mut Vec<(u64, String)>) {
+/// The literal of a function that reads it.
+fn literal(node: &Node, call: &Call, out: &mut Vec<(u64, String)>) {
     let Some(first) = call.operands.first() else { return };
     let What::Literal(LiteralValue::String(text)) = &first.what else { return };
     let holds = match call.function.as_str() {
-        "matches" => regex::Regex::new(text.inner()).is_ok(),
-        function @ ("duration" | "timestamp") => {
-            let source = format!("{function}({})", crate::json::Value::from(text.inner()));
-            compile(&source).forms.as_ref().is_ok_and(|forms| {
-                let plan = Plan::of_names(forms.expanded(), &[]);
-                plan.value(base(), &[], &Lists::default()).is_ok()
-            })
-        }
+        "matches" => pattern(text.inner()).is_ok(),
+        "duration" | "timestamp" => planning::value(node).is_ok(),
         _ => true,
     };
     if !holds {
