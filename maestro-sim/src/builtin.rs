@@ -37,6 +37,7 @@ mod webhooks;
 mod workload;
 
 use crate::api::Cause;
+use crate::api::pod_parts::PodPart;
 use crate::facts::Version;
 use crate::json::Value;
 use crate::object::GroupResource;
@@ -77,6 +78,7 @@ pub fn status(
 pub fn validate(
     version: Version,
     resource: &GroupResource,
+    part: Option<PodPart>,
     object: &Value,
     old: Option<&Value>,
 ) -> Vec<Cause> {
@@ -84,7 +86,7 @@ pub fn validate(
     let found = &mut causes;
     meta::finalizers(resource, object, found);
     match (&*resource.group, &*resource.resource) {
-        ("", "pods") => pod::pod(object, old, found),
+        ("", "pods") => pod::pod(object, old, (version, part), found),
         ("", "services") => service::service(version, object, old, found),
         ("", "configmaps") => core::config_map(object, old, found),
         ("", "secrets") => core::secret(object, old, found),

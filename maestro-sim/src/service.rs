@@ -13,11 +13,11 @@ use crate::api::authorization::enter::enter;
 use crate::api::form::Shape;
 use crate::api::http::{self, Routed};
 use crate::api::identity::Identity;
-use crate::api::openapi;
 use crate::api::registry::Registry;
 use crate::api::server::{Handled, Response};
 use crate::api::webhook::{Answer, Asked};
-use crate::api::{Form, Request, Status};
+use crate::api::{Form, Request, Status, pretty};
+use crate::api::{metrics, openapi};
 use crate::body::{Body, WatchBody};
 use crate::link::{Direction, LinkId};
 use crate::protobuf::answer::{answer, recoded, watch_answer};
@@ -110,6 +110,7 @@ impl Service {
         let collected = body.collect().await.map_err(|e| ServiceError::Body(e.to_string()))?;
         let bytes = collected.to_bytes();
         let mut wire = media::wanted(&parts.headers);
+        let people = pretty::wanted(&parts);
         let link = self.link;
         let travel = self.cluster.with(|world| world.links.used(link).travel());
         if !travel.is_zero() {
@@ -139,7 +140,8 @@ impl Service {
                 if answer.status().is_client_error() {
                     wire = media::wanted_of_errors(&parts.headers);
                 }
-                return self.plain(recoded(wire, answer)).await;
+                let answer = self.plain(recoded(wire, answer)).await?;
+                return Ok(if people { pretty::answer(answer) } else { answer });
             }
             // The process is dead: nothing it waits for ever comes.
             Sent::Dead => return std::future::pending().await,
@@ -151,7 +153,8 @@ impl Service {
         if !late.is_zero() {
             tokio::time::sleep(self.cluster.wait(late)).await;
         }
-        Ok(self.reply(wire, reply))
+        let answer = self.reply(wire, reply);
+        Ok(if people { pretty::answer(answer) } else { answer })
     }
 
     /// Has a request handled, with what webhooks outside have answered so far; the reviews that it
@@ -203,7 +206,10 @@ impl Service {
             Ok(user) => user,
             Err(status) => return Sent::Plain(http::refusal(&status)),
         };
-        if let Some(answer) = openapi::answer(&world.server, parts.uri.path(), &parts.headers) {
+        let path = parts.uri.path();
+        if let Some(answer) = openapi::answer(&world.server, path, &parts.headers)
+            .or_else(|| metrics::answer(&world.server, path))
+        {
             return Sent::Plain(answer);
         }
         let request = match http::route(&world.server.registry, parts, bytes) {

@@ -2,6 +2,7 @@
 //! collection. A watch is a cursor over that log.
 
 mod objects;
+mod past;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -106,6 +107,7 @@ pub struct Store {
     tables: Vec<Table>,
     by_resource: BTreeMap<GroupResource, TableId>,
     dirty: Vec<TableId>,
+    past: past::Past,
 }
 
 /// Events kept per collection; older ones are compacted away, as etcd does every five minutes.
@@ -241,6 +243,16 @@ impl Store {
         if !self.dirty.contains(&id) {
             self.dirty.push(id);
         }
+    }
+
+    /// Forgets former states as time goes on.
+    pub fn age(&mut self, now: Duration) {
+        self.past.age(now, self.version);
+    }
+
+    /// The version of the oldest state that can still be listed.
+    pub fn oldest(&self) -> u64 {
+        self.past.oldest()
     }
 
     /// Forgets the events up to `version` in every collection (a watch gap).

@@ -2,21 +2,29 @@
 //!
 //! Aggregated discovery (KEP-3352) and the older documents, from one registry.
 
+mod documents;
+
 use std::cmp::Reverse;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use bytes::Bytes;
 use http::request::Parts;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::api::http::json_answer;
+use crate::api::http::{json_answer, respond};
 use crate::api::registry::{Registry, Served};
 use crate::api::{Status, Verb, health};
 use crate::body::Body;
 use crate::facts::{Version, facts};
 use crate::json::{Value, json};
 use crate::protobuf::media;
+
+use documents::{
+    Group, GroupList, GroupVersion, Info, Resource, ResourceList, RootPaths,
+    Versions as CoreVersions,
+};
 
 /// The answer to a path that is no resource, `None` when it is one.
 pub fn answer(
@@ -26,53 +34,75 @@ pub fn answer(
 ) -> Option<http::Response<Body>> {
     let accept = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
     let aggregated = || accept.is_some_and(|a| a.contains("as=APIGroupDiscoveryList"));
-    let value = match segments {
+    Some(match segments {
         ["version"] if !media::reads_json(&parts.headers) => {
             let message = "406: Not Acceptable\n\nAvailable representations: application/json";
             let mut status = Status::new(406, "NotAcceptable", message);
             status.has_details = true;
-            return Some(json_answer(406, &status.to_value()));
+            json_answer(406, &status.to_value())
         }
-        ["version"] => version(registry.version()),
+        ["version"] => indented(&version(registry.version())),
         [endpoint @ ("healthz" | "livez" | "readyz"), check @ ..] => {
             let query = parts.uri.query().unwrap_or("");
             let answer = health::answer(registry.version(), endpoint, check, query).map(text);
-            return Some(answer.unwrap_or_else(page_not_found));
+            answer.unwrap_or_else(page_not_found)
         }
-        ["api"] if aggregated() => return Some(aggregated_answer(&groups(registry, true))),
-        ["apis"] if aggregated() => return Some(aggregated_answer(&groups(registry, false))),
-        ["api"] => json!({"kind": "APIVersions", "versions": ["v1"]}),
-        ["apis"] => group_list(registry),
-        ["api", version] => return Some(resource_list(registry, "", version)),
-        ["apis", group] => return Some(group_document(registry, group)),
-        ["apis", group, version] => return Some(resource_list(registry, group, version)),
-        [""] => index(registry),
+        ["api"] if aggregated() => aggregated_answer(&groups(registry, true)),
+        ["apis"] if aggregated() => aggregated_answer(&groups(registry, false)),
+        ["api"] => document(&CoreVersions { kind: "APIVersions", versions: ["v1"] }),
+        ["apis"] => document(&group_list(registry)),
+        ["api", version] => resource_list(registry, "", version),
+        ["apis", group] => group_document(registry, group),
+        ["apis", group, version] => resource_list(registry, group, version),
+        [""] => indented(&index(registry)),
         _ => return None,
-    };
-    Some(json_answer(200, &value))
+    })
+}
+
+fn document(value: &impl Serialize) -> http::Response<Body> {
+    respond(200, Body::full(serde_json::to_string(value).unwrap_or_default()))
+}
+
+/// What a person may look at with a browser.
+fn indented(value: &impl Serialize) -> http::Response<Body> {
+    respond(200, Body::full(serde_json::to_string_pretty(value).unwrap_or_default()))
 }
 
 /// The paths that this server answers.
-fn index(registry: &Registry) -> Value {
-    let fixed = ["/api", "/api/v1", "/apis", "/apis/", "/healthz", "/livez", "/readyz", "/version"];
+fn index(registry: &Registry) -> RootPaths {
+    let fixed = [
+        "/api", "/api/v1", "/apis", "/apis/", "/healthz", "/livez", "/metrics", "/readyz",
+        "/version",
+    ];
     let mut paths: Vec<String> = fixed.iter().map(|path| (*path).to_owned()).collect();
     for (group, versions) in by_group(registry).iter().filter(|(group, _)| !group.is_empty()) {
         paths.push(format!("/apis/{group}"));
         paths.extend(versions.iter().map(|(version, _)| format!("/apis/{group}/{version}")));
     }
     paths.sort();
-    json!({"paths": paths})
+    RootPaths { paths }
 }
 
 /// What `/version` says. An older version says so in every field: clients look at the first ones.
-fn version(version: Version) -> Value {
+fn version(version: Version) -> Info {
     let minor = version.minor().to_string();
     // The oldest that can be acted as is the oldest that there is a table of.
     let least = (version.minor() - 1).max(Version::ALL[0].minor()).to_string();
-    json!({"major": "1", "minor": minor, "gitVersion": version.git(), "gitCommit": "",
-           "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "",
-           "platform": "linux/amd64", "emulationMajor": "1", "emulationMinor": minor,
-           "minCompatibilityMajor": "1", "minCompatibilityMinor": least})
+    Info {
+        major: "1",
+        minor: minor.clone(),
+        emulation_major: "1",
+        emulation_minor: minor,
+        min_compatibility_major: "1",
+        min_compatibility_minor: least,
+        git_version: version.git().to_string(),
+        git_commit: "",
+        git_tree_state: "",
+        build_date: "",
+        go_version: "",
+        compiler: "",
+        platform: "linux/amd64",
+    }
 }
 
 fn text(body: impl Into<Bytes>) -> http::Response<Body> {
@@ -106,7 +136,7 @@ type Versions<'a> = Vec<(&'a str, Vec<&'a Served>)>;
 /// each the highest number first, and what is no version of Kubernetes' last, by its name.
 ///
 /// Source: `k8s.io/apimachinery/pkg/version`, `CompareKubeAwareVersionStrings`.
-fn rank(version: &str) -> (u8, Reverse<u64>, Reverse<u64>, &str) {
+pub(super) fn rank(version: &str) -> (u8, Reverse<u64>, Reverse<u64>, &str) {
     let read = |text: &str| -> Option<(u8, u64, u64)> {
         let text = text.strip_prefix('v')?;
         let (maturity, major, minor) = match (text.split_once("beta"), text.split_once("alpha")) {
@@ -183,31 +213,31 @@ fn with_response_kind(served: &Served) -> Value {
     entry
 }
 
-fn group_value(group: &str, versions: &Versions<'_>) -> Value {
-    let list: Vec<Value> = versions
+fn group_value<'a>(group: &'a str, versions: &Versions<'a>) -> Group<'a> {
+    let versions: Vec<GroupVersion<'a>> = versions
         .iter()
-        .map(|(v, _)| json!({"groupVersion": format!("{group}/{v}"), "version": v}))
+        .map(|(v, _)| GroupVersion { group_version: format!("{group}/{v}"), version: v })
         .collect();
-    json!({"name": group, "versions": list, "preferredVersion": list.first()})
+    let preferred_version = versions.first().cloned();
+    Group { kind: None, api_version: None, name: group, versions, preferred_version }
 }
 
-fn group_list(registry: &Registry) -> Value {
-    let groups: Vec<Value> = by_group(registry)
+fn group_list(registry: &Registry) -> GroupList<'_> {
+    let groups = by_group(registry)
         .iter()
         .filter(|(group, _)| !group.is_empty())
         .map(|(group, versions)| group_value(group, versions))
         .collect();
-    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+    GroupList { kind: "APIGroupList", api_version: "v1", groups }
 }
 
 fn group_document(registry: &Registry, group: &str) -> http::Response<Body> {
     match by_group(registry).iter().find(|(name, _)| *name == group && !group.is_empty()) {
-        Some((_, versions)) => {
-            let mut value = group_value(group, versions);
-            value["kind"] = "APIGroup".into();
-            value["apiVersion"] = "v1".into();
-            json_answer(200, &value)
-        }
+        Some((name, versions)) => document(&Group {
+            kind: Some("APIGroup"),
+            api_version: Some("v1"),
+            ..group_value(name, versions)
+        }),
         None => page_not_found(),
     }
 }
@@ -217,15 +247,12 @@ fn resource_list(registry: &Registry, group: &str, version: &str) -> http::Respo
     let versions = groups.iter().find(|(name, _)| *name == group).map(|(_, versions)| versions);
     let found = versions.and_then(|v| v.iter().find(|(name, _)| *name == version));
     let Some((_, list)) = found else { return page_not_found() };
-    let resources: Vec<Value> = list.iter().flat_map(|served| entries(registry, served)).collect();
-    let mut value = json!({"kind": "APIResourceList", "groupVersion": version,
-                           "resources": resources});
-    // The core's document is older than versions of documents.
-    if !group.is_empty() {
-        value["apiVersion"] = "v1".into();
-        value["groupVersion"] = format!("{group}/{version}").into();
-    }
-    json_answer(200, &value)
+    let (api_version, group_version) = match group {
+        "" => (None, version.to_owned()),
+        _ => (Some("v1"), format!("{group}/{version}")),
+    };
+    let resources = list.iter().flat_map(|served| entries(registry, served)).collect();
+    document(&ResourceList { kind: "APIResourceList", api_version, group_version, resources })
 }
 
 /// Tells in which version objects are stored, without saying it.
@@ -244,33 +271,82 @@ fn storage_hash(registry: &Registry, served: &Served) -> String {
 }
 
 /// A resource and its subresources as `APIResource`s.
-fn entries(registry: &Registry, served: &Served) -> Vec<Value> {
+fn entries<'a>(registry: &Registry, served: &'a Served) -> Vec<Resource<'a>> {
     let entry = &served.discovery;
-    let mut own = json!({"name": served.resource.resource, "singularName": served.singular,
-        "namespaced": served.namespaced, "kind": served.kind, "verbs": entry["verbs"]});
-    for list in ["shortNames", "categories"] {
-        if let Some(value) = entry.get(list) {
-            own[list] = value.clone();
-        }
-    }
-    if served.serves(Verb::Watch, "") {
-        own["storageVersionHash"] = storage_hash(registry, served).into();
-    }
+    let hash = served.serves(Verb::Watch, "").then(|| storage_hash(registry, served));
+    let own = Resource {
+        name: served.resource.resource.to_string(),
+        singular_name: &served.singular,
+        namespaced: served.namespaced,
+        group: None,
+        version: None,
+        kind: &served.kind,
+        verbs: entry.get("verbs"),
+        short_names: entry.get("shortNames"),
+        categories: entry.get("categories"),
+        storage_version_hash: hash,
+    };
     let subresources = entry.get("subresources").and_then(Value::as_array).into_iter().flatten();
-    let mut all = vec![own];
-    all.extend(subresources.map(|sub| {
+    let below = subresources.map(|sub| {
         let name = sub.get("subresource").and_then(Value::as_str).unwrap_or("");
-        let mut told = json!({"name": format!("{}/{name}", served.resource.resource),
-            "singularName": "", "namespaced": served.namespaced, "verbs": sub.get("verbs")});
-        let kind = |field: &str| sub.pointer(&format!("/responseKind/{field}"));
+        let kind = |field: &str| sub.get("responseKind")?.get(field)?.as_str();
         let foreign = kind("group")
-            .is_some_and(|group| group != "" && group.as_str() != Some(&*served.resource.group));
-        for field in ["kind", "group", "version"] {
-            if field == "kind" || foreign {
-                told[field] = kind(field).cloned().unwrap_or_default();
-            }
+            .is_some_and(|group| !group.is_empty() && group != &*served.resource.group);
+        Resource {
+            name: format!("{}/{name}", served.resource.resource),
+            singular_name: "",
+            namespaced: served.namespaced,
+            group: foreign.then(|| kind("group").unwrap_or("")),
+            version: foreign.then(|| kind("version").unwrap_or("")),
+            kind: kind("kind").unwrap_or(""),
+            verbs: sub.get("verbs"),
+            short_names: None,
+            categories: None,
+            storage_version_hash: None,
         }
-        told
-    }));
-    all
+    });
+    std::iter::once(own).chain(below).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_find_fields_in_their_order() {
+        let registry = Registry::of(Version::default());
+        let text = |path: &str| {
+            let (parts, ()) = http::Request::get(path).body(()).expect("a request").into_parts();
+            let segments: Vec<&str> = path[1..].split('/').collect();
+            let answer = answer(&registry, &segments, &parts).expect("an answer");
+            let Body::Chunks(chunks) = answer.into_body() else { panic!("a stream: {path}") };
+            let bytes: Vec<u8> = chunks.into_iter().flatten().collect();
+            String::from_utf8(bytes).expect("text")
+        };
+        for (path, found) in [
+            (
+                "/api/v1",
+                r#"{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"bin"#,
+            ),
+            (
+                "/api/v1",
+                r#"{"name":"pods","singularName":"pod","namespaced":true,"kind":"Pod","verbs":["create","delete","deletecollection","get","list","patch","update","watch"],"shortNames":["po"],"categories":["all"],"storageVersionHash":"#,
+            ),
+            (
+                "/api/v1",
+                r#"{"name":"pods/eviction","singularName":"","namespaced":true,"group":"policy","version":"v1","kind":"Eviction","verbs":["create"]}"#,
+            ),
+            (
+                "/apis/apps",
+                r#"{"kind":"APIGroup","apiVersion":"v1","name":"apps","versions":[{"groupVersion":"apps/v1","version":"v1"}],"preferredVersion":{"groupVersion":"apps/v1","version":"v1"}}"#,
+            ),
+            (
+                "/version",
+                "{\n  \"major\": \"1\",\n  \"minor\": \"37\",\n  \"emulationMajor\": \"1\"",
+            ),
+        ] {
+            let text = text(path);
+            assert!(text.contains(found), "{path}: {text}");
+        }
+    }
 }

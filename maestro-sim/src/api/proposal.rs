@@ -1,6 +1,7 @@
 //! What a proposed tree may say, and what is put back from the live object.
 
 use crate::api::certificate::approved;
+use crate::api::pod_parts::PodPart;
 use crate::api::registry::Served;
 use crate::api::{Cause, PatchType, Request, Status, Verb};
 use crate::builtin;
@@ -145,6 +146,8 @@ pub(super) fn carry_over(
         set_or_remove(map_at(&mut kept, &[]), "status", status);
         set_or_remove(map_at(&mut kept, &["metadata"]), "managedFields", fields);
         *body = kept;
+    } else if let Some(part) = PodPart::of(served, &request.subresource) {
+        part.carry_over(served.release, old, body);
     } else if served.status {
         set_or_remove(map_at(body, &[]), "status", old.get("status").cloned());
     }

@@ -131,9 +131,12 @@ impl Server {
         let start =
             token.map(|t| parse_token(t, options.resource_version.as_deref(), &request.namespace));
         let start = start.transpose()?;
+        // Continued without the state that it began in.
+        let anew = start.as_ref().is_some_and(|(version, _)| version.is_none());
         let filter = Filter::new(served, request)?;
         let from = start.as_ref().map(|(_, key)| key.clone());
-        let exact = start.as_ref().map(|(version, _)| *version).or(exact(options, asked));
+        let began = start.as_ref().and_then(|(version, _)| *version);
+        let exact = began.or(exact(options, asked).filter(|_| !anew));
         let resource_version = exact.unwrap_or(self.store.version());
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
         let former = exact.filter(|version| *version < self.store.version());
@@ -162,7 +165,8 @@ impl Server {
             api_version: served.api_version().to_owned(),
             kind: served.list_kind.clone(),
             typed_items: served.is_custom(),
-            continue_token: last.map(|o| make_token(resource_version, o.key(), &request.namespace)),
+            continue_token: last
+                .map(|o| make_token(Some(resource_version), o.key(), &request.namespace)),
             remaining: (more && filter.is_plain()).then_some(rest),
             items: matched,
             resource_version,
@@ -222,9 +226,9 @@ impl Server {
         version: u64,
     ) -> Result<Vec<Arc<Object>>, Box<Status>> {
         let Some(table) = self.store.find(served.stored()) else { return Ok(Vec::new()) };
-        let Some(later) = table.since(version) else {
-            let message = "The provided resource version is too old: it has been compacted";
-            return Err(Box::new(Status::expired(message)));
+        let known = version >= self.store.oldest();
+        let Some(later) = known.then(|| table.since(version)).flatten() else {
+            return Err(forgotten(from, &filter.namespace));
         };
         let mut former: BTreeMap<&Key, Option<&Arc<Object>>> = BTreeMap::new();
         for event in later {
@@ -286,12 +290,30 @@ fn exact(options: &Options, asked: u64) -> Option<u64> {
     (asked > 0 && (matching == "Exact" || by_limit)).then_some(asked)
 }
 
+/// 410 for a state that is gone, with a token to go on in the present one if that helps.
+fn forgotten(from: Option<&Key>, listed: &str) -> Box<Status> {
+    let Some(last) = from else {
+        return Box::new(Status::expired("The resourceVersion for the provided list is too old."));
+    };
+    let message = "The provided continue parameter is too old to display a consistent list \
+                   result. You can start a new list without the continue parameter, or use the \
+                   continue token in this response to retrieve the remainder of the results. \
+                   Continuing with the provided token results in an inconsistent list - objects \
+                   that were created, modified, or deleted between the time the first chunk was \
+                   returned and now may show up in the list.";
+    let mut status = Status::expired(message);
+    status.continue_token = Some(make_token(None, last, listed));
+    Box::new(status)
+}
+
 /// A token says where to go on below the collection that was listed, one namespace's or all.
-fn make_token(version: u64, last: &Key, listed: &str) -> String {
+/// Without a version it is in whatever state there is then.
+fn make_token(version: Option<u64>, last: &Key, listed: &str) -> String {
     let start = match &*last.namespace {
         own if own == listed => format!("{}\u{0}", last.name),
         namespace => format!("{namespace}/{}\u{0}", last.name),
     };
+    let version = version.map_or(Value::from(-1), Value::from);
     let token = json!({"v": "meta.k8s.io/v1", "rv": version, "start": start});
     base64url(token.to_string().as_bytes())
 }
@@ -300,7 +322,7 @@ fn parse_token(
     token: &str,
     version: Option<&str>,
     listed: &str,
-) -> Result<(u64, Key), Box<Status>> {
+) -> Result<(Option<u64>, Key), Box<Status>> {
     if !matches!(version, None | Some("" | "0")) {
         let message = "specifying resource version is not allowed when using continue";
         return Err(Box::new(Status::bad_request(message)));
@@ -323,8 +345,12 @@ fn parse_token(
         // Whatever the token says, it leads nowhere else.
         own => (own, start),
     };
-    let version = value.get("rv").and_then(Value::as_u64);
-    let version = version.ok_or_else(|| bad("incorrect encoded start resourceVersion 0"))?;
+    let version = match value.get("rv").and_then(Value::as_i64).unwrap_or(0) {
+        0 => {
+            return Err(bad("incorrect encoded start resourceVersion (version meta.k8s.io/v1)"));
+        }
+        version => u64::try_from(version).ok(),
+    };
     Ok((version, Key::new(namespace, name)))
 }
 

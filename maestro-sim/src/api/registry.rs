@@ -86,6 +86,8 @@ pub struct Served {
     type_name: Option<String>,
     schema: OnceLock<Arc<Schema>>,
     pub(crate) storage: Storage,
+    /// What users are told when the version is one that will go.
+    pub deprecated: Option<String>,
     /// Who converts its objects between versions, if it is a webhook.
     converter: Option<Arc<Converter>>,
     /// Whether objects may be stored that an older schema of the definition was filled into.

@@ -64,7 +64,7 @@ fn deprecation(served: &Served) -> Option<String> {
             "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
         }
         ("", "componentstatuses") => "v1 ComponentStatus is deprecated in v1.19+",
-        _ => return None,
+        _ => return served.deprecated.clone(),
     };
     Some(told.to_owned())
 }
@@ -157,6 +157,7 @@ impl Server {
     /// With the `metav1.Status` that a real server answers.
     pub fn handle(&mut self, request: Request) -> Handled {
         let form = request.options.form;
+        self.store.age(self.now);
         self.webhooks.begin();
         self.noticed = Noticed::default();
         let served = (form != Form::Whole)

@@ -62,6 +62,8 @@ pub struct Status {
     pub details: Map,
     /// Whether `details` stand there though they are empty.
     pub has_details: bool,
+    /// Where a list that cannot go on as it began can go on.
+    pub continue_token: Option<String>,
     /// What the server warned of before it refused.
     pub warnings: Vec<String>,
 }
@@ -75,6 +77,7 @@ impl Status {
             message: message.into(),
             details: Map::new(),
             has_details: false,
+            continue_token: None,
             warnings: Vec::new(),
         }
     }
@@ -222,6 +225,9 @@ impl Status {
             }
             if self.has_details || !self.details.is_empty() {
                 map.insert("details", Value::Object(self.details.clone()));
+            }
+            if let Some(token) = &self.continue_token {
+                map.insert("metadata", json!({"continue": token}));
             }
         }
         body

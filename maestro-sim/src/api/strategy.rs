@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::disabled;
+use crate::api::pod_parts::PodPart;
 use crate::api::registry::{Generation, Served};
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
@@ -60,7 +61,8 @@ impl Served {
             builtin::status(self.release, (&self.resource, &request.subresource), body, old)
         } else {
             let (body, old) = (self.validated(body), old.map(|old| self.validated(old)));
-            builtin::validate(self.release, &self.resource, &body, old.as_deref())
+            let part = PodPart::of(self, &request.subresource);
+            builtin::validate(self.release, &self.resource, part, &body, old.as_deref())
         };
         if self.resource == CRDS && request.subresource.is_empty() {
             causes.extend(crd::check(body, old));
@@ -118,11 +120,15 @@ impl Served {
     /// Some kinds tell an empty list, which is not stored, from none at all: those in `dropped`.
     pub(super) fn next_generation(
         &self,
+        request: &Request,
         old: &Value,
         new: &Value,
         dropped: &[Vec<Step>],
     ) -> Option<i64> {
         let now = at(old, &["metadata", "generation"]).and_then(Value::as_i64);
+        if matches!(&*request.subresource, "status" | "approval" | "finalize") {
+            return now;
+        }
         let differs = |field: &str| old.get(field) != new.get(field);
         let annotations =
             || at(old, &["metadata", "annotations"]) != at(new, &["metadata", "annotations"]);
@@ -212,6 +218,7 @@ impl Server {
                 api_version: served.api_version(),
                 subresource: "status",
                 reset: managed::reset_fields(true, true, "status"),
+                only: &[],
                 views: None,
                 now: &now,
             };

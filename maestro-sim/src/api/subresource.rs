@@ -1,7 +1,9 @@
-//! Subresources other than status: scale, binding, eviction, approval, finalize.
+//! Subresources other than status: scale, binding, eviction, approval, finalize, and the parts of a
+//! pod.
 
 use std::sync::Arc;
 
+use crate::api::pod_parts::PodPart;
 use crate::api::proposal::{refused_by_storage, unmet};
 use crate::api::registry::Served;
 use crate::api::server::{Handled, Response, Server};
@@ -22,6 +24,11 @@ impl Server {
             "token" => self.token(served, request),
             "approval" => self.approval(served, request),
             "finalize" if served.is_namespace() => self.update(served, request),
+            part if PodPart::of(served, part).is_some() => match request.verb {
+                Verb::Get => self.read(served, &request),
+                Verb::Patch => self.patch(served, request),
+                _ => self.update(served, request),
+            },
             _ => Err(Box::new(Status::no_such_path())),
         }
     }
@@ -99,7 +106,9 @@ impl Server {
         Ok(Response::Value { code: 201, value: answer })
     }
 
-    fn evict(&mut self, served: &Arc<Served>, request: Request) -> Handled {
+    fn evict(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
+        let told = request.body.pointer("/deleteOptions/dryRun").and_then(Value::as_array);
+        request.options.dry_run |= told.is_some_and(|told| told.iter().any(|name| name == "All"));
         self.restrict_node(served, &request, None, Some(&request.body))?;
         let live = self.existing(served, &request)?;
         if at(&request.body, &["metadata", "name"]).is_none_or(|name| *name != request.name) {

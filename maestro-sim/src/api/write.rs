@@ -344,10 +344,8 @@ impl Server {
         })?;
         self.check_escalation(served, request, Some(live), &body)?;
         disabled::drop_fields(served, &mut body, Some(live.value()));
-        let generation = match &*request.subresource {
-            "" | "scale" => served.next_generation(live.value(), &body, &self.noticed.dropped),
-            _ => at(live.value(), &["metadata", "generation"]).and_then(Value::as_i64),
-        };
+        let dropped = &self.noticed.dropped;
+        let generation = served.next_generation(request, live.value(), &body, dropped);
         set_generation(&mut body, generation);
         let checked = served.check(request, &body, Some(live.value())).and_then(|()| {
             self.warn(served, request, &body, Some(live.value()));

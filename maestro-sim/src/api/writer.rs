@@ -2,6 +2,7 @@
 
 use crate::api::certificate;
 use crate::api::conversion::Kept;
+use crate::api::pod_parts::PodPart;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::uneven;
@@ -29,6 +30,7 @@ pub(super) fn write_of<'a>(
         reset: certificate::reset_fields(served, &request.subresource)
             .unwrap_or_else(|| managed::reset_fields(typed, served.status, &request.subresource)),
         // The entries of scales lose their times on the way to the object.
+        only: PodPart::of(served, &request.subresource).map_or(&[], PodPart::fields),
         views: None,
         now: if request.subresource == "scale" { "" } else { now },
     }

@@ -9,6 +9,7 @@ mod env;
 mod ephemeral;
 mod handler;
 mod notes;
+mod part;
 mod resources;
 mod security;
 mod status;
@@ -29,6 +30,8 @@ pub(crate) use warn::warnings;
 use super::field::{self, Path, int, list, on, part, set, text};
 use super::{address, meta, text as form};
 use crate::api::Cause;
+use crate::api::pod_parts::PodPart;
+use crate::facts::Version;
 use crate::json::Value;
 
 /// What a pod spec stands in: some rules hold for pods alone, not for templates.
@@ -38,12 +41,18 @@ pub(super) enum Of {
     Template,
 }
 
-/// A pod; on update only a few fields of its spec may change.
-pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
+/// A pod; on update only a few fields of its spec may change, by endpoints for one part others.
+pub(super) fn pod(
+    object: &Value,
+    old: Option<&Value>,
+    (version, changed): (Version, Option<PodPart>),
+    causes: &mut Vec<Cause>,
+) {
     let root = Path::Root;
     let path = root.field("spec");
     let here = part(object, "spec");
-    if old.and_then(|old| old.get("spec")).is_some_and(|old| old.is_same(here)) {
+    let unchanged = old.and_then(|old| old.get("spec")).is_some_and(|old| old.is_same(here));
+    if unchanged && changed.is_none() {
         // It was valid when it was stored.
         seccomp(object, causes);
         return notes::check(object, old, causes);
@@ -74,8 +83,13 @@ pub(super) fn pod(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) 
     }
     seccomp(object, causes);
     notes::check(object, old, causes);
-    if let Some(old) = old.filter(|old| old.get("spec") != object.get("spec")) {
-        update::pod(object, old, causes);
+    match (old, changed) {
+        (Some(old), Some(PodPart::EphemeralContainers)) => part::ephemeral(object, old, causes),
+        (Some(old), Some(PodPart::Resources)) => part::resize(version, object, old, causes),
+        (Some(old), None) if old.get("spec") != object.get("spec") => {
+            update::pod(object, old, causes);
+        }
+        _ => {}
     }
 }
 

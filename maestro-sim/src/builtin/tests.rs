@@ -12,8 +12,13 @@ fn check(
     object: Value,
     expected: &[&str],
 ) {
-    let causes =
-        validate(Version::default(), &GroupResource::new(group, resource), &object, old.as_ref());
+    let causes = validate(
+        Version::default(),
+        &GroupResource::new(group, resource),
+        None,
+        &object,
+        old.as_ref(),
+    );
     let found: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {

@@ -241,7 +241,9 @@ fn check_schema(schema: &Value, path: &Path<'_>, root: bool, causes: &mut Vec<Ca
         let detail = "must not be empty for specified object fields";
         causes.push(field::required(&path.field("type"), detail));
     }
-    let has_map = map.get("additionalProperties").is_some_and(|a| a != false);
+    // Fields beside which anything may stand are allowed, fields beside which only one thing may
+    // stand, or nothing, are not.
+    let has_map = map.get("additionalProperties").is_some_and(|a| *a != true);
     if has_map && map.get("properties").and_then(Value::as_object).is_some_and(|p| !p.is_empty()) {
         let detail = "additionalProperties and properties are mutual exclusive";
         causes.push(field::forbidden(&path.field("additionalProperties"), detail));

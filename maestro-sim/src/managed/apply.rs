@@ -185,7 +185,10 @@ fn applied_fields(write: &Write<'_>, applied: &Value) -> FieldSet {
         }
         fields.subtract_subtrees(&reset);
     }
-    fields
+    match write.only {
+        [] => fields,
+        only => fields.only(only),
+    }
 }
 
 /// What no manager owns.

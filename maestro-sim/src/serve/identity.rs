@@ -123,7 +123,8 @@ fn read(line: &str) -> Result<(String, User), &'static str> {
     let mut next = || fields.next().filter(|field| !field.is_empty());
     let token = next().ok_or("the token is missing")?;
     let name = next().ok_or("the user is missing")?;
-    let uid = next().ok_or("the UID is missing")?.to_owned();
+    // It may be empty, as in kube-apiserver; its column may not be missing.
+    let uid = fields.next().ok_or("the UID is missing")?.to_owned();
     let groups = fields.next().unwrap_or("").trim_matches('"');
     let groups = groups.split(',').map(str::trim).filter(|group| !group.is_empty());
     let groups = groups.map(str::to_owned).collect();
@@ -148,6 +149,8 @@ mod tests {
         check("t, alice, 1", Ok(("t", "alice", &[])));
         check("t,alice,1,dev", Ok(("t", "alice", &["dev"])));
         check("t,alice,1,\"dev, ops\"", Ok(("t", "alice", &["dev", "ops"])));
+        check("t,alice,,\"system:masters\"", Ok(("t", "alice", &["system:masters"])));
+        check("t,alice,", Ok(("t", "alice", &[])));
         check("t,alice", Err("the UID is missing"));
         check(",alice,1", Err("the token is missing"));
     }

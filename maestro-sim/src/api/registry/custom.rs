@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::{Generation, ScalePaths, Served, api_version, verbs};
 use crate::api::conversion::Converter;
+use crate::api::discovery::rank;
 use crate::api::version::Storage;
 use crate::facts::Version;
 use crate::json::{Value, json};
@@ -108,6 +109,7 @@ fn version(
             .unwrap_or_default(),
         verbs: verbs(Some(&json!(VERBS))),
         subresources,
+        deprecated: deprecation(crd, version),
         type_name: None,
         storage: Storage::Named(stored.clone(), Arc::clone(stored_schema)),
         revised: false,
@@ -115,6 +117,34 @@ fn version(
         converter: None,
         kind,
     }
+}
+
+/// What is said of a version that is marked as deprecated, in its own words or by what there is
+/// besides: the newer versions that are served and not marked.
+///
+/// Source: `defaultDeprecationWarning` of `k8s.io/apiextensions-apiserver/pkg/apiserver`.
+fn deprecation(crd: &Object, version: &Value) -> Option<String> {
+    let flag = |version: &Value, name: &str| version.get(name) == Some(&Value::Bool(true));
+    if !flag(version, "deprecated") {
+        return None;
+    }
+    if let Some(own) = version.get("deprecationWarning").and_then(Value::as_str) {
+        return Some(own.to_owned());
+    }
+    let name = |version: &'_ Value| version.get("name").and_then(Value::as_str).map(str::to_owned);
+    let (group, this) = (crd.text(&["spec", "group"]), name(version)?);
+    let kind = crd.text(&["spec", "names", "kind"]);
+    let said = format!("{group}/{this} {kind} is deprecated");
+    let others = crd.items(&["spec", "versions"]).iter();
+    let newer = others
+        .filter(|other| flag(other, "served") && !flag(other, "deprecated"))
+        .filter_map(name)
+        .filter(|other| rank(other) < rank(&this))
+        .min_by(|a, b| rank(a).cmp(&rank(b)));
+    Some(match newer {
+        Some(newest) => format!("{said}; use {group}/{newest} {kind}"),
+        None => said,
+    })
 }
 
 fn scale_paths(scale: &Value) -> ScalePaths {

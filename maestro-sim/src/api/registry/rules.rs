@@ -45,6 +45,7 @@ pub(super) fn built_in(id: GroupResource, entry: &Value, release: Version) -> Se
         selectable: selectable::names(&id).iter().map(|s| (*s).to_owned()).collect(),
         verbs: verbs(entry.get("verbs")),
         subresources,
+        deprecated: None,
         type_name: Some(text("type")),
         converter: None,
         revised: false,
