@@ -44,6 +44,7 @@ use crate::object::GroupResource;
 
 pub(crate) use address::{odd_address, odd_network};
 pub(crate) use go_json::base64 as decode_base64;
+pub(crate) use meta::embedded as embedded_metadata;
 pub(crate) use meta::marks;
 pub use meta::metadata;
 pub(crate) use pod::{MIRROR, SECCOMP_CONTAINER, SECCOMP_POD, warnings as pod_warnings};

@@ -4,11 +4,18 @@
 
 mod check;
 mod extras;
+mod field_path;
+mod preset;
+mod printed;
 mod rules;
+mod schema;
+mod shape;
 mod surplus;
+mod told;
 
 pub use check::check;
 pub use surplus::surplus;
+pub use told::warnings;
 
 use crate::json::{Value, json};
 use crate::object::{at, map_at};

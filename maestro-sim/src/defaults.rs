@@ -13,7 +13,7 @@ mod volume;
 mod workload;
 
 pub use batch::tie_job;
-pub(crate) use pod::whole_requests;
+pub(crate) use pod::{whole_requests, whole_resources};
 
 use crate::json::Value;
 use crate::object::GroupResource;

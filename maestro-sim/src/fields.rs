@@ -93,11 +93,6 @@ impl FieldSet {
         subtract(&mut self.root, &other.root, true);
     }
 
-    /// The subtrees at paths, of which an element `*` is any.
-    pub(crate) fn only(&self, paths: &[&[&str]]) -> FieldSet {
-        Self { root: remove::only(&self.root, paths) }
-    }
-
     /// The paths that are in both sets.
     pub fn intersection(&self, other: &FieldSet) -> FieldSet {
         Self { root: intersection(&self.root, &other.root) }

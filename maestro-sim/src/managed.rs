@@ -38,9 +38,6 @@ pub struct Write<'a> {
     /// Top-level fields this endpoint resets, and so nobody comes to own by writing to it: see
     /// [`reset_fields`].
     pub reset: &'a [&'a str],
-    /// The only fields that somebody comes to own by applying to it, as elements of paths where `*`
-    /// is any; all where it is empty.
-    pub only: &'a [&'a [&'a str]],
     /// How its trees look in other versions, for a kind that has some.
     pub views: Option<&'a dyn Views>,
     /// RFC 3339, whole seconds, UTC; empty for an entry without a time.

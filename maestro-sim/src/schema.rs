@@ -109,6 +109,8 @@ pub struct Constraints {
     pub exclusive_minimum: bool,
     /// Whether the upper bound itself is refused.
     pub exclusive_maximum: bool,
+    /// Whether an object has no field at all (`additionalProperties: false`).
+    pub closed: bool,
     /// Divisor.
     pub multiple_of: Option<f64>,
     /// In characters.
@@ -172,6 +174,9 @@ pub struct Schema {
     pub preserve_unknown: bool,
     /// Whether this is a whole object with type and metadata.
     pub embedded_resource: bool,
+    /// Whether these are values of a map of which nothing is said (`additionalProperties: true`),
+    /// not even that they may be anything.
+    pub undeclared: bool,
     /// Constraints, absent for most nodes.
     pub constraints: Option<Box<Constraints>>,
     /// CEL rules.

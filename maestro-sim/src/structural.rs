@@ -8,6 +8,7 @@ mod cache;
 pub(crate) mod cel;
 mod constraint;
 mod default;
+mod embedded;
 mod format;
 mod list;
 mod path;
@@ -16,9 +17,13 @@ mod prune;
 mod validate;
 
 pub(crate) use cache::Cache;
+pub(crate) use cel::pattern as go_pattern;
 pub use default::{default, drop_nulls};
+pub use embedded::{has_resources, resources};
+pub(crate) use format::is_known as format_is_known;
 pub use path::{Path, Step};
 pub use problem::Problem;
+pub(crate) use prune::is_surplus;
 pub use prune::{prune, unknown_fields};
 pub use validate::validate;
 

@@ -5,6 +5,7 @@
 //! `k8s.io/kubernetes/pkg/registry/core/pod`, KEP-277, KEP-1287.
 
 use crate::api::registry::Served;
+use crate::defaults;
 use crate::facts::Version;
 use crate::json::{Array, Value};
 use crate::object::{at, map_at};
@@ -25,19 +26,6 @@ impl PodPart {
             "ephemeralcontainers" if served.is_pod() => Some(Self::EphemeralContainers),
             "resize" if served.is_pod() => Some(Self::Resources),
             _ => None,
-        }
-    }
-
-    /// The fields that somebody comes to own here, as elements of paths; `*` is any.
-    pub(super) const fn fields(self) -> &'static [&'static [&'static str]] {
-        match self {
-            Self::EphemeralContainers => &[&["f:spec", "f:ephemeralContainers"]],
-            Self::Resources => &[
-                &["f:spec", "f:containers", "*", "f:resources"],
-                &["f:spec", "f:containers", "*", "f:resizePolicy"],
-                &["f:spec", "f:initContainers", "*", "f:resources"],
-                &["f:spec", "f:initContainers", "*", "f:resizePolicy"],
-            ],
         }
     }
 
@@ -73,6 +61,9 @@ impl PodPart {
                     let kept = || at(old, &["spec", "resources"]).cloned();
                     let kept = release.has("PodLevelResourcesFixDefaulting").then(kept).flatten();
                     put("resources", of("resources").or(kept));
+                }
+                if release.has("PodLevelResourcesFixDefaulting") {
+                    defaults::whole_resources(body);
                 }
             }
         }

@@ -50,7 +50,10 @@ impl Server {
                 self.new_service(served, body, request.options.dry_run)?;
             }
             ("", "pods") => {
-                defaults::whole_requests(body);
+                match served.release.has("PodLevelResourcesFixDefaulting") {
+                    true => defaults::whole_resources(body),
+                    false => defaults::whole_requests(body),
+                }
                 let class = qos_class(body);
                 map_at(body, &["status"]).insert("qosClass", class.into());
                 gated(body, &self.timestamp());

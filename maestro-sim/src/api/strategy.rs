@@ -7,6 +7,7 @@ use crate::api::pod_parts::PodPart;
 use crate::api::registry::{Generation, Served};
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
+use crate::builtin::field::Path;
 use crate::facts::Version;
 use crate::json::Value;
 use crate::managed::{self, Write};
@@ -55,6 +56,9 @@ impl Served {
             let mut causes = builtin::metadata(self.release, &self.resource, body);
             causes.extend(self.wrong_kind(body));
             causes.extend(structural::validate(self.schema(), body, old, ""));
+            if structural::has_resources(self.schema()) {
+                structural::resources(self.schema(), body, &Path::Root, &mut causes);
+            }
             self.of_scale(request, body, &mut causes);
             causes
         } else if matches!(&*request.subresource, "status" | "approval") {
@@ -218,7 +222,6 @@ impl Server {
                 api_version: served.api_version(),
                 subresource: "status",
                 reset: managed::reset_fields(true, true, "status"),
-                only: &[],
                 views: None,
                 now: &now,
             };

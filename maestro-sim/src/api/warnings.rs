@@ -12,6 +12,7 @@ use crate::api::server::Server;
 use crate::api::{Request, service_spec};
 use crate::builtin::field::{Path, list};
 use crate::builtin::{meta, odd_address, odd_network, pod_warnings, text};
+use crate::crd;
 use crate::json::Value;
 use crate::object::{GroupResource, at};
 
@@ -45,6 +46,7 @@ impl Server {
         let root = Path::Root;
         let spec = root.field("spec");
         match (&*served.resource.group, &*served.resource.resource) {
+            ("apiextensions.k8s.io", _) => out.extend(crd::warnings(body, old)),
             ("", "secrets") => out.extend(no_pem(body)),
             ("", "services") => service_spec::warnings(body, out),
             ("", "nodes") if at(body, &["spec", "externalID"]).is_some_and(|id| id != "") => {

@@ -330,11 +330,13 @@ impl Server {
         origin: &Origin,
     ) -> Handled {
         preconditions(served, request, live, &body)?;
+        let is_update = matches!(origin, Origin::Update);
+        let owned = is_update && self.own_as_sent(served, request, live, &mut body)?;
         carry_over(served, request, live, &mut body)?;
         self.settle_conditions(served, request, live, &mut body);
         let settled = !self.unsettled.contains(&live.resource_version());
         served.complete(&mut body, settled.then(|| live.value()));
-        if matches!(origin, Origin::Update) {
+        if is_update && !owned {
             self.own(served, request, Some(live.value()), &mut body)?;
         }
         self.admit_update(served, request, live, &mut body)?;

@@ -10,7 +10,7 @@ use crate::api::version::Views;
 use crate::api::{Request, Status};
 use crate::json::Value;
 use crate::managed::{self, Write};
-use crate::object::map_at;
+use crate::object::{Object, map_at};
 use crate::structural::Step;
 
 /// A write as the bookkeeping of fields sees it.
@@ -30,7 +30,6 @@ pub(super) fn write_of<'a>(
         reset: certificate::reset_fields(served, &request.subresource)
             .unwrap_or_else(|| managed::reset_fields(typed, served.status, &request.subresource)),
         // The entries of scales lose their times on the way to the object.
-        only: PodPart::of(served, &request.subresource).map_or(&[], PodPart::fields),
         views: None,
         now: if request.subresource == "scale" { "" } else { now },
     }
@@ -68,6 +67,26 @@ impl Server {
         let write = Write { views: views.as_dyn(), ..write_of(served, request, &manager, &now) };
         managed::update(&write, marked.as_ref().or(old), new);
         views.complete()
+    }
+
+    /// The same before anything of what was sent is put back, where that is how it is done.
+    /// Answers whether it was.
+    ///
+    /// # Errors
+    /// As [`Server::own`].
+    pub(super) fn own_as_sent(
+        &mut self,
+        served: &Served,
+        request: &Request,
+        live: &Object,
+        body: &mut Value,
+    ) -> Result<bool, Box<Status>> {
+        if PodPart::of(served, &request.subresource).is_none() {
+            return Ok(false);
+        }
+        served.complete(body, None);
+        self.own(served, request, Some(live.value()), body)?;
+        Ok(true)
     }
 
     /// What a webhook makes of a tree that is to be stored, if one converts its kind.

@@ -114,9 +114,17 @@ pub fn duplicate_shown(path: &impl fmt::Display, shown: &str) -> Cause {
     at(path, "FieldValueDuplicate", format!("Duplicate value: {shown}"))
 }
 
+/// A list of more than so many.
+pub fn too_many(path: &impl fmt::Display, actual: usize, most: usize) -> Cause {
+    let items = if most == 1 { "item" } else { "items" };
+    let message = format!("Too many: {actual}: must have at most {most} {items}");
+    Cause::new("FieldValueTooMany", &path.to_string(), message)
+}
+
 /// `field.TooLong`.
 pub fn too_long(path: &impl fmt::Display, max: u64) -> Cause {
-    at(path, "FieldValueTooLong", format!("Too long: may not be more than {max} bytes"))
+    let bytes = if max == 1 { "byte" } else { "bytes" };
+    at(path, "FieldValueTooLong", format!("Too long: may not be more than {max} {bytes}"))
 }
 
 /// `field.NotSupported`.

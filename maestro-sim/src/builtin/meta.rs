@@ -5,7 +5,7 @@ use super::field::{self, Path};
 use super::text::{self, Problems};
 use crate::api::Cause;
 use crate::facts::Version;
-use crate::json::{Map, Value};
+use crate::json::{Array, Map, Value};
 use crate::object::{GroupResource, at};
 
 /// What is wrong with an object's metadata.
@@ -32,12 +32,33 @@ pub fn metadata(version: Version, resource: &GroupResource, object: &Value) -> V
     if let Some(notes) = at(object, &["metadata", "annotations"]).and_then(Value::as_object) {
         annotations(notes, &path.field("annotations"), &mut causes);
     }
-    owners(object, &path.field("ownerReferences"), &mut causes);
+    let list = at(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
+    owners(list, &path.field("ownerReferences"), &mut causes);
     let finalizers = at(object, &["metadata", "finalizers"]).and_then(Value::as_array);
     for finalizer in finalizers.into_iter().flatten().filter_map(Value::as_str) {
         field::each(&path.field("finalizers"), finalizer, &text::key(finalizer), &mut causes);
     }
     causes
+}
+
+/// What is wrong with the metadata of a resource within another object, which needs no name.
+pub(crate) fn embedded(metadata: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let name = metadata.get("name").and_then(Value::as_str).unwrap_or("");
+    if !name.is_empty() {
+        field::each(&path.field("name"), name, &text::segment(name), causes);
+    }
+    if let Some(labels) = metadata.get("labels").and_then(Value::as_object) {
+        check_labels(labels, &path.field("labels"), causes);
+    }
+    if let Some(notes) = metadata.get("annotations").and_then(Value::as_object) {
+        annotations(notes, &path.field("annotations"), causes);
+    }
+    let list = metadata.get("ownerReferences").and_then(Value::as_array);
+    owners(list, &path.field("ownerReferences"), causes);
+    let finalizers = metadata.get("finalizers").and_then(Value::as_array);
+    for finalizer in finalizers.into_iter().flatten().filter_map(Value::as_str) {
+        field::each(&path.field("finalizers"), finalizer, &text::key(finalizer), causes);
+    }
 }
 
 /// What is wrong with the finalizers of a kind that Kubernetes' own API server defines: without a
@@ -71,8 +92,7 @@ pub(crate) const STANDARD: [&str; 3] = ["orphan", "foregroundDeletion", "kuberne
 const OWNER: [&str; 6] = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
 
 /// Owners must be named fully, must not be Events, and one at most controls.
-fn owners(object: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let list = at(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
+fn owners(list: Option<&Array>, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let Some(list) = list else { return };
     let mut controller: Option<String> = None;
     for (index, owner) in list.iter().enumerate() {

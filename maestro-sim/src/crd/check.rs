@@ -3,10 +3,11 @@
 //! Source: `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation`.
 
 use super::extras::{check_conversion, extras};
+use super::{preset, printed, schema, shape};
 use crate::api::Cause;
 use crate::builtin::field::{self, Path};
 use crate::builtin::text as form;
-use crate::json::{Array, Map, Value};
+use crate::json::{Array, Value};
 use crate::object::at;
 
 const LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', \
@@ -52,8 +53,13 @@ pub fn check(crd: &Value, old: Option<&Value>) -> Vec<Cause> {
         let validation = spec.field("validation");
         let first =
             at(crd, &["spec", "versions"]).and_then(|versions| versions.as_array()?.first());
-        let held = first.is_some_and(|version| is_held(version, old));
-        check_root(schema, &validation.field("openAPIV3Schema"), held, &mut causes);
+        let known = Known {
+            held: first.is_some_and(|version| is_held(version, old)),
+            status: at(crd, &["spec", "versions"])
+                .and_then(Value::as_array)
+                .is_some_and(|versions| versions.iter().any(has_status)),
+        };
+        check_root(schema, &validation.field("openAPIV3Schema"), known, &mut causes);
     }
     let stored = at(crd, &["status", "storedVersions"]).and_then(Value::as_array);
     if stored.is_none_or(|list| list.is_empty()) {
@@ -170,6 +176,10 @@ fn is_held(version: &Value, old: Option<&Value>) -> bool {
     before.is_some_and(|own| own.get("schema") == version.get("schema"))
 }
 
+fn has_status(version: &Value) -> bool {
+    at(version, &["subresources", "status"]).is_some_and(|status| !status.is_null())
+}
+
 fn check_versions(crd: &Value, old: Option<&Value>, spec: &Path<'_>, causes: &mut Vec<Cause>) {
     let path = spec.field("versions");
     let none = Array::new();
@@ -193,8 +203,8 @@ fn check_versions(crd: &Value, old: Option<&Value>, spec: &Path<'_>, causes: &mu
         seen.push(name);
         if let (false, Some(schema)) = (alike, at(version, &["schema", "openAPIV3Schema"])) {
             let holder = here.field("schema");
-            let held = is_held(version, old);
-            check_root(schema, &holder.field("openAPIV3Schema"), held, causes);
+            let known = Known { held: is_held(version, old), status: has_status(version) };
+            check_root(schema, &holder.field("openAPIV3Schema"), known, causes);
         }
     }
     if !unique {
@@ -211,75 +221,91 @@ fn check_versions(crd: &Value, old: Option<&Value>, spec: &Path<'_>, causes: &mu
     }
 }
 
-/// The schema of a whole object; `held` where it was so before.
-fn check_root(schema: &Value, path: &Path<'_>, held: bool, causes: &mut Vec<Cause>) {
-    if schema.get("type").and_then(Value::as_str) != Some("object") {
-        let found = schema.get("type").cloned().unwrap_or_else(|| "".into());
-        let at = path.field("type");
-        causes.push(if found == "" {
-            field::required(&at, "must not be empty at the root")
-        } else {
-            field::invalid(&at, &found, "must be object at the root")
-        });
+/// What is known of a version besides its schema.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Whether it had the same schema before.
+    held: bool,
+    /// Whether its status is written by itself.
+    status: bool,
+}
+
+/// Where a status is validated by itself, what the root says of the whole would be lost.
+fn beside_status(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    const ALLOWED: [&str; 22] = [
+        "Description",
+        "Type",
+        "Format",
+        "Title",
+        "Maximum",
+        "ExclusiveMaximum",
+        "Minimum",
+        "ExclusiveMinimum",
+        "MaxLength",
+        "MinLength",
+        "Pattern",
+        "MaxItems",
+        "MinItems",
+        "UniqueItems",
+        "MultipleOf",
+        "Required",
+        "Items",
+        "Properties",
+        "ExternalDocs",
+        "Example",
+        "XPreserveUnknownFields",
+        "XValidations",
+    ];
+    for held in printed::held(schema) {
+        let kind = schema::text(schema, "type");
+        if held == "Type" && kind != "object" {
+            let detail = "only \"object\" is allowed as the type at the root of the schema if the \
+                          status subresource is enabled";
+            causes.push(field::invalid(&path.field("type"), &kind.into(), detail));
+            return;
+        }
+        if !ALLOWED.contains(&held) {
+            let detail = format!(
+                "only [{}] fields are allowed at the root of the schema if the status subresource \
+                 is enabled",
+                ALLOWED.join(" ")
+            );
+            causes.push(field::invalid_shown(path, &printed::schema(schema), &detail));
+            return;
+        }
     }
+}
+
+/// The schema of a whole object.
+fn check_root(
+    schema: &Value,
+    path: &Path<'_>,
+    Known { held, status }: Known,
+    causes: &mut Vec<Cause>,
+) {
     let before = causes.len();
-    check_schema(schema, path, true, causes);
+    if status {
+        beside_status(schema, path, causes);
+    }
+    if schema::flag(schema, "nullable") {
+        causes
+            .push(field::forbidden(&path.field("nullable"), "nullable cannot be true at the root"));
+    }
+    let unsupported = shape::unsupported(schema);
+    if unsupported.is_none() {
+        let found = causes.len();
+        shape::check(schema, path, causes);
+        if causes.len() == found {
+            preset::check(schema, path, causes);
+        }
+    }
+    schema::check(schema, path, causes);
+    if let (Some(why), true) = (unsupported, causes.len() == before) {
+        causes.push(field::invalid(path, &"".into(), &why));
+    }
     // What a schema means that is none is not asked.
     if causes.len() == before {
         super::rules::check(schema, path, held, causes);
-    }
-}
-
-/// The rules of a structural schema: a type everywhere, no open and closed fields at once, and
-/// CEL that parses.
-fn check_schema(schema: &Value, path: &Path<'_>, root: bool, causes: &mut Vec<Cause>) {
-    let Some(map) = schema.as_object() else { return };
-    let flag = |name: &str| map.get(name).and_then(Value::as_bool) == Some(true);
-    let typeless = map.get("type").and_then(Value::as_str).unwrap_or("").is_empty();
-    let free = flag("x-kubernetes-int-or-string") || flag("x-kubernetes-preserve-unknown-fields");
-    if !root && typeless && !free {
-        let detail = "must not be empty for specified object fields";
-        causes.push(field::required(&path.field("type"), detail));
-    }
-    // Fields beside which anything may stand are allowed, fields beside which only one thing may
-    // stand, or nothing, are not.
-    let has_map = map.get("additionalProperties").is_some_and(|a| *a != true);
-    if has_map && map.get("properties").and_then(Value::as_object).is_some_and(|p| !p.is_empty()) {
-        let detail = "additionalProperties and properties are mutual exclusive";
-        causes.push(field::forbidden(&path.field("additionalProperties"), detail));
-    }
-    if flag("uniqueItems") {
-        let detail = "uniqueItems cannot be set to true since the runtime complexity becomes \
-                      quadratic";
-        causes.push(field::forbidden(&path.field("uniqueItems"), detail));
-    }
-    check_list(map, path, causes);
-    super::rules::missing(schema, path, causes);
-    if let Some(properties) = map.get("properties").and_then(Value::as_object) {
-        let below = path.field("properties");
-        for (name, child) in properties {
-            check_schema(child, &below.key(name), false, causes);
-        }
-    }
-    for nested in ["items", "additionalProperties"] {
-        if let Some(child) = map.get(nested).filter(|c| c.is_object()) {
-            check_schema(child, &path.field(nested), false, causes);
-        }
-    }
-}
-
-fn check_list(map: &Map, path: &Path<'_>, causes: &mut Vec<Cause>) {
-    let is_array = map.get("type").and_then(Value::as_str) == Some("array");
-    if is_array && !map.contains_key("items") {
-        causes.push(field::required(&path.field("items"), "must be specified"));
-    }
-    if map.get("x-kubernetes-list-type").and_then(Value::as_str) != Some("map") {
-        return;
-    }
-    let keys = map.get("x-kubernetes-list-map-keys").and_then(Value::as_array);
-    if keys.is_none_or(|list| list.is_empty()) {
-        let detail = "must not be empty if x-kubernetes-list-type is map";
-        causes.push(field::required(&path.field("x-kubernetes-list-map-keys"), detail));
     }
 }
 

@@ -4,6 +4,7 @@
 //! Source: `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation`.
 
 use super::check::shared;
+use super::field_path;
 use crate::api::Cause;
 use crate::builtin::field::{self, Path, part};
 use crate::builtin::{text as form, webhook_service, webhook_url};
@@ -17,14 +18,15 @@ pub(super) fn extras(crd: &Value, spec: &Path<'_>, causes: &mut Vec<Cause>) {
     let kept = ["subresources", "additionalPrinterColumns", "selectableFields"];
     for name in kept {
         if let Some(value) = shared(crd, name) {
-            extra(name, value, &spec.field(name), causes);
+            let first = versions.and_then(|versions| versions.first());
+            extra(name, value, schema_of(first), &spec.field(name), causes);
         }
     }
     for (index, version) in versions.into_iter().flatten().enumerate() {
         let here = path.index(index);
         for name in kept.iter().filter(|name| shared(crd, name).is_none()) {
             if let Some(value) = field::set(version, name) {
-                extra(name, value, &here.field(name), causes);
+                extra(name, value, schema_of(Some(version)), &here.field(name), causes);
             }
         }
         let place = here.field("deprecationWarning");
@@ -42,7 +44,13 @@ pub(super) fn extras(crd: &Value, spec: &Path<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
-fn extra(name: &str, value: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+/// The schema of a version, if it has one.
+fn schema_of(version: Option<&Value>) -> &Value {
+    const NONE: &Value = &Value::Null;
+    version.and_then(|version| version.pointer("/schema/openAPIV3Schema")).unwrap_or(NONE)
+}
+
+fn extra(name: &str, value: &Value, schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     match name {
         "subresources" => {
             if let Some(scale) = field::set(value, "scale") {
@@ -54,18 +62,45 @@ fn extra(name: &str, value: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
                 check_column(column, &path.index(index), causes);
             }
         }
-        _ => {
-            for (index, selected) in value.as_array().into_iter().flatten().enumerate() {
-                let (text, here) = (field::text(selected, "jsonPath"), path.index(index));
-                let place = here.field("jsonPath");
-                if text.is_empty() {
-                    causes.push(field::required(&place, ""));
-                } else if !text.starts_with(['.', '[']) {
-                    let detail = format!("is an invalid path: expected [ or . but got: {text}");
-                    causes.push(field::invalid(&place, &text.into(), &detail));
-                }
-            }
+        _ => selected(value, schema, path, causes),
+    }
+}
+
+/// Fields that lists and watches may be selected by.
+fn selected(value: &Value, schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    const MOST: usize = 8;
+    let mut seen: Vec<Vec<String>> = Vec::new();
+    for (index, selected) in value.as_array().into_iter().flatten().enumerate() {
+        let (text, here) = (field::text(selected, "jsonPath"), path.index(index));
+        let (place, shown) = (here.field("jsonPath"), Value::from(text));
+        if text.is_empty() {
+            causes.push(field::required(&place, ""));
+            continue;
         }
+        let (names, found) = match field_path::find(text, schema, false) {
+            Ok(found) => found,
+            Err(why) => {
+                let detail = format!("is an invalid path: {why}");
+                causes.push(field::invalid(&place, &shown, &detail));
+                continue;
+            }
+        };
+        if names.first().is_some_and(|first| first == "metadata") {
+            let detail = "must not point to fields in metadata";
+            causes.push(field::invalid(&place, &shown, detail));
+        }
+        if !matches!(field::text(found, "type"), "string" | "boolean" | "integer") {
+            let detail = "must point to a field of type string, boolean or integer. Enum string \
+                          fields and strings with formats are allowed.";
+            causes.push(field::invalid(&place, &shown, detail));
+        }
+        match seen.contains(&names) {
+            true => causes.push(field::duplicate(&place, &shown)),
+            false => seen.push(names),
+        }
+    }
+    if seen.len() > MOST {
+        causes.push(field::too_many(path, seen.len(), MOST));
     }
 }
 

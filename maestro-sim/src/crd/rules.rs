@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::field_path;
 use crate::api::Cause;
 use crate::builtin::field::{self, Path};
 use crate::json::Value;
@@ -12,13 +13,55 @@ use crate::structural::cel::{Compiled, Forms, Kind, Structs, compile, types};
 
 const RULES: &str = "x-kubernetes-validations";
 
-/// The rules that somebody forgot to write, in a schema and all below it.
-pub(super) fn missing(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
+/// What of a node's rules is missing or cannot be told to a person.
+pub(super) fn written(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let rules = schema.get(RULES).and_then(Value::as_array);
     let all = path.field(RULES);
     for (index, rule) in rules.into_iter().flatten().enumerate() {
-        if rule.get("rule").and_then(Value::as_str).unwrap_or("").trim().is_empty() {
-            causes.push(field::required(&all.index(index).field("rule"), "rule is not specified"));
+        let here = all.index(index);
+        let text = |name: &str| rule.get(name).and_then(Value::as_str).unwrap_or("");
+        let blank = |name: &str| !text(name).is_empty() && text(name).trim().is_empty();
+        let lines = |text: &str| text.contains(['\n', '\r']);
+        let shown = |name: &str| Value::from(text(name));
+        let message = here.field("message");
+        if text("rule").trim().is_empty() {
+            causes.push(field::required(&here.field("rule"), "rule is not specified"));
+        } else if blank("message") {
+            let detail = "must be non-empty if specified";
+            causes.push(field::invalid(&message, &shown("message"), detail));
+        } else if lines(text("message").trim()) {
+            let detail = "must not contain line breaks";
+            causes.push(field::invalid(&message, &shown("message"), detail));
+        } else if lines(text("rule").trim()) && text("message").trim().is_empty() {
+            let detail = "message must be specified if rule contains line breaks";
+            causes.push(field::required(&message, detail));
+        }
+        if blank("messageExpression") {
+            let detail = "messageExpression must be non-empty if specified";
+            causes.push(field::required(&here.field("messageExpression"), detail));
+        }
+        let reasons = [
+            "FieldValueDuplicate",
+            "FieldValueForbidden",
+            "FieldValueInvalid",
+            "FieldValueRequired",
+        ];
+        let reason = rule.get("reason").and_then(Value::as_str);
+        if let Some(reason) = reason.filter(|reason| !reasons.contains(reason)) {
+            causes.push(field::not_supported(&here.field("reason"), &reason.into(), &reasons));
+        }
+        let place = here.field("fieldPath");
+        let shown = shown("fieldPath");
+        if blank("fieldPath") {
+            causes.push(field::invalid(&place, &shown, "must be non-empty if specified"));
+        }
+        if lines(text("fieldPath")) {
+            causes.push(field::invalid(&place, &shown, "must not contain line breaks"));
+        }
+        if !text("fieldPath").is_empty()
+            && !field_path::find(text("fieldPath"), schema, true).is_ok()
+        {
+            causes.push(field::invalid(&place, &shown, "must be a valid path"));
         }
     }
 }
@@ -106,6 +149,11 @@ impl Total {
                 return causes.push(field::invalid_shown(&place, &shown(rule), &why));
             }
             Ok(compiled) => {
+                let told = rule.get("optionalOldSelf").filter(|told| !told.is_null());
+                if let Some(told) = told.filter(|_| !compiled.uses_old) {
+                    let detail = "may not be set if oldSelf is not used in rule";
+                    causes.push(field::invalid(&here.field("optionalOldSelf"), told, detail));
+                }
                 let least = node.declared.as_ref().map_or(1, |own| own.least_bytes);
                 let most = u64::try_from(cost::REQUEST / (least + 1)).unwrap_or(0);
                 let one = compiled.forms.as_ref().map_or(0, estimate);

@@ -2,6 +2,9 @@
 
 use super::fill::{each, get, inside, made, set, spec, text};
 use crate::json::{Map, Name, Value, json};
+use crate::object::at;
+use crate::quantity::Quantity;
+use crate::quota::resources;
 
 /// A Pod; a new one is Pending, with the quality of service its resources give it.
 pub(super) fn pod(object: &mut Value) {
@@ -52,7 +55,7 @@ pub(crate) fn whole_requests(pod: &mut Value) {
     let Some(limits) = limits.filter(|limits| !limits.is_empty()) else { return };
     let pod = json!({"spec": {"containers": spec.get("containers"),
                               "initContainers": spec.get("initContainers")}});
-    let of_containers = crate::quota::resources::requests(&pod, false);
+    let of_containers = resources::requests(&pod, false);
     let Some(own) = inside(spec, "resources").and_then(|r| made(r, "requests")) else { return };
     for (name, amount) in of_containers {
         if matches!(name.as_str(), "cpu" | "memory") {
@@ -62,6 +65,57 @@ pub(crate) fn whole_requests(pod: &mut Value) {
     let supported = |name: &str| matches!(name, "cpu" | "memory") || name.starts_with("hugepages-");
     for (name, amount) in limits.into_iter().filter(|(name, _)| supported(name)) {
         own.entry(name).or_insert(amount);
+    }
+}
+
+/// What a pod as a whole asks for and is limited to, where it says one of both: what it leaves out
+/// is what its containers say, or the other of both.
+///
+/// Source: `DefaultPodLevelResources` of `k8s.io/kubernetes/pkg/api/pod`.
+pub(crate) fn whole_resources(pod: &mut Value) {
+    let Some(spec) = spec(pod) else { return };
+    let said = |name: &str| {
+        let list = spec.get("resources").and_then(|all| all.get(name)?.as_object()).cloned();
+        list.unwrap_or_default()
+    };
+    let (mut requests, mut limits) = (said("requests"), said("limits"));
+    if requests.is_empty() && limits.is_empty() {
+        return;
+    }
+    let own = json!({"spec": {"containers": spec.get("containers"),
+                              "initContainers": spec.get("initContainers")}});
+    let common = |name: &str| matches!(name, "cpu" | "memory");
+    let huge = |name: &str| name.starts_with("hugepages-");
+    let limited = resources::limits(&own, false);
+    for (name, amount) in limited.iter().filter(|(name, _)| huge(name)) {
+        if !requests.contains_key(name.as_str()) {
+            limits.entry(name.as_str()).or_insert_with(|| amount.to_string().into());
+        }
+    }
+    for (name, amount) in resources::requests(&own, false) {
+        if common(&name) {
+            requests.entry(name).or_insert_with(|| amount.to_string().into());
+        }
+    }
+    for (name, amount) in limits.iter().filter(|(name, _)| common(name) || huge(name)) {
+        requests.entry(name.as_str()).or_insert_with(|| amount.clone());
+    }
+    // All containers have to be limited for the whole to be.
+    let missing = |name: &str| {
+        let limit = |c: &Value| at(c, &["resources", "limits", name]).is_none();
+        resources::containers(&own).any(limit)
+    };
+    for (name, asked) in requests.iter().filter(|(name, _)| common(name) || huge(name)) {
+        let Some(amount) = limited.get(name.as_str()).filter(|_| !missing(name)) else { continue };
+        let asked = asked.as_str().and_then(|asked| asked.parse::<Quantity>().ok());
+        let most = asked.map_or(*amount, |asked| asked.max(*amount));
+        limits.entry(name.as_str()).or_insert_with(|| most.to_string().into());
+    }
+    let Some(all) = made(spec, "resources") else { return };
+    for (name, list) in [("requests", requests), ("limits", limits)] {
+        if !list.is_empty() {
+            all.insert(name, Value::Object(list));
+        }
     }
 }
 

@@ -41,22 +41,3 @@ fn without(ty: Ty<'_>, value: &Value, fields: &Node) -> Value {
         Form::Leaf | Form::Wild => Value::Null,
     }
 }
-
-/// The subtrees at paths, of which an element `*` is any.
-pub(super) fn only(node: &Node, paths: &[&[&str]]) -> Node {
-    if paths.iter().any(|path| path.is_empty()) {
-        return node.clone();
-    }
-    let mut kept = Node::new();
-    for (element, below) in node {
-        let leads = |path: &&[&str]| matches!(path.first(), Some(step) if *step == "*" || *step == &**element);
-        let rest: Vec<&[&str]> =
-            paths.iter().copied().filter(leads).map(|path| &path[1..]).collect();
-        let Some(below) = below.as_object().filter(|_| !rest.is_empty()) else { continue };
-        let here = only(below, &rest);
-        if !here.is_empty() || rest.iter().any(|path| path.is_empty()) {
-            kept.insert(element.clone(), Value::Object(here));
-        }
-    }
-    kept
-}

@@ -47,7 +47,7 @@ impl<'s> Ty<'s> {
     fn below(self, schema: Option<&'s Schema>) -> Self {
         Self {
             schema,
-            open: self.open || schema.is_some_and(|s| s.preserve_unknown),
+            open: self.open || schema.is_some_and(|s| s.preserve_unknown || s.undeclared),
             whole: schema.is_some_and(|s| s.embedded_resource),
         }
     }

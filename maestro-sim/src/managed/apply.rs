@@ -185,10 +185,7 @@ fn applied_fields(write: &Write<'_>, applied: &Value) -> FieldSet {
         }
         fields.subtract_subtrees(&reset);
     }
-    match write.only {
-        [] => fields,
-        only => fields.only(only),
-    }
+    fields
 }
 
 /// What no manager owns.

@@ -81,7 +81,6 @@ fn history(steps: &Value) -> Value {
         let typed = flag("typed");
         let version = step.get("version").and_then(Value::as_str).unwrap_or("v1");
         let write = Write {
-            only: &[],
             views: None,
             schema: &schema,
             typed,
@@ -206,7 +205,6 @@ fn status_and_spec_are_owned_through_their_own_endpoints() {
     );
     let schema = parse(&yaml(WIDGET));
     let write = Write {
-        only: &[],
         views: None,
         schema: &schema,
         typed: false,
@@ -269,7 +267,6 @@ fn old_updates_become_ancient() {
 fn a_deployment_is_owned_as_on_a_real_server() {
     let schema = crate::facts::facts().schema("io.k8s.api.apps.v1.Deployment");
     let write = Write {
-        only: &[],
         views: None,
         schema: &schema,
         typed: true,

@@ -14,7 +14,9 @@ pub fn parse(value: &Value) -> Schema {
     let go = text(value, "x-go");
     let additional = value.get("additionalProperties").and_then(|a| match a {
         Value::Object(_) => Some(child(a)),
-        Value::Bool(true) => Some(Arc::new(Schema::any())),
+        // Anything may stand there, of which nothing is known; or nothing may, which validation
+        // says.
+        Value::Bool(_) => Some(Arc::new(Schema { undeclared: true, ..Schema::default() })),
         _ => None,
     });
     Schema {
@@ -40,6 +42,7 @@ pub fn parse(value: &Value) -> Schema {
         nullable: flag("nullable"),
         preserve_unknown,
         embedded_resource: flag("x-kubernetes-embedded-resource"),
+        undeclared: false,
         constraints: constraints(value),
         rules: rules(value),
     }
@@ -105,7 +108,7 @@ fn constraints(value: &Value) -> Option<Box<Constraints>> {
     let flag = |name: &str| value.get(name).and_then(Value::as_bool).unwrap_or(false);
     let owned = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let many = |name: &str| -> Vec<Schema> {
-        value.get(name).and_then(Value::as_array).into_iter().flatten().map(parse).collect()
+        value.get(name).and_then(Value::as_array).into_iter().flatten().map(condition).collect()
     };
     let found = Constraints {
         one_of: value.get("enum").and_then(Value::as_array).cloned().unwrap_or_default(),
@@ -113,6 +116,7 @@ fn constraints(value: &Value) -> Option<Box<Constraints>> {
         maximum: number("maximum"),
         exclusive_minimum: flag("exclusiveMinimum"),
         exclusive_maximum: flag("exclusiveMaximum"),
+        closed: value.get("additionalProperties") == Some(&Value::Bool(false)),
         multiple_of: number("multipleOf"),
         min_length: count("minLength"),
         max_length: count("maxLength"),
@@ -126,9 +130,18 @@ fn constraints(value: &Value) -> Option<Box<Constraints>> {
         all_of: many("allOf"),
         any_of: many("anyOf"),
         exactly_one_of: many("oneOf"),
-        not: value.get("not").map(|n| Box::new(parse(n))),
+        not: value.get("not").map(|n| Box::new(condition(n))),
     };
     (found != Constraints::default()).then(|| Box::new(found))
+}
+
+/// A part of a condition: it closes nothing.
+fn condition(value: &Value) -> Schema {
+    let mut schema = parse(value);
+    if let Some(limits) = &mut schema.constraints {
+        limits.closed = false;
+    }
+    schema
 }
 
 fn rules(value: &Value) -> Vec<Rule> {

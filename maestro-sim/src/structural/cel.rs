@@ -25,6 +25,7 @@ use super::cache::Cache;
 use crate::api::admission::authorizer;
 
 pub(crate) use cost::Structs;
+pub(crate) use interpret::pattern;
 pub(crate) use lists::Lists;
 pub(crate) use macros::Forms;
 pub(crate) use policies::Seen;
@@ -43,7 +44,7 @@ const DEEPEST: usize = 250;
 /// An expression, or why it is none.
 pub(crate) struct Compiled {
     pub(crate) forms: Result<Forms, String>,
-    uses_old: bool,
+    pub(crate) uses_old: bool,
 }
 
 pub(crate) fn base() -> &'static Context<'static> {

@@ -31,6 +31,10 @@ pub(super) fn check(limits: &Constraints, value: &Value, path: &Path, out: &mut 
             }
         }
         Value::Object(map) => {
+            for name in map.keys().filter(|_| limits.closed) {
+                let detail = format!("{} in body is a forbidden property", path.field(name));
+                out.push(Problem::invalid(path, &name.as_str().into(), &detail));
+            }
             if let Some(max) = limits.max_properties.filter(|max| map.len() as u64 > *max) {
                 out.push(Problem::too_many(path, map.len(), max));
             }

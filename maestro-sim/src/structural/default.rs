@@ -54,6 +54,7 @@ fn fill(schema: &Schema, value: &mut Value) {
         }
         if let Some(child) = &schema.additional
             && !child.nullable
+            && !child.undeclared
             && map.values().any(Value::is_null)
         {
             let known = &schema.properties;
@@ -93,7 +94,8 @@ pub fn drop_nulls(schema: &Schema, value: &mut Value) {
     if let Value::Object(map) = value {
         let drops = |name: &str, value: &Value| {
             let child = schema.field(name);
-            value.is_null() && child.is_some_and(|c| !c.nullable && c.default.is_none())
+            value.is_null()
+                && child.is_some_and(|c| !c.nullable && !c.undeclared && c.default.is_none())
         };
         if map.iter().any(|(name, value)| drops(name, value)) {
             map.retain(|name, value| !drops(name, value));

@@ -3,12 +3,15 @@
 //! Source: the "format" list in the Kubernetes documentation of structural schemas and
 //! `k8s.io/kube-openapi/pkg/validation/strfmt`.
 
+use crate::builtin::text as form;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Whether `text` has the form that `format` names.
 pub(super) fn accepts(format: &str, text: &str) -> bool {
     match format {
-        "date-time" => text.parse::<jiff::Timestamp>().is_ok(),
+        "k8s-short-name" => form::label(text).is_empty(),
+        "k8s-long-name" => form::subdomain(text).is_empty(),
+        "date-time" | "datetime" => text.parse::<jiff::Timestamp>().is_ok(),
         "date" => text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok(),
         "ipv4" => text.parse::<Ipv4Addr>().is_ok(),
         "ipv6" => text.parse::<Ipv6Addr>().is_ok(),
@@ -32,6 +35,41 @@ pub(super) fn accepts(format: &str, text: &str) -> bool {
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+}
+
+/// Whether a server knows a format of texts, with hyphens or without.
+///
+/// Source: `k8s.io/apiextensions-apiserver/pkg/apiserver/validation/formats.go`.
+pub(crate) fn is_known(format: &str) -> bool {
+    const KNOWN: [&str; 26] = [
+        "bsonobjectid",
+        "byte",
+        "cidr",
+        "creditcard",
+        "date",
+        "datetime",
+        "duration",
+        "email",
+        "hexcolor",
+        "hostname",
+        "ipv4",
+        "ipv6",
+        "isbn",
+        "isbn10",
+        "isbn13",
+        "k8slongname",
+        "k8sshortname",
+        "mac",
+        "password",
+        "rgbcolor",
+        "ssn",
+        "uri",
+        "uuid",
+        "uuid3",
+        "uuid4",
+        "uuid5",
+    ];
+    KNOWN.contains(&&*format.replace('-', ""))
 }
 
 fn is_cidr(text: &str) -> bool {

@@ -80,7 +80,8 @@ impl Problem {
 
     /// Text longer than `max` bytes.
     pub fn too_long(path: &Path, max: u64) -> Cause {
-        let message = format!("Too long: may not be more than {max} bytes");
+        let bytes = if max == 1 { "byte" } else { "bytes" };
+        let message = format!("Too long: may not be more than {max} {bytes}");
         Cause::new("FieldValueTooLong", &path.to_string(), message)
     }
 

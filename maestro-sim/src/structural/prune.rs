@@ -23,13 +23,19 @@ fn has_unknown(schema: &Schema, value: &Value, object: bool) -> bool {
     match value {
         Value::Object(map) => {
             let object = object || schema.embedded_resource;
+            let odd = |meta: &Map| meta.keys().any(|name| !is_metadata(name));
+            if schema.embedded_resource
+                && map.get("metadata").and_then(Value::as_object).is_some_and(odd)
+            {
+                return true;
+            }
             map.iter().any(|(name, field)| {
                 !is_known(schema, name, object)
                     || child(schema, name, object).is_some_and(|c| has_unknown(c, field, false))
             })
         }
         Value::Array(list) => {
-            let items = schema.items.as_ref();
+            let items = items(schema);
             items.is_some_and(|items| list.iter().any(|item| has_unknown(items, item, false)))
         }
         _ => false,
@@ -40,6 +46,10 @@ fn node(schema: &Schema, value: &mut Value, object: bool) {
     match value {
         Value::Object(map) => {
             let object = object || schema.embedded_resource;
+            let meta = map.get_mut("metadata").filter(|_| schema.embedded_resource);
+            if let Some(meta) = meta.and_then(Value::as_object_mut) {
+                meta.retain(|name, _| is_metadata(name));
+            }
             if map.keys().any(|name| !is_known(schema, name, object)) {
                 map.retain(|name, _| is_known(schema, name, object));
             }
@@ -50,12 +60,17 @@ fn node(schema: &Schema, value: &mut Value, object: bool) {
             }
         }
         Value::Array(list) => {
-            if let Some(items) = &schema.items {
+            if let Some(items) = items(schema) {
                 list.iter_mut().for_each(|item| node(items, item, false));
             }
         }
         _ => {}
     }
+}
+
+/// The schema of a list's items. Of what stands where nothing is known, nothing is known either.
+fn items(schema: &Schema) -> Option<&Schema> {
+    schema.items.as_deref().or((!schema.preserve_unknown).then_some(schema))
 }
 
 fn is_type_meta(name: &str) -> bool {
@@ -74,6 +89,11 @@ fn child<'a>(schema: &'a Schema, name: &str, object: bool) -> Option<&'a Schema>
     schema.field(name).map(AsRef::as_ref)
 }
 
+/// Whether there is anything that the schema of a part of an object does not know.
+pub(crate) fn is_surplus(schema: &Schema, value: &Value) -> bool {
+    has_unknown(schema, value, schema.embedded_resource)
+}
+
 /// The paths of all fields that [`prune`] would drop, such as `spec.list[0].x`, and those in the
 /// root's metadata that no object has.
 pub fn unknown_fields(schema: &Schema, value: &Value) -> Vec<String> {
@@ -83,28 +103,42 @@ pub fn unknown_fields(schema: &Schema, value: &Value) -> Vec<String> {
         metadata(meta, &root.field("metadata"), &mut found);
     }
     let told = found.len();
-    collect(schema, value, &root, true, &mut found);
+    let mut within = Vec::new();
+    collect(schema, value, &root, true, (&mut found, &mut within));
     found[told..].sort();
+    within.sort();
+    found.append(&mut within);
     found
 }
 
-fn collect(schema: &Schema, value: &Value, path: &Path, object: bool, found: &mut Vec<String>) {
+/// What is unknown to schemas, and apart from it what no metadata of a resource within has.
+fn collect(
+    schema: &Schema,
+    value: &Value,
+    path: &Path,
+    object: bool,
+    (found, within): (&mut Vec<String>, &mut Vec<String>),
+) {
     match value {
         Value::Object(map) => {
             let object = object || schema.embedded_resource;
+            let meta = map.get("metadata").filter(|_| schema.embedded_resource);
+            if let Some(Value::Object(meta)) = meta {
+                metadata(meta, &path.field("metadata"), within);
+            }
             for (name, field) in map {
                 let path = path.field(name);
                 if !is_known(schema, name, object) {
                     found.push(path.to_string());
                 } else if let Some(child) = child(schema, name, object) {
-                    collect(child, field, &path, false, found);
+                    collect(child, field, &path, false, (found, within));
                 }
             }
         }
         Value::Array(list) => {
-            let Some(items) = &schema.items else { return };
+            let Some(items) = items(schema) else { return };
             for (index, item) in list.iter().enumerate() {
-                collect(items, item, &path.index(index), false, found);
+                collect(items, item, &path.index(index), false, (found, within));
             }
         }
         _ => {}

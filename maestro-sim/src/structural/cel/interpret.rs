@@ -26,7 +26,7 @@ use super::lists::Lists;
 use super::typed::{Call, Node, What};
 use super::values::{as_key, literal, none, present, some, text, type_value};
 pub(super) use format::{letters, misfit, shown};
-pub(super) use functions::pattern;
+pub(crate) use functions::pattern;
 use operators::UNFIT;
 
 /// A value, or why there is none.

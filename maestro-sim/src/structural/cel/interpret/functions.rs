@@ -311,7 +311,7 @@ pub(super) fn truth(value: &Value) -> Result<bool, String> {
 ///
 /// # Errors
 /// When it is none, why.
-pub(in crate::structural::cel) fn pattern(text: &str) -> Result<(), String> {
+pub(crate) fn pattern(text: &str) -> Result<(), String> {
     let why = match regex::Regex::new(text) {
         Ok(_) => return Ok(()),
         Err(error) => error.to_string(),
