@@ -25,6 +25,7 @@ pub mod kept;
 mod label_keys;
 pub mod metrics;
 pub mod openapi;
+mod pod_output;
 pub(crate) mod pod_parts;
 mod prepare;
 pub(crate) mod pretty;
@@ -146,6 +147,8 @@ pub struct Options {
     pub allow_watch_bookmarks: bool,
     /// `sendInitialEvents`.
     pub send_initial_events: Option<bool>,
+    /// What of a pod's output is asked for.
+    pub output: Option<Box<pod_output::Asked>>,
     /// Whether the client reads warnings: those over HTTP do.
     pub warn: bool,
     /// The form in which objects are wanted.

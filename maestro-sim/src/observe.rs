@@ -61,7 +61,7 @@ pub(crate) fn traced(reply: &Handled) -> Result<(u16, u64), &Status> {
 fn numbers(response: &Response) -> (u16, u64) {
     match response {
         Response::Object { code, object } => (*code, object.resource_version()),
-        Response::Value { code, .. } => (*code, 0),
+        Response::Value { code, .. } | Response::Text { code, .. } => (*code, 0),
         Response::List(list) => (200, list.resource_version),
         Response::Watch(start) => (200, start.resource_version),
         Response::Warned { response, .. } => numbers(response),

@@ -89,7 +89,10 @@ fn read(
         }
         _ => status,
     })?;
+    // Who connects to a pod says everything in the query.
+    let connects = matches!(place.subresource, "exec" | "attach" | "portforward");
     let (mut body, written) = match protobuf::media::is_protobuf(&parts.headers) {
+        _ if connects => (Value::Null, Default::default()),
         true => {
             let body = protobuf::request::body(served().as_deref(), verb, body)?;
             (body, Default::default())
@@ -346,6 +349,7 @@ pub fn answer(handled: Handled) -> http::Response<Body> {
         Ok(Response::Value { code, value }) => json_answer(code, &value),
         Ok(Response::List(list)) => respond(200, Body::list(&list)),
         Ok(Response::Watch(_)) => respond(200, Body::full("")),
+        Ok(Response::Text { code, text }) => plain(code, text),
         Ok(Response::Warned { warnings, response }) => warned(answer(Ok(*response)), &warnings),
         Err(status) => refused(json_answer(status.code, &status.to_value()), &status),
     }
@@ -387,6 +391,19 @@ pub fn watch_answer(body: Body) -> http::Response<Body> {
 /// A JSON document with a status code.
 pub fn json_answer(code: u16, value: &Value) -> http::Response<Body> {
     respond(code, Body::full(value.to_string()))
+}
+
+/// A text with a status code.
+fn plain(code: u16, text: String) -> http::Response<Body> {
+    let mut response = respond(code, Body::full(text));
+    match code {
+        204 => response.headers_mut().remove(http::header::CONTENT_TYPE),
+        _ => {
+            let plain = http::HeaderValue::from_static("text/plain");
+            response.headers_mut().insert(http::header::CONTENT_TYPE, plain)
+        }
+    };
+    response
 }
 
 /// A JSON body with a status code.

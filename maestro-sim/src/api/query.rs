@@ -6,7 +6,7 @@
 use http::Method;
 
 use crate::api::http::percent_decode;
-use crate::api::{Cause, Options, Status};
+use crate::api::{Cause, Options, Status, pod_output};
 
 /// The most bytes of a field manager's name.
 const LONGEST_MANAGER: usize = 128;
@@ -43,7 +43,8 @@ pub(super) fn options(method: &Method, query: &str) -> Result<(Options, bool), B
             }
             "allowWatchBookmarks" => options.allow_watch_bookmarks = is_on(&value),
             "sendInitialEvents" => options.send_initial_events = Some(is_on(&value)),
-            _ => {}
+            other => pod_output::Asked::read(&mut options.output, other, &value)
+                .map_err(|why| Box::new(Status::bad_request(why)))?,
         }
     }
     Ok((options, watch))

@@ -41,6 +41,13 @@ pub enum Response {
         /// The body.
         value: Value,
     },
+    /// A text, or nothing.
+    Text {
+        /// HTTP status: 200 or 204.
+        code: u16,
+        /// The text.
+        text: String,
+    },
     /// A collection.
     List(List),
     /// A watch: where its cursor starts.

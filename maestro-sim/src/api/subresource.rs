@@ -23,6 +23,8 @@ impl Server {
             "eviction" if served.is_pod() => self.evict(served, request),
             "token" => self.token(served, request),
             "approval" => self.approval(served, request),
+            "log" if served.is_pod() => self.log(served, &request),
+            "exec" | "attach" | "portforward" if served.is_pod() => self.connect(served, &request),
             "finalize" if served.is_namespace() => self.update(served, request),
             part if PodPart::of(served, part).is_some() => match request.verb {
                 Verb::Get => self.read(served, &request),

@@ -253,7 +253,7 @@ impl Server {
                 let response = Box::new(self.in_version(served, *response)?);
                 Response::Warned { warnings, response }
             }
-            value @ Response::Value { .. } => value,
+            other @ (Response::Value { .. } | Response::Text { .. }) => other,
         })
     }
 }

@@ -28,7 +28,9 @@ pub fn answer(wire: Wire, handled: Handled) -> Response<Body> {
         Ok(server::Response::Warned { warnings, response }) => {
             json::warned(answer(wire, Ok(*response)), &warnings)
         }
-        Ok(watch @ server::Response::Watch(_)) => json::answer(Ok(watch)),
+        Ok(other @ (server::Response::Watch(_) | server::Response::Text { .. })) => {
+            json::answer(Ok(other))
+        }
         Err(status) => json::refused(of_value(status.code, &status.to_value()), &status),
     }
 }

@@ -11,6 +11,9 @@ use crate::json::{Map, Value};
 use crate::kubelet::needs::qos_class;
 use crate::object::at;
 
+/// What the whole pod is called.
+const WHOLE: &str = "[]";
+
 /// Containers come to a running pod; none is changed, and none goes.
 pub(super) fn ephemeral(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
     if refuses(old, "static pods do not support ephemeral containers", causes) {
@@ -118,7 +121,7 @@ fn refuses(old: &Value, detail: &str, causes: &mut Vec<Cause>) -> bool {
 
 /// Says one thing and nothing else.
 fn alone(detail: &str, causes: &mut Vec<Cause>) -> bool {
-    *causes = vec![field::forbidden(&Path::Root, detail)];
+    *causes = vec![field::forbidden(&WHOLE, detail)];
     true
 }
 
@@ -149,7 +152,7 @@ fn whole(
     if !version.has("InPlacePodLevelResourcesVerticalScaling") {
         let detail = "resize of pods with pod-level resources is forbidden when \
                       InPlacePodLevelResourcesVerticalScalingEnabled feature gate is disabled";
-        causes.push(field::forbidden(&Path::Root, detail));
+        causes.push(field::forbidden(&WHOLE, detail));
         return false;
     }
     let here = path.field("resources");
