@@ -2,8 +2,8 @@
 //! `portforward`.
 //!
 //! The containers of a simulated cluster print nothing: their log is empty once they have started,
-//! and before that it is what a kubelet says of a container that has not. Nothing can be run in them,
-//! and nothing listens.
+//! and before that it is what a kubelet says of a container that has not. Nothing can be run in
+//! them, and nothing listens.
 //!
 //! Source: `LogLocation` and `streamLocation` of `k8s.io/kubernetes/pkg/registry/core/pod`,
 //! `validateContainerLogStatus` of `k8s.io/kubernetes/pkg/kubelet`.
