@@ -3,6 +3,7 @@
 //! Every quantity is drawn by its own name from (simulation seed, pod, container, restart), so
 //! that no pod's draw depends on another's, on order, or on which other quantities are drawn.
 
+pub mod command;
 pub mod control;
 pub mod draw;
 
@@ -76,12 +77,13 @@ pub struct Rule {
     /// Time from started to passing readiness. Default 1 s to 5 s for containers with a
     /// readiness or startup probe; declared here, it holds for containers without one as well.
     pub ready: Option<Span>,
-    /// Containers run this long, then exit with `exit_code`. Default: for ever; for the pods of
-    /// Jobs 1 s to 5 s.
+    /// Containers run this long, then exit with `exit_code`. Default: as their command says if it
+    /// only waits, succeeds or fails ([`command`]); else for ever, for the pods of Jobs 1 s to 5 s.
     pub run: Option<Span>,
     /// What a container that ran to its end exits with.
     pub exit_code: i32,
-    /// Time an init container runs before it exits 0. Default 0.5 s to 2 s.
+    /// Time an init container runs before it exits 0. Default: as its command says if it only
+    /// waits, succeeds or fails; else 0.5 s to 2 s.
     pub init: Option<Span>,
     /// Crashes.
     pub crash: Option<Crash>,

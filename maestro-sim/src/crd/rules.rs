@@ -59,7 +59,7 @@ pub(super) fn written(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) 
             causes.push(field::invalid(&place, &shown, "must not contain line breaks"));
         }
         if !text("fieldPath").is_empty()
-            && !field_path::find(text("fieldPath"), schema, true).is_ok()
+            && field_path::find(text("fieldPath"), schema, true).is_err()
         {
             causes.push(field::invalid(&place, &shown, "must be a valid path"));
         }

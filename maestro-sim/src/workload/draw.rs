@@ -7,6 +7,7 @@ use crate::json::Value;
 use crate::kubelet::Role;
 use crate::object::at;
 use crate::workload::Rule;
+use crate::workload::command::{self, Does};
 use crate::workload::control::PodFaults;
 
 /// A range of virtual time, both ends included.
@@ -125,7 +126,14 @@ impl Behaviour {
     }
 
     /// When the started container ends by itself, if it does.
-    pub fn ending(&self, container: &str, restart: u32, role: Role) -> Option<Ending> {
+    ///
+    /// `value` is the container as its pod declares it: what no rule says its own command may say.
+    pub fn ending(
+        &self,
+        (container, value): (&str, &Value),
+        restart: u32,
+        role: Role,
+    ) -> Option<Ending> {
         if self.faults.failing {
             return None;
         }
@@ -133,7 +141,8 @@ impl Behaviour {
             let after = Span::millis(200, 2000).pick(self.number("crash", container, restart));
             return Some(Ending { after, exit_code });
         }
-        self.crash(container, restart).or_else(|| self.completion(container, restart, role))
+        self.crash(container, restart)
+            .or_else(|| self.completion((container, value), restart, role))
     }
 
     fn crash(&self, container: &str, restart: u32) -> Option<Ending> {
@@ -144,17 +153,34 @@ impl Behaviour {
         (may && does).then_some(Ending { after, exit_code: crash.exit_code })
     }
 
-    fn completion(&self, container: &str, restart: u32, role: Role) -> Option<Ending> {
+    fn completion(
+        &self,
+        (container, value): (&str, &Value),
+        restart: u32,
+        role: Role,
+    ) -> Option<Ending> {
         let number = self.number("run", container, restart);
         if role == Role::Sidecar {
             return None;
         }
+        let declared = if role == Role::Init { self.rule.init } else { self.rule.run };
+        if declared.is_none() {
+            match command::read(value) {
+                Some(Does::Ends(after, exit_code)) => {
+                    // To begin takes a moment, too.
+                    let after = after.saturating_add(Span::millis(10, 100).pick(number));
+                    return Some(Ending { after, exit_code });
+                }
+                Some(Does::Stays) => return None,
+                None => {}
+            }
+        }
         if role == Role::Init {
-            let span = self.rule.init.unwrap_or(Span::millis(500, 2000));
+            let span = declared.unwrap_or(Span::millis(500, 2000));
             return Some(Ending { after: self.slowed(span.pick(number)), exit_code: 0 });
         }
         let of_job = self.is_job.then_some(Span::millis(1000, 5000));
-        let span = self.rule.run.or(of_job)?;
+        let span = declared.or(of_job)?;
         Some(Ending { after: span.pick(number), exit_code: self.rule.exit_code })
     }
 

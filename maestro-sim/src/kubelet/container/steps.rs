@@ -140,7 +140,7 @@ pub(super) fn running(
     since: Duration,
 ) -> Stage {
     let forecast = probe::forecast(spec, pass.behaviour, restart, since);
-    let end = pass.behaviour.ending(spec.name, restart, spec.role);
+    let end = pass.behaviour.ending((spec.name, spec.value), restart, spec.role);
     let end = end.map(|end| (since + end.after, end.exit_code));
     let asked = (pass.behaviour.has_quorum() && spec.role == Role::Main).then(|| {
         let probe = Probe::of(spec.value, "readinessProbe").unwrap_or(Probe::DEFAULT);
