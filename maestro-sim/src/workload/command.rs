@@ -1,8 +1,8 @@
 //! What a container's own command says of how long it runs and how it ends, where no rule says it.
 //!
-//! Manifests of tests and examples are full of containers that do nothing but wait, succeed or fail:
-//! `sleep 300`, `sh -c "exit 42"`, `sh -c "echo done && false"`. Such a command is a declaration. One
-//! that does anything else is not read any further: nobody runs it.
+//! Manifests of tests and examples are full of containers that do nothing but wait, succeed or
+//! fail: `sleep 300`, `sh -c "exit 42"`, `sh -c "echo done && false"`. Such a command is a
+//! declaration. One that does anything else is not read any further: nobody runs it.
 
 use std::time::Duration;
 
@@ -20,8 +20,12 @@ pub enum Does {
 /// What the command of a container says; `None` for one that does something.
 pub fn read(container: &Value) -> Option<Does> {
     let words = |name: &str| container.get(name).and_then(Value::as_array).into_iter().flatten();
-    // Without a command the image says what runs.
-    words("command").next()?;
+    if words("command").next().is_none() {
+        // The image says what runs, and of one it is known: it is made to do nothing for ever.
+        let image = container.get("image").and_then(Value::as_str).unwrap_or("");
+        let name = image.rsplit('/').next().unwrap_or("").split([':', '@']).next();
+        return (name == Some("pause")).then_some(Does::Stays);
+    }
     let words: Option<Vec<&str>> =
         words("command").chain(words("args")).map(Value::as_str).collect();
     let words = words?;
@@ -166,6 +170,8 @@ mod tests {
         };
         check("{}", None);
         check("{args: [sleep, '5']}", None);
+        check("{image: 'registry.k8s.io/pause:3.10.1'}", Some(Does::Stays));
+        check("{image: 'example.com/pauses@sha256:1'}", None);
         check("{command: [zkServer.sh]}", None);
         check("{command: ['true']}", ends(0.0, 0));
         check("{command: [/bin/false]}", ends(0.0, 1));
