@@ -199,6 +199,29 @@ fn managed_fields(object: &Value) -> Option<&Value> {
     object.get("metadata")?.get("managedFields").filter(|v| !v.is_null())
 }
 
+/// Whether two trees are the same but for the times at which managers wrote: such a write is none.
+///
+/// Source: `IgnoreManagedFieldsTimestampsTransformer` of
+/// `k8s.io/apiserver/pkg/endpoints/handlers/fieldmanager`.
+pub fn is_same_but_times(old: &Value, new: &Value) -> bool {
+    let list = |object: &Value| managed_fields(object).and_then(Value::as_array).cloned();
+    let (Some(before), Some(after)) = (list(old), list(new)) else { return false };
+    let timeless = |entry: &Value| {
+        let mut entry = entry.clone();
+        if let Some(map) = entry.as_object_mut() {
+            map.remove("time");
+        }
+        entry
+    };
+    let same = before.len() == after.len()
+        && before.iter().zip(&*after).all(|(a, b)| a == b || timeless(a) == timeless(b));
+    same && {
+        let mut new = new.clone();
+        set_managed_fields(&mut new, Value::Array(before));
+        new == *old
+    }
+}
+
 /// Writes `managedFields`; null removes them.
 fn set_managed_fields(object: &mut Value, value: Value) {
     let Some(object) = object.as_object_mut() else { return };

@@ -137,3 +137,28 @@ fn a_write_leaves_in_memory_what_it_does_not_change() {
         }
     }
 }
+
+/// What an apply says and the server puts back is no change, however much later it is said.
+#[test]
+fn a_write_that_would_change_times_alone_is_none() {
+    let mut server = server();
+    let pod = json!({"metadata": {"labels": {"a": "b"}},
+                     "spec": {"containers": [{"name": "a", "image": "i:1"}]}});
+    let body = json!({"apiVersion": "apps/v1", "kind": "DaemonSet",
+        "metadata": {"name": "one", "annotations": {
+            "deprecated.daemonset.template.generation": "7"}},
+        "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": pod}});
+    let mut versions = Vec::new();
+    for seconds in [1, 5, 9] {
+        server.now = std::time::Duration::from_secs(seconds);
+        let id = GroupResource::new("apps", "daemonsets");
+        let mut apply = Request::new("test", Verb::Patch, id, "default", "one");
+        apply.patch = Some(PatchType::Apply);
+        apply.options.field_manager = Some("m".to_owned());
+        apply.options.force = Some(true);
+        let object = stored(&mut server, Request { body: body.clone(), ..apply });
+        versions.push(at(&object, &["metadata", "resourceVersion"]).cloned());
+    }
+    assert_eq!(versions[1], versions[2], "{versions:?}");
+    assert_eq!(versions[0], versions[1], "{versions:?}");
+}
