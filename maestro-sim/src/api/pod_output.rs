@@ -24,53 +24,46 @@ pub struct Asked {
     /// Whether it is the container before the last restart.
     previous: bool,
     /// How many lines, bytes and seconds, by the names of the options.
-    amounts: Vec<(&'static str, i64)>,
+    amounts: Vec<(&'static str, String)>,
     /// Whether a time is named to begin at.
     since: bool,
     /// Whether a stream is named.
     stream: bool,
 }
 
+const AMOUNTS: [&str; 3] = ["limitBytes", "sinceSeconds", "tailLines"];
+
 impl Asked {
-    /// Reads an option of the query; `None` for one that says nothing of a pod's output.
-    ///
-    /// # Errors
-    /// With what is no number.
-    pub(super) fn read(
-        asked: &mut Option<Box<Self>>,
-        name: &str,
-        value: &str,
-    ) -> Result<(), String> {
-        let amounts = ["limitBytes", "sinceSeconds", "tailLines"];
-        let amount = amounts.into_iter().find(|known| *known == name);
+    /// Reads an option of the query, if it says something of a pod's output.
+    pub(super) fn read(asked: &mut Option<Box<Self>>, name: &str, value: &str) {
+        let amount = AMOUNTS.into_iter().find(|known| *known == name);
         if amount.is_none() && !matches!(name, "container" | "previous" | "sinceTime" | "stream") {
-            return Ok(());
+            return;
         }
         let own = asked.get_or_insert_default();
         match (name, amount) {
-            (_, Some(amount)) => {
-                let number = value.parse::<i64>();
-                let number = number.map_err(|_| {
-                    format!("strconv.ParseInt: parsing \"{value}\": invalid syntax")
-                })?;
-                own.amounts.push((amount, number));
-            }
+            (_, Some(amount)) => own.amounts.push((amount, value.to_owned())),
             ("container", _) => value.clone_into(&mut own.container),
             ("previous", _) => own.previous = is_on(value),
             ("sinceTime", _) => own.since = true,
             _ => own.stream = true,
         }
-        Ok(())
     }
 
     /// Refuses what no log can be asked for.
     fn check(&self, name: &str) -> Result<(), Box<Status>> {
+        let mut amounts = Vec::new();
+        for (option, text) in &self.amounts {
+            let wrong = |_| format!("strconv.ParseInt: parsing \"{text}\": invalid syntax");
+            let number: i64 = text.parse().map_err(wrong).map_err(Status::bad_request)?;
+            amounts.push((*option, number));
+        }
         let mut causes = Vec::new();
         let root = Path::Root;
-        let amount = |wanted: &str| self.amounts.iter().find(|(name, _)| *name == wanted);
+        let amount = |wanted: &str| amounts.iter().find(|(name, _)| *name == wanted).copied();
         if let Some((option, lines)) = amount("tailLines").filter(|(_, lines)| *lines < 0) {
             let detail = "must be greater than or equal to 0";
-            causes.push(field::invalid(&root.field(option), &(*lines).into(), detail));
+            causes.push(field::invalid(&root.field(option), &lines.into(), detail));
         }
         if self.since && amount("sinceSeconds").is_some() {
             let detail = "at most one of `sinceTime` or `sinceSeconds` may be specified";
@@ -81,7 +74,7 @@ impl Asked {
             let both = wanted == "sinceSeconds" && self.since;
             if let Some((option, number)) = amount(wanted).filter(|(_, n)| *n < 1 && !both) {
                 let detail = "must be greater than 0";
-                causes.push(field::invalid(&root.field(option), &(*number).into(), detail));
+                causes.push(field::invalid(&root.field(option), &number.into(), detail));
             }
         }
         if self.stream {

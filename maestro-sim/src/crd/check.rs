@@ -230,6 +230,9 @@ struct Known {
     status: bool,
 }
 
+/// The longest schema in JSON that is printed in what is said of it, in bytes.
+const LONGEST: usize = 16 * 1024;
+
 /// Where a status is validated by itself, what the root says of the whole would be lost.
 fn beside_status(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     const ALLOWED: [&str; 22] = [
@@ -270,7 +273,12 @@ fn beside_status(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
                  is enabled",
                 ALLOWED.join(" ")
             );
-            causes.push(field::invalid_shown(path, &printed::schema(schema), &detail));
+            // Each part is printed with forty fields: of a long schema that would be too much.
+            let shown = match schema.to_string().len() {
+                0..=LONGEST => printed::schema(schema),
+                _ => "{...}".to_owned(),
+            };
+            causes.push(field::invalid_shown(path, &shown, &detail));
             return;
         }
     }
