@@ -5,6 +5,7 @@
 mod check;
 mod extras;
 mod field_path;
+mod mistyped;
 mod preset;
 mod printed;
 mod rules;
@@ -14,6 +15,7 @@ mod surplus;
 mod told;
 
 pub use check::check;
+pub use mistyped::mistyped;
 pub use surplus::surplus;
 pub use told::warnings;
 

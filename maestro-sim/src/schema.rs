@@ -174,6 +174,8 @@ pub struct Schema {
     pub preserve_unknown: bool,
     /// Whether this is a whole object with type and metadata.
     pub embedded_resource: bool,
+    /// Whether it, or anything below it, is a whole object.
+    pub holds_resources: bool,
     /// Whether these are values of a map of which nothing is said (`additionalProperties: true`),
     /// not even that they may be anything.
     pub undeclared: bool,

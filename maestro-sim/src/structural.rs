@@ -19,7 +19,7 @@ mod validate;
 pub(crate) use cache::Cache;
 pub(crate) use cel::pattern as go_pattern;
 pub use default::{default, drop_nulls};
-pub use embedded::{has_resources, resources};
+pub use embedded::resources;
 pub(crate) use format::is_known as format_is_known;
 pub use path::{Path, Step};
 pub use problem::Problem;

@@ -275,6 +275,9 @@ fn read(served: &Served, body: &mut Value, live: Option<&Value>) -> Result<typed
     }
     let mut noticed = typed::decode(served.schema(), &served.kind, body, live)?;
     if served.kind == "CustomResourceDefinition" {
+        if let Some(why) = crd::mistyped(body) {
+            return Err(why);
+        }
         noticed.unknown.extend(crd::surplus(body));
         noticed.unknown.sort();
     }

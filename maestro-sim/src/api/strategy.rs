@@ -56,9 +56,7 @@ impl Served {
             let mut causes = builtin::metadata(self.release, &self.resource, body);
             causes.extend(self.wrong_kind(body));
             causes.extend(structural::validate(self.schema(), body, old, ""));
-            if structural::has_resources(self.schema()) {
-                structural::resources(self.schema(), body, &Path::Root, &mut causes);
-            }
+            structural::resources(self.schema(), body, &Path::Root, &mut causes);
             self.of_scale(request, body, &mut causes);
             causes
         } else if matches!(&*request.subresource, "status" | "approval") {

@@ -105,6 +105,9 @@ fn go_versions(crd: &Value) -> String {
                 _ if hoisted => Value::Null,
                 _ => version.get(name).cloned().unwrap_or_default(),
             };
+            if let (Some(schema), "schema") = (value.get("openAPIV3Schema"), name) {
+                return format!("\"{go}\":{{\"OpenAPIV3Schema\":{}}}", shown(schema));
+            }
             format!("\"{go}\":{value}")
         });
         format!("{{{}}}", shown.join(","))
@@ -233,6 +236,14 @@ struct Known {
 /// The longest schema in JSON that is printed in what is said of it, in bytes.
 const LONGEST: usize = 16 * 1024;
 
+/// A schema as the server prints it. Each part has forty fields: of a long one that is too much.
+fn shown(schema: &Value) -> String {
+    match schema.to_string().len() {
+        0..=LONGEST => printed::schema(schema),
+        _ => "{...}".to_owned(),
+    }
+}
+
 /// Where a status is validated by itself, what the root says of the whole would be lost.
 fn beside_status(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
     const ALLOWED: [&str; 22] = [
@@ -273,12 +284,7 @@ fn beside_status(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
                  is enabled",
                 ALLOWED.join(" ")
             );
-            // Each part is printed with forty fields: of a long schema that would be too much.
-            let shown = match schema.to_string().len() {
-                0..=LONGEST => printed::schema(schema),
-                _ => "{...}".to_owned(),
-            };
-            causes.push(field::invalid_shown(path, &shown, &detail));
+            causes.push(field::invalid_shown(path, &shown(schema), &detail));
             return;
         }
     }

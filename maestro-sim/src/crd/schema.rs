@@ -22,6 +22,11 @@ pub(super) fn schemas<'v>(schema: &'v Value, name: &str) -> impl Iterator<Item =
     schema.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
+/// Whether the items of a list have a schema each.
+pub(super) fn several(schema: &Value) -> bool {
+    schema.get("items").and_then(Value::as_array).is_some_and(|all| !all.is_empty())
+}
+
 /// What holds of a schema because of where it stands.
 #[derive(Clone, Copy)]
 struct Place<'a> {
@@ -145,7 +150,7 @@ fn allowed(schema: &Value, place: Place<'_>, path: &Path<'_>, causes: &mut Vec<C
         let detail = "type cannot be set to null, use nullable as an alternative";
         causes.push(field::forbidden(&path.field("type"), detail));
     }
-    if schema.get("items").is_some_and(Value::is_array) {
+    if several(schema) {
         let detail = "items must be a schema object and not an array";
         causes.push(field::forbidden(&path.field("items"), detail));
     }

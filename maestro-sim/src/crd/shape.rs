@@ -4,7 +4,7 @@
 //! `k8s.io/apiextensions-apiserver/pkg/apiserver/schema`,
 //! <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema>.
 
-use super::schema::{flag, schemas, text};
+use super::schema::{flag, schemas, several, text};
 use crate::api::Cause;
 use crate::builtin::field::{self, Path};
 use crate::json::{Map, Value, json};
@@ -42,7 +42,7 @@ pub(super) fn unsupported(schema: &Value) -> Option<String> {
             "internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined";
         return Some(why.to_owned());
     }
-    if here.get("items").is_some_and(Value::is_array) {
+    if several(schema) {
         return Some("OpenAPIV3Schema 'items' must be a schema, but is an array".to_owned());
     }
     let nested = ["allOf", "anyOf", "oneOf"].into_iter().flat_map(|name| schemas(schema, name));
@@ -66,7 +66,7 @@ fn fields(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
 
 fn invariants(schema: &Value, level: Level, path: &Path<'_>, causes: &mut Vec<Cause>) {
     let kind = text(schema, "type");
-    if let Some(items) = schema.get("items") {
+    if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
         invariants(items, Level::Item, &path.field("items"), causes);
     } else if kind == "array" {
         causes.push(field::required(&path.field("items"), "must be specified"));
@@ -157,7 +157,9 @@ fn names_alone(metadata: &Value) -> bool {
         _ => true,
     };
     let map = metadata.as_object();
-    !others && map.is_none_or(|map| !map.iter().any(|(name, v)| !ignored(name) && says(v)))
+    let open = metadata.get("additionalProperties").is_some();
+    let says = |map: &Map| map.iter().any(|(name, value)| !ignored(name) && says(value));
+    !others && !open && !map.is_some_and(says)
 }
 
 fn extensions(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {

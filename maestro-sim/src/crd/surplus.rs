@@ -28,6 +28,14 @@ pub fn surplus(crd: &mut Value) -> Vec<String> {
     let spec = root.field("spec");
     let all = spec.field("versions");
     for (index, version) in versions.into_iter().flatten().enumerate() {
+        if let Some(Value::Object(status)) = version.pointer_mut("/subresources/status") {
+            let version = all.index(index);
+            let here = version.field("subresources");
+            let here = here.field("status");
+            // Whatever is said of it, there is nothing to say.
+            found.extend(status.keys().map(|name| here.field(name).to_string()));
+            *status = crate::json::Map::new();
+        }
         if let Some(node) = version.pointer_mut("/schema/openAPIV3Schema") {
             let version = all.index(index);
             let schema = version.field("schema");

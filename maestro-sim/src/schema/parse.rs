@@ -1,5 +1,6 @@
 //! From an OpenAPI v3 schema (as a CRD or a server's `/openapi/v3` writes it) to [`Schema`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Constraints, Encoding, Kind, ListType, PatchStrategy, Rule, Schema};
@@ -19,15 +20,20 @@ pub fn parse(value: &Value) -> Schema {
         Value::Bool(_) => Some(Arc::new(Schema { undeclared: true, ..Schema::default() })),
         _ => None,
     });
+    let properties: BTreeMap<Arc<str>, Arc<Schema>> = properties
+        .into_iter()
+        .flatten()
+        .map(|(name, schema)| (Arc::from(name.as_str()), child(schema)))
+        .collect();
+    let items = value.get("items").map(child);
+    let embedded_resource = flag("x-kubernetes-embedded-resource");
+    let mut below = properties.values().chain(&additional).chain(&items);
+    let holds_resources = embedded_resource || below.any(|child| child.holds_resources);
     Schema {
         kind: kind(value),
-        properties: properties
-            .into_iter()
-            .flatten()
-            .map(|(name, schema)| (Arc::from(name.as_str()), child(schema)))
-            .collect(),
+        properties,
         additional,
-        items: value.get("items").map(child),
+        items,
         required: strings(value.get("required")),
         default: value.get("default").cloned(),
         encoding: encoding(go),
@@ -41,7 +47,8 @@ pub fn parse(value: &Value) -> Schema {
         patch_strategy: strategy(text(value, "x-kubernetes-patch-strategy")),
         nullable: flag("nullable"),
         preserve_unknown,
-        embedded_resource: flag("x-kubernetes-embedded-resource"),
+        embedded_resource,
+        holds_resources,
         undeclared: false,
         constraints: constraints(value),
         rules: rules(value),

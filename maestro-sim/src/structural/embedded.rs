@@ -11,6 +11,9 @@ use crate::schema::Schema;
 
 /// What is wrong with the resources in a value at a path, the value itself included if it is one.
 pub fn resources(schema: &Schema, value: &Value, path: &Place<'_>, causes: &mut Vec<Cause>) {
+    if !schema.holds_resources {
+        return;
+    }
     match value {
         Value::Object(map) => {
             if schema.embedded_resource {
@@ -32,12 +35,6 @@ pub fn resources(schema: &Schema, value: &Value, path: &Place<'_>, causes: &mut 
         }
         _ => {}
     }
-}
-
-/// Whether a schema has whole resources anywhere.
-pub fn has_resources(schema: &Schema) -> bool {
-    let below = schema.properties.values().chain(&schema.additional).chain(&schema.items);
-    schema.embedded_resource || below.into_iter().any(|child| has_resources(child))
 }
 
 fn resource(map: &Map, path: &Place<'_>, causes: &mut Vec<Cause>) {

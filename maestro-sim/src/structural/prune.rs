@@ -91,7 +91,9 @@ fn child<'a>(schema: &'a Schema, name: &str, object: bool) -> Option<&'a Schema>
 
 /// Whether there is anything that the schema of a part of an object does not know.
 pub(crate) fn is_surplus(schema: &Schema, value: &Value) -> bool {
-    has_unknown(schema, value, schema.embedded_resource)
+    let (mut found, root) = (Vec::new(), Path::root(""));
+    collect(schema, value, &root, schema.embedded_resource, (&mut found, &mut Vec::new()));
+    !found.is_empty()
 }
 
 /// The paths of all fields that [`prune`] would drop, such as `spec.list[0].x`, and those in the
