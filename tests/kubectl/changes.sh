@@ -90,6 +90,14 @@ kubectl get cm files -n work -o jsonpath='{.metadata.finalizers} {.metadata.dele
 kubectl delete cm,secret -l all=yes -n work
 kubectl delete deploy/web svc/one -n work
 kubectl delete deploy web -n work --cascade=foreground --wait=false
+kubectl run target -n work --image=i:1 --restart=Never
+kubectl debug target -n work --image=busybox:1 -c look --attach=false
+kubectl get pod target -n work -o jsonpath='{.spec.ephemeralContainers[*].name} {.spec.ephemeralContainers[*].image}'
+kubectl debug target -n work --image=busybox:1 -c look --attach=false
+kubectl exec target -n work -- ls
+kubectl logs target -n work -c nothing
+kubectl patch pod target -n work --subresource=resize --type=strategic -p '{"spec":{"containers":[{"name":"nothing"}]}}'
+kubectl get --raw '/api/v1/namespaces/work/pods/nothing?pretty=true'
 kubectl delete pod one -n work --grace-period=0 --force
 kubectl delete sa nothing -n work --ignore-not-found
 kubectl delete quota --all -n work

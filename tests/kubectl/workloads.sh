@@ -65,7 +65,8 @@ kubectl wait pod/db-1 --for=delete --timeout=30s >/dev/null
 kubectl get pods -l app=db -o name
 kubectl top nodes
 kubectl top pods
-kubectl logs db-0 --tail=1 >/dev/null 2>&1; echo $?
+kubectl logs db-0 -c nothing --tail=1
+kubectl logs nothing
 kubectl cordon node-1
 kubectl get nodes --no-headers | awk '{print $1, $2}'
 sleep 2
