@@ -87,7 +87,11 @@ async fn run(side: &mut impl Side, sequence: &Sequence) -> Result<Answers, Strin
         let answer = side.ask(&question).await.map_err(told)?;
         names.keep(&step.keep, answer.documents().into_iter().next());
         settle(side, &question, &answer).await.map_err(told)?;
-        tokio::time::sleep(Duration::from_millis(step.pause)).await;
+        // Even no time at all is a moment of virtual time, and thousands of them are seconds: then
+        // who wrote first would be told by where in the corpus a sequence stands.
+        if step.pause > 0 {
+            tokio::time::sleep(Duration::from_millis(step.pause)).await;
+        }
         if index >= own.len() {
             answers.push(answer);
         } else if answer.code != 201 {
