@@ -148,7 +148,7 @@ pub struct Options {
     /// `sendInitialEvents`.
     pub send_initial_events: Option<bool>,
     /// What of a pod's output is asked for.
-    pub output: Option<Box<pod_output::Asked>>,
+    pub log: Option<Box<pod_output::LogOptions>>,
     /// Whether the client reads warnings: those over HTTP do.
     pub warn: bool,
     /// The form in which objects are wanted.

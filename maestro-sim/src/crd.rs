@@ -5,6 +5,7 @@
 mod check;
 mod extras;
 mod field_path;
+mod fields;
 mod mistyped;
 mod preset;
 mod printed;

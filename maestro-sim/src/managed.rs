@@ -204,22 +204,30 @@ fn managed_fields(object: &Value) -> Option<&Value> {
 /// Source: `IgnoreManagedFieldsTimestampsTransformer` of
 /// `k8s.io/apiserver/pkg/endpoints/handlers/fieldmanager`.
 pub fn is_same_but_times(old: &Value, new: &Value) -> bool {
-    let list = |object: &Value| managed_fields(object).and_then(Value::as_array).cloned();
-    let (Some(before), Some(after)) = (list(old), list(new)) else { return false };
-    let timeless = |entry: &Value| {
-        let mut entry = entry.clone();
-        if let Some(map) = entry.as_object_mut() {
-            map.remove("time");
-        }
-        entry
+    let entry = |a: &Value, b: &Value| is_same_beside("time", a, b, |_, _| true);
+    let entries = |a: &Value, b: &Value| match (a.as_array(), b.as_array()) {
+        (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(&**b).all(|(a, b)| entry(a, b)),
+        _ => false,
     };
-    let same = before.len() == after.len()
-        && before.iter().zip(&*after).all(|(a, b)| a == b || timeless(a) == timeless(b));
-    same && {
-        let mut new = new.clone();
-        set_managed_fields(&mut new, Value::Array(before));
-        new == *old
-    }
+    is_same_beside("metadata", old, new, |a, b| is_same_beside("managedFields", a, b, entries))
+}
+
+/// Whether two objects have the same fields, of which one is compared in a way of its own: after
+/// the others, one of which mostly differs.
+fn is_same_beside(
+    name: &str,
+    a: &Value,
+    b: &Value,
+    within: impl Fn(&Value, &Value) -> bool,
+) -> bool {
+    let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return a == b };
+    let others = a.iter().filter(|(field, _)| **field != *name);
+    a.len() == b.len()
+        && others.into_iter().all(|(field, value)| b.get(field) == Some(value))
+        && match (a.get(name), b.get(name)) {
+            (Some(a), Some(b)) => a == b || within(a, b),
+            (a, b) => a == b,
+        }
 }
 
 /// Writes `managedFields`; null removes them.

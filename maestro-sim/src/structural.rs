@@ -25,6 +25,6 @@ pub use path::{Path, Step};
 pub use problem::Problem;
 pub(crate) use prune::is_surplus;
 pub use prune::{prune, unknown_fields};
-pub use validate::validate;
+pub use validate::{problems, validate};
 
 pub use cel::compile_problem;

@@ -97,7 +97,7 @@ kubectl debug target -n work --image=busybox:1 -c look --attach=false
 kubectl exec target -n work -- ls
 kubectl logs target -n work -c nothing
 kubectl patch pod target -n work --subresource=resize --type=strategic -p '{"spec":{"containers":[{"name":"nothing"}]}}'
-kubectl get --raw '/api/v1/namespaces/work/pods/nothing?pretty=true'
+kubectl get --raw '/api/v1/nodes/nothing?pretty=true'
 kubectl delete pod one -n work --grace-period=0 --force
 kubectl delete sa nothing -n work --ignore-not-found
 kubectl delete quota --all -n work

@@ -18,7 +18,7 @@ use crate::object::{Object, at};
 
 /// What of a pod's output is asked for (`PodLogOptions`, as far as it matters here).
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct Asked {
+pub struct LogOptions {
     /// The container, empty for a pod's only one.
     container: String,
     /// Whether it is the container before the last restart.
@@ -33,7 +33,7 @@ pub struct Asked {
 
 const AMOUNTS: [&str; 3] = ["limitBytes", "sinceSeconds", "tailLines"];
 
-impl Asked {
+impl LogOptions {
     /// Reads an option of the query, if it says something of a pod's output.
     pub(super) fn read(asked: &mut Option<Box<Self>>, name: &str, value: &str) {
         let amount = AMOUNTS.into_iter().find(|known| *known == name);
@@ -90,8 +90,8 @@ impl Asked {
 impl Server {
     /// Answers whoever wants to read a container's output.
     pub(super) fn log(&mut self, served: &Served, request: &Request) -> Handled {
-        let none = Asked::default();
-        let asked = request.options.output.as_deref().unwrap_or(&none);
+        let none = LogOptions::default();
+        let asked = request.options.log.as_deref().unwrap_or(&none);
         asked.check(&request.name)?;
         let pod = self.existing(served, request)?;
         let container = container(&pod, &asked.container)?;
@@ -108,7 +108,7 @@ impl Server {
     pub(super) fn connect(&mut self, served: &Served, request: &Request) -> Handled {
         let pod = self.existing(served, request)?;
         if request.subresource != "portforward" {
-            let asked = request.options.output.as_deref();
+            let asked = request.options.log.as_deref();
             container(&pod, asked.map_or("", |asked| &asked.container))?;
         }
         if pod.text(&["spec", "nodeName"]).is_empty() {

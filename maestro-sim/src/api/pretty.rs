@@ -6,19 +6,17 @@
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::request::Parts;
 
+use crate::api::query::value;
 use crate::body::Body;
 
 /// Whether `pretty` asks for it, or else a browser or a tool of the command line does.
 pub(crate) fn wanted(parts: &Parts) -> bool {
-    let asked = parts.uri.query().filter(|query| query.contains("pretty")).and_then(|query| {
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(name, value)| *name == "pretty" && !value.is_empty()).map(|(_, value)| value)
-    });
     if parts.uri.path().starts_with("/openapi") {
         return false;
     }
-    if let Some(asked) = asked {
-        return matches!(asked, "1" | "t" | "T" | "true" | "TRUE" | "True");
+    let asked = parts.uri.query().and_then(|query| value(query, "pretty"));
+    if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
+        return matches!(&*asked, "1" | "t" | "T" | "true" | "TRUE" | "True");
     }
     let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("");
     ["curl", "Wget", "Mozilla/5.0"].iter().any(|human| agent.starts_with(human))

@@ -43,7 +43,7 @@ pub(super) fn options(method: &Method, query: &str) -> Result<(Options, bool), B
             }
             "allowWatchBookmarks" => options.allow_watch_bookmarks = is_on(&value),
             "sendInitialEvents" => options.send_initial_events = Some(is_on(&value)),
-            other => pod_output::Asked::read(&mut options.output, other, &value),
+            other => pod_output::LogOptions::read(&mut options.log, other, &value),
         }
     }
     Ok((options, watch))

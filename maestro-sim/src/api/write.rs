@@ -367,7 +367,7 @@ impl Server {
                 .store
                 .get(served.stored(), live.key())
                 .is_some_and(|stored| *stored.value() == kept.value),
-            None => body == *live.value() || managed::is_same_but_times(live.value(), &body),
+            None => managed::is_same_but_times(live.value(), &body),
         };
         if settled && is_same {
             return Ok(Response::Object { code: 200, object: Arc::clone(live) });

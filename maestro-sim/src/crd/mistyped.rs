@@ -1,33 +1,14 @@
 //! Values of another type than the fields of a definition's schemas have, in the words of Go's
-//! decoder. The tables of types leave schemas open, for their type is made of itself.
+//! decoder.
 //!
-//! Source: `JSONSchemaProps` of `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1`.
+//! Source: `encoding/json` of Go, and the decoders of
+//! `k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1`.
 
+use super::fields::{FIELDS, Holds};
 use crate::json::Value;
 use crate::typed::json_type;
 
 const SCHEMA: &str = "JSONSchemaProps";
-
-/// What a field holds.
-#[derive(Clone, Copy)]
-enum Holds {
-    /// A text, and what Go calls its type.
-    Text(&'static str),
-    Flag,
-    Whole,
-    Number,
-    /// A list of texts.
-    Texts,
-    /// A list of anything, of a type that Go calls so.
-    List(&'static str),
-    Schema,
-    Schemas,
-    /// Schemas by names, and what Go calls the type of all.
-    Named(&'static str),
-    /// Schemas or lists of texts by names.
-    Dependencies,
-    Rules,
-}
 
 /// The first value in the schemas of a definition that cannot be decoded, and why.
 pub fn mistyped(crd: &Value) -> Option<String> {
@@ -75,92 +56,73 @@ fn node<'a>(schema: &'a Value, path: &mut Vec<&'a str>) -> Option<String> {
     None
 }
 
-fn holds(name: &str) -> Option<Holds> {
-    Some(match name {
-        "$ref"
-        | "$schema"
-        | "description"
-        | "format"
-        | "id"
-        | "pattern"
-        | "title"
-        | "type"
-        | "x-kubernetes-list-type"
-        | "x-kubernetes-map-type" => Holds::Text("string"),
-        "exclusiveMaximum"
-        | "exclusiveMinimum"
-        | "nullable"
-        | "uniqueItems"
-        | "x-kubernetes-embedded-resource"
-        | "x-kubernetes-int-or-string"
-        | "x-kubernetes-preserve-unknown-fields" => Holds::Flag,
-        "maxItems" | "maxLength" | "maxProperties" | "minItems" | "minLength" | "minProperties" => {
-            Holds::Whole
-        }
-        "maximum" | "minimum" | "multipleOf" => Holds::Number,
-        "required" | "x-kubernetes-list-map-keys" => Holds::Texts,
-        "enum" => Holds::List("[]v1.JSON"),
-        "not" => Holds::Schema,
-        "allOf" | "anyOf" | "oneOf" => Holds::Schemas,
-        "definitions" => Holds::Named("v1.JSONSchemaDefinitions"),
-        "patternProperties" | "properties" => Holds::Named("map[string]v1.JSONSchemaProps"),
-        "dependencies" => Holds::Dependencies,
-        "x-kubernetes-validations" => Holds::Rules,
-        _ => return None,
-    })
-}
-
 fn field<'a>(name: &'a str, value: &'a Value, path: &mut Vec<&'a str>) -> Option<String> {
-    // These decode themselves: a schema, or something else that is allowed in its place.
-    if matches!(name, "additionalItems" | "additionalProperties" | "items") {
-        return match value {
-            Value::Array(list) if name == "items" => list.iter().find_map(|one| schema(one, path)),
-            Value::Object(_) => node(value, path),
-            Value::Bool(_) => None,
-            _ if name == "items" => None,
-            _ => Some("boolean or JSON schema expected".to_owned()),
-        };
-    }
     let wants =
         |of: &str, fits: bool, path: &[&str]| (!fits).then(|| wrong(value, SCHEMA, path, of));
-    match holds(name)? {
-        Holds::Text(of) => wants(of, value.is_string(), path),
-        Holds::Flag => wants("bool", value.is_boolean(), path),
+    let (_, _, holds) = FIELDS.iter().find(|(_, known, _)| *known == name)?;
+    match *holds {
+        Holds::Text | Holds::Pointer => wants("string", value.is_string(), path),
+        Holds::Flag | Holds::FlagPointer => wants("bool", value.is_boolean(), path),
         Holds::Whole => wants("int64", value.as_i64().is_some(), path),
         Holds::Number => wants("float64", value.is_number(), path),
-        Holds::List(of) => wants(of, value.is_array(), path),
-        Holds::Texts => match value.as_array() {
-            None => Some(wrong(value, SCHEMA, path, "[]string")),
-            Some(list) => {
-                let odd = list.iter().find(|one| !one.is_string() && !one.is_null());
-                odd.map(|one| wrong(one, SCHEMA, path, "string"))
-            }
-        },
+        Holds::Values => wants("[]v1.JSON", value.is_array(), path),
+        Holds::Anything => None,
+        Holds::Texts => each(value, "[]string", path, |one, path| text(one, path)),
         Holds::Schema => schema(value, path),
-        Holds::Schemas => match value.as_array() {
-            None => Some(wrong(value, SCHEMA, path, "[]v1.JSONSchemaProps")),
-            Some(list) => list.iter().find_map(|one| schema(one, path)),
+        Holds::Schemas => each(value, "[]v1.JSONSchemaProps", path, schema),
+        Holds::Rules => each(value, "v1.ValidationRules", path, rule),
+        Holds::Named(of) => by_name(value, of, path, schema),
+        Holds::Dependencies => {
+            by_name(value, "v1.JSONSchemaDependencies", path, |one, path| match one {
+                Value::Array(list) => list.iter().find_map(|one| text(one, path)),
+                other => node(other, path),
+            })
+        }
+        // These decode themselves: a schema, or something else that is allowed in its place.
+        Holds::Items => match value {
+            Value::Array(list) => list.iter().find_map(|one| schema(one, path)),
+            other => node(other, path),
         },
-        Holds::Dependencies => match value.as_object() {
-            None => Some(wrong(value, SCHEMA, path, "v1.JSONSchemaDependencies")),
-            Some(all) => all.values().find_map(|one| match one {
-                Value::Array(list) => {
-                    let odd = list.iter().find(|one| !one.is_string() && !one.is_null());
-                    odd.map(|one| wrong(one, SCHEMA, path, "string"))
-                }
-                Value::Object(_) => node(one, path),
-                _ => None,
-            }),
-        },
-        Holds::Named(of) => match value.as_object() {
-            None => Some(wrong(value, SCHEMA, path, of)),
-            Some(all) => all.values().find_map(|one| schema(one, path)),
-        },
-        Holds::Rules => match value.as_array() {
-            None => Some(wrong(value, SCHEMA, path, "v1.ValidationRules")),
-            Some(list) => list.iter().find_map(|one| rule(one, path)),
+        Holds::Allowed => match value {
+            Value::Object(_) => node(value, path),
+            Value::Bool(_) => None,
+            _ => Some("boolean or JSON schema expected".to_owned()),
         },
     }
+}
+
+type Check<'a> = fn(&'a Value, &mut Vec<&'a str>) -> Option<String>;
+
+/// A list of a type that Go calls so.
+fn each<'a>(
+    value: &'a Value,
+    of: &str,
+    path: &mut Vec<&'a str>,
+    check: Check<'a>,
+) -> Option<String> {
+    match value.as_array() {
+        None => Some(wrong(value, SCHEMA, path, of)),
+        Some(list) => list.iter().find_map(|one| check(one, path)),
+    }
+}
+
+/// A map of a type that Go calls so.
+fn by_name<'a>(
+    value: &'a Value,
+    of: &str,
+    path: &mut Vec<&'a str>,
+    check: Check<'a>,
+) -> Option<String> {
+    match value.as_object() {
+        None => Some(wrong(value, SCHEMA, path, of)),
+        Some(all) => all.values().find_map(|one| check(one, path)),
+    }
+}
+
+/// A text in a list of them.
+fn text(value: &Value, path: &[&str]) -> Option<String> {
+    let fits = value.is_string() || value.is_null();
+    (!fits).then(|| wrong(value, SCHEMA, path, "string"))
 }
 
 fn rule<'a>(value: &'a Value, path: &mut Vec<&'a str>) -> Option<String> {

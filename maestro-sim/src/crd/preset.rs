@@ -44,10 +44,8 @@ fn of(schema: &Value, value: &Value, in_meta: bool, path: &Path<'_>, causes: &mu
             return;
         }
     }
-    let found = structural::validate(&parsed, value, None, "");
-    // That rules were not asked is not said here.
-    let told = found.into_iter().filter(|cause| !cause.message.contains("rules were not checked"));
-    causes.extend(told.map(|cause| Cause {
+    let (found, _) = structural::problems(&parsed, value, None, "");
+    causes.extend(found.into_iter().map(|cause| Cause {
         // A place within it is told as if the whole were an object.
         field: match &*cause.field {
             "" | "<nil>" => path.to_string(),

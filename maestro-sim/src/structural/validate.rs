@@ -14,6 +14,22 @@ use crate::schema::{Kind, Schema};
 /// Everything wrong with `value`; on an update, `old` is what is stored. `root` is the path of
 /// `value` itself, empty for a whole object.
 pub fn validate(schema: &Schema, value: &Value, old: Option<&Value>, root: &str) -> Vec<Cause> {
+    let (mut out, asked) = problems(schema, value, old, root);
+    if !asked && has_rules(schema) {
+        let text = "some validation rules were not checked because the object was invalid; \
+                    correct the existing errors to complete validation";
+        out.push(Problem::skipped(text));
+    }
+    out
+}
+
+/// The same without a word of rules that were not asked; and whether they were.
+pub fn problems(
+    schema: &Schema,
+    value: &Value,
+    old: Option<&Value>,
+    root: &str,
+) -> (Vec<Cause>, bool) {
     let path = Path::root(root);
     let mut out = Vec::new();
     shape(schema, value, &path, &mut out);
@@ -23,17 +39,11 @@ pub fn validate(schema: &Schema, value: &Value, old: Option<&Value>, root: &str)
         changed(schema, value, Some(old), &path, &mut out, &shape_here);
         changed(schema, value, Some(old), &path, &mut out, &lists_here);
     }
-    if out.iter().any(is_blocking) {
-        if !has_rules(schema) {
-            return out;
-        }
-        let text = "some validation rules were not checked because the object was invalid; \
-                    correct the existing errors to complete validation";
-        out.push(Problem::skipped(text));
-    } else {
+    let asks = !out.iter().any(is_blocking);
+    if asks {
         cel::check(schema, value, old, &path, &mut out);
     }
-    out
+    (out, asks)
 }
 
 /// Whether there is a rule in CEL anywhere in a schema.
