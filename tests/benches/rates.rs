@@ -181,39 +181,36 @@ async fn mixed(client: Client) {
     }
 }
 
-/// Requests a second through `kube::Client` on a link on which nothing takes time, and with an
-/// answer that is there before it is asked for: reads alone, and mixed.
-fn through_kube() -> [[f64; 2]; 2] {
-    let rates = |constant: bool| {
-        let whole = laps(move |cluster, laps| async move {
-            fill(&cluster, 1);
-            let client = if constant {
-                let mut answer = json!(map(0));
-                answer["apiVersion"] = "v1".into();
-                answer["kind"] = "ConfigMap".into();
-                answer["metadata"]["uid"] = "00000000-0000-4000-8000-000000000000".into();
-                Client::new(Constant(answer.to_string().into()), "default")
-            } else {
-                let link = cluster.with(|world| world.links.add_direct("operator"));
-                Client::new(cluster.service(link), "default")
-            };
-            let maps = Api::<ConfigMap>::namespaced(client.clone(), "default");
-            maps.create(&PostParams::default(), &map(ROUNDS)).await.expect("created");
-            laps.lap();
-            for _ in 0..10 * ROUNDS {
-                let name = format!("map-{ROUNDS}");
-                std::hint::black_box(maps.get(&name).await.expect("read"));
-            }
-            laps.lap();
-            mixed(client).await;
-            laps.lap();
-        });
-        [whole[0], whole[1]].map(|time| (10 * ROUNDS) as f64 / time.as_secs_f64())
-    };
-    [rates(false), rates(true)]
+/// Requests a second through `kube::Client`, reads alone and mixed: of a cluster with so many pods,
+/// on a link on which nothing takes time, or with an answer that is there before it is asked for.
+fn through_kube(pods: Option<usize>) -> [f64; 2] {
+    let whole = laps(move |cluster, laps| async move {
+        let client = if let Some(pods) = pods {
+            fill(&cluster, pods);
+            let link = cluster.with(|world| world.links.add_direct("operator"));
+            Client::new(cluster.service(link), "default")
+        } else {
+            let mut answer = json!(map(0));
+            answer["apiVersion"] = "v1".into();
+            answer["kind"] = "ConfigMap".into();
+            answer["metadata"]["uid"] = "00000000-0000-4000-8000-000000000000".into();
+            Client::new(Constant(answer.to_string().into()), "default")
+        };
+        let maps = Api::<ConfigMap>::namespaced(client.clone(), "default");
+        maps.create(&PostParams::default(), &map(ROUNDS)).await.expect("created");
+        laps.lap();
+        for _ in 0..10 * ROUNDS {
+            let name = format!("map-{ROUNDS}");
+            std::hint::black_box(maps.get(&name).await.expect("read"));
+        }
+        laps.lap();
+        mixed(client).await;
+        laps.lap();
+    });
+    [whole[0], whole[1]].map(|time| (10 * ROUNDS) as f64 / time.as_secs_f64())
 }
 
-fn main() {
+fn directly() {
     let [small, large] = PODS.map(costs);
     let micro = |time: &Duration| time.as_secs_f64() * 1e6;
     println!("{:<26}{:>12}{:>12}{:>9}", "µs a request, pods stored", PODS[0], PODS[1], "ratio");
@@ -221,9 +218,28 @@ fn main() {
         let (small, large) = (micro(small), micro(large));
         println!("{name:<26}{small:>12.1}{large:>12.1}{:>9.2}", large / small);
     }
-    let [cluster, client] = through_kube();
-    println!("\n{:<26}{:>12}{:>12}{:>9}", "a second, kube::Client", "cluster", "constant", "share");
-    for (name, (cluster, client)) in ["get", "mixed"].iter().zip(cluster.iter().zip(&client)) {
-        println!("{name:<26}{cluster:>12.0}{client:>12.0}{:>9.2}", cluster / client);
+}
+
+fn by_kube() {
+    let [client, small, large] = [None, Some(PODS[0]), Some(PODS[1])].map(through_kube);
+    println!(
+        "{:<26}{:>12}{:>12}{:>12}{:>9}",
+        "a second, kube::Client", "no cluster", PODS[0], PODS[1], "ratio"
+    );
+    for (place, name) in ["get", "mixed"].iter().enumerate() {
+        let [client, small, large] = [client, small, large].map(|rates| rates[place]);
+        println!("{name:<26}{client:>12.0}{small:>12.0}{large:>12.0}{:>9.2}", small / large);
+    }
+}
+
+/// Runs the parts that are named, or both: `direct`, `kube`.
+fn main() {
+    let parts: Vec<String> = std::env::args().skip(1).filter(|part| part != "--bench").collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
+    if wanted("direct") {
+        directly();
+    }
+    if wanted("kube") {
+        by_kube();
     }
 }
