@@ -284,14 +284,21 @@ fn decode(
     };
     // Apply and YAML bodies are mostly JSON, which is YAML: the slow parser is the fallback.
     let yaml = media.ends_with("yaml").then(|| yaml::read(body));
+    let is_custom = || served().is_some_and(|served| served.is_custom());
     let why = match (yaml, verb) {
+        (Some(Ok(Value::Null)), Verb::Create | Verb::Update) if is_custom() => {
+            format!("Object 'Kind' is missing in '{}'", String::from_utf8_lossy(body))
+        }
         (Some(Ok(value)), _) => return Ok((value, Written::yaml(body))),
         (Some(Err(why)), Verb::Patch) => {
-            let message =
-                format!("error decoding patch: error converting YAML to JSON: yaml: {why}");
+            let message = if why.starts_with("json: ") {
+                format!("error encoding patch: {why}")
+            } else {
+                format!("error decoding patch: error converting YAML to JSON: {why}")
+            };
             return Err(Box::new(Status::bad_request(message)));
         }
-        (Some(Err(why)), _) => format!("yaml: {why}"),
+        (Some(Err(why)), _) => why,
         (None, Verb::Patch) => {
             return Err(Box::new(Status::bad_request("invalid JSON patch")));
         }

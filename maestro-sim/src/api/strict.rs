@@ -4,23 +4,19 @@
 //! Source: `sigs.k8s.io/json`, `k8s.io/apimachinery/pkg/runtime/serializer/json`, and
 //! `k8s.io/apiserver/pkg/endpoints/{handlers/patch.go,filters/warning.go}`.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::api::{PatchType, Request, Verb};
+use crate::api::{PatchType, Request, Verb, yaml};
 use crate::builtin::field::Path;
 use crate::json::{Name, Value};
 
 /// The decoder goes on, but tells of no more.
 const MOST: usize = 100;
-/// For how many bytes of YAML altogether it is looked up where a field stands twice.
-const MOST_BYTES: usize = 16 << 20;
 /// Letters of warnings that a response has at most before each is cut, and of one that is cut.
 const LETTERS: (usize, usize) = (4096, 256);
 
@@ -169,35 +165,6 @@ impl<'de> DeserializeSeed<'de> for Place<'_> {
     }
 }
 
-/// Values of which nothing is told.
-macro_rules! nothing {
-    () => {
-        fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-            Ok(())
-        }
-
-        fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
-            Ok(())
-        }
-
-        fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
-            Ok(())
-        }
-
-        fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
-            Ok(())
-        }
-
-        fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
-            Ok(())
-        }
-
-        fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
-            Ok(())
-        }
-    };
-}
-
 impl<'de> Visitor<'de> for Place<'_> {
     type Value = ();
 
@@ -205,7 +172,29 @@ impl<'de> Visitor<'de> for Place<'_> {
         f.write_str("any value")
     }
 
-    nothing!();
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         for index in 0.. {
@@ -239,95 +228,9 @@ impl<'de> Visitor<'de> for Place<'_> {
 
 /// The keys that a YAML document has twice, each with the line of its later value.
 fn lines(text: &[u8]) -> Vec<String> {
-    let doubles = Doubles::default();
-    doubles.scan(text, None);
-    let found = doubles.found.take();
-    let most = (MOST_BYTES / text.len().max(1)).clamp(1, MOST);
-    let told = found.into_iter().take(most).filter_map(|(number, key)| {
-        let line = Doubles::default().scan(text, Some(number))?;
-        Some(format!("line {line}: key {} already set in map", Value::from(key)))
-    });
-    told.collect()
-}
-
-/// A walk through a YAML document.
-#[derive(Default)]
-struct Doubles {
-    /// Keys that stand twice, numbered as they come, in the order of the ends of their values.
-    found: RefCell<Vec<(usize, String)>>,
-    next: Cell<usize>,
-    /// At whose value to stop.
-    stop: Cell<Option<usize>>,
-}
-
-impl Doubles {
-    /// Walks to the end, or to a value, the line of which it answers.
-    fn scan(&self, text: &[u8], stop: Option<usize>) -> Option<usize> {
-        self.stop.set(stop);
-        let error = self.deserialize(serde_yaml::Deserializer::from_slice(text)).err()?;
-        error.location().map(|place| place.line())
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for &Doubles {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        reader.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for &Doubles {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    nothing!();
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(self)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        let mut seen = BTreeSet::new();
-        while let Some(name) = fields.next_key::<Name>()? {
-            if !seen.contains(&name) {
-                fields.next_value_seed(self)?;
-                seen.insert(name);
-                continue;
-            }
-            let number = self.next.replace(self.next.get() + 1);
-            if self.stop.get() == Some(number) {
-                return fields.next_value_seed(Halt);
-            }
-            fields.next_value_seed(self)?;
-            let mut found = self.found.try_borrow_mut().map_err(A::Error::custom)?;
-            found.push((number, name.to_string()));
-        }
-        Ok(())
-    }
-}
-
-/// Takes no value, so that the reader says where it stands.
-struct Halt;
-
-impl<'de> DeserializeSeed<'de> for Halt {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        reader.deserialize_any(self)
-    }
-}
-
-impl Visitor<'_> for Halt {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no value")
-    }
+    let mut all = yaml::twice(text);
+    all.truncate(MOST);
+    all
 }
 
 /// Warnings as a response has them: each once, and cut where all are too long.

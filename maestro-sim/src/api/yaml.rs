@@ -1,20 +1,66 @@
 //! Bodies and answers in YAML, as `sigs.k8s.io/yaml` reads and writes them.
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
 use crate::json::{Name, Value};
 
-/// A YAML document as a tree.
+mod read;
+mod scalar;
+
+/// The first YAML document of a text, as a tree.
 ///
 /// # Errors
-/// With the words of Go's parser, as far as both parsers are one.
+/// In the words of Go, as far as its parser and libyaml are one.
 pub(super) fn read(text: &[u8]) -> Result<Value, String> {
-    serde_yaml::from_slice(text).map_err(|error| {
-        let why = error.to_string();
-        let Some((problem, place)) = why.split_once(" at line ") else { return why };
-        let line: Option<usize> = place.split([' ', ',']).next().and_then(|n| n.parse().ok());
-        // Go counts the lines of what its parser misses from none.
-        let line = line.map(|n| n - usize::from(n > 1 && problem.starts_with("did not find")));
-        line.map_or_else(|| why.clone(), |line| format!("line {line}: {problem}"))
-    })
+    let made = tree(text);
+    if let Err(read::Failed::Told(why)) = made {
+        return Err(why);
+    }
+    let document = || serde_yaml::Deserializer::from_slice(text).next();
+    let Some(first) = document() else { return Ok(Value::Null) };
+    IgnoredAny::deserialize(first).map_err(|error| told(&error))?;
+    match (made, document()) {
+        (Ok((value, _)), _) => Ok(value),
+        (Err(_), Some(first)) => Value::deserialize(first).map_err(|error| told(&error)),
+        (Err(_), None) => Ok(Value::Null),
+    }
+}
+
+/// What strict readers are told of keys that stand twice in the first document, in the order in
+/// which their values end.
+pub(super) fn twice(text: &[u8]) -> Vec<String> {
+    tree(text).map_or_else(|_| Vec::new(), |(_, twice)| twice)
+}
+
+fn tree(text: &[u8]) -> Result<(Value, Vec<String>), read::Failed> {
+    read::first(std::str::from_utf8(text).map_err(|_| read::Failed::Unread)?)
+}
+
+/// What the scanner misses, which tells of it in the same words as the parser.
+const BY_SCANNER: &[&str] = &[
+    "did not find expected comment or line break",
+    "did not find expected whitespace",
+    "did not find expected whitespace or line break",
+    "did not find expected digit or '.' character",
+    "did not find expected alphabetic or numeric character",
+    "did not find expected hexdecimal number",
+    "did not find expected tag URI",
+    "did not find expected '!'",
+];
+
+fn told(error: &serde_yaml::Error) -> String {
+    let why = error.to_string();
+    let Some((problem, place)) = why.split_once(" at line ") else { return format!("yaml: {why}") };
+    let line: Option<usize> = place.split([' ', ',']).next().and_then(|n| n.parse().ok());
+    // Go counts the lines of what its parser misses from none, those of its scanner from one, and
+    // does not name the first.
+    let by_parser = problem.starts_with("did not find expected") && !BY_SCANNER.contains(&problem);
+    match line {
+        None => format!("yaml: {why}"),
+        Some(1) => format!("yaml: {problem}"),
+        Some(line) => format!("yaml: line {}: {problem}", line - usize::from(by_parser)),
+    }
 }
 
 /// How deep stands what a field holds.
@@ -172,7 +218,7 @@ odd: \"\\u0001\\n\"
     #[test]
     fn mistakes_are_told_as_go_tells_them() {
         let told = |text: &str| read(text.as_bytes()).expect_err(text);
-        assert_eq!(told("a: 1\nb: [}"), "line 1: did not find expected node content");
-        assert_eq!(told("{"), "line 1: did not find expected node content");
+        assert_eq!(told("a: 1\nb: [}"), "yaml: line 1: did not find expected node content");
+        assert_eq!(told("{"), "yaml: line 1: did not find expected node content");
     }
 }

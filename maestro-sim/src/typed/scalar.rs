@@ -1,6 +1,9 @@
 //! Text, numbers, amounts and times: what Go reads and how it writes them.
 
-use super::json_type;
+use ::base64::Engine as _;
+use ::base64::engine::general_purpose::STANDARD;
+
+use super::{base64, json_type};
 use crate::json::Value;
 use crate::quantity::Quantity;
 use crate::schema::{Kind, Schema};
@@ -108,22 +111,30 @@ fn quantity(value: &mut Value) -> Result<bool, Wrong> {
     Ok(uneven)
 }
 
-/// Standard base64 with padding; line ends do not count.
-fn bytes(value: &Value) -> Result<(), Wrong> {
-    let Value::String(text) = value else { return Err(mismatch(value, "[]uint8", "")) };
-    let is_digit = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
-    let body = text.trim_end_matches('=');
-    let wrong = body.bytes().position(|b| !is_digit(b) && b != b'\n' && b != b'\r');
-    let digits = body.bytes().filter(|b| is_digit(*b)).count();
-    let padding = text.len() - body.len();
-    let at = match wrong {
-        Some(at) => at,
-        None if (digits + padding).is_multiple_of(4) && digits % 4 != 1 && padding < 3 => {
-            return Ok(());
-        }
-        None => text.len() / 4 * 4,
+/// Standard base64, or the bytes one by one, kept as Go writes again what it read.
+fn bytes(value: &mut Value) -> Result<(), Wrong> {
+    let decoded = match &*value {
+        Value::String(text) => base64::decode(text)
+            .map_err(|at| Wrong::Own(format!("illegal base64 data at input byte {at}")))?,
+        Value::Array(items) => items.iter().map(byte).collect::<Result<_, _>>()?,
+        other => return Err(mismatch(other, "[]uint8", "")),
     };
-    Err(Wrong::Own(format!("illegal base64 data at input byte {at}")))
+    let written = STANDARD.encode(decoded);
+    if value.as_str() != Some(&written) {
+        *value = written.into();
+    }
+    Ok(())
+}
+
+fn byte(value: &Value) -> Result<u8, Wrong> {
+    match value {
+        Value::Null => Ok(0),
+        Value::Number(number) => number
+            .as_u64()
+            .and_then(|number| number.try_into().ok())
+            .ok_or_else(|| Wrong::Type(format!("number {number}"), "uint8".to_owned())),
+        other => Err(mismatch(other, "uint8", "")),
+    }
 }
 
 /// Whether what follows the seconds begins with exactly six decimals, as Go's layout demands.
