@@ -2,7 +2,7 @@
 
 use crate::api::registry::Served;
 use crate::api::server::Server;
-use crate::api::strict;
+use crate::api::strict::{self, Written};
 use crate::api::{Cause, PatchType, Request, Status};
 use crate::crd;
 use crate::json::Value;
@@ -163,31 +163,48 @@ impl Server {
         if body.is_null() && !served.is_custom() {
             *body = Value::Object(crate::json::Map::new());
         }
-        let Some(map) = body.as_object_mut() else {
-            return Err(unrecognized(served, body));
-        };
+        let written = &request.options.written;
+        if !body.is_object() {
+            return Err(unrecognized(served, written, body));
+        }
+        let outside = request.options.warn;
+        let is_patch = request.verb == crate::api::Verb::Patch;
+        let wrong = ["apiVersion", "kind"].into_iter().find_map(|field| {
+            let value = body.get(field)?;
+            (!value.is_string() && !value.is_null()).then_some((field, value))
+        });
+        if let Some((field, value)) = wrong.filter(|_| outside && !is_patch) {
+            let why = format!(
+                "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go \
+                 struct field .{field} of type string",
+                typed::json_type(value)
+            );
+            return Err(unreadable(served, &why, &written.shown(body)));
+        }
+        let Some(map) = body.as_object_mut() else { return Ok(()) };
         let text = |field: &str| {
             map.get(field).and_then(Value::as_str).filter(|v| !v.is_empty()).map(str::to_owned)
         };
         let version = text("apiVersion");
         let kind = text("kind");
         // Inside the simulation the collection says the kind well enough.
-        let must_say = served.is_custom() && request.options.warn;
-        if must_say && (version.is_none() || kind.is_none()) {
-            let mut message = missing_type(version, kind, body);
-            if request.verb != crate::api::Verb::Patch {
-                let summary = crate::api::http::summary(body.to_string().as_bytes());
-                message = format!(
-                    "the object provided is unrecognized (must be of type {}): {message} ({summary})",
-                    served.kind
-                );
+        if served.is_custom() && outside && (version.is_none() || kind.is_none()) {
+            if is_patch {
+                let message = missing_type(kind.as_deref(), &body.to_string());
+                return Err(Box::new(Status::bad_request(message)));
             }
-            return Err(Box::new(Status::bad_request(message)));
+            let shown = written.shown(body);
+            if kind.is_none() {
+                return Err(unreadable(served, &missing_type(None, &shown), &shown));
+            }
+            return Err(Box::new(Status::bad_request(self.other_type(served, "", ""))));
         }
         let version = version.unwrap_or_else(|| served.api_version().to_owned());
         let kind = kind.unwrap_or_else(|| served.kind.clone());
         let same = version == served.api_version();
-        if !same && served.is_custom() && request.options.warn {
+        let group = version.rsplit_once('/').map_or("", |(group, _)| group);
+        let is_of_kind = group == served.resource.group && kind == served.kind;
+        if !same && is_of_kind && served.is_custom() && request.options.warn {
             // It is read as what it says it is, if that is served.
             let versions = self.registry.served_versions(&served.resource);
             let other = versions.iter().find(|one| one.api_version() == version);
@@ -270,6 +287,11 @@ pub(super) fn applied_type(served: &Served, body: &Value) -> Result<(), Box<Stat
 /// The fields that nothing knows, after everything has the type that it should have.
 fn read(served: &Served, body: &mut Value, live: Option<&Value>) -> Result<typed::Noticed, String> {
     if served.is_custom() {
+        // What says that it is of another kind is not pruned as one of this.
+        let kind = body.get("kind").and_then(Value::as_str).filter(|kind| !kind.is_empty());
+        if kind.is_some_and(|kind| kind != served.kind) {
+            return Ok(typed::Noticed::default());
+        }
         let unknown = structural::unknown_fields(served.schema(), body);
         return Ok(typed::Noticed { unknown, ..typed::Noticed::default() });
     }
@@ -306,25 +328,30 @@ fn strictness(request: &Request) -> Result<Strictness, Box<Status>> {
 }
 
 /// A body that is no object at all.
-fn unrecognized(served: &Served, body: &Value) -> Box<Status> {
+fn unrecognized(served: &Served, written: &Written, body: &Value) -> Box<Status> {
     const TARGET: &str = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind \
                           string \"json:\\\"kind,omitempty\\\"\" }";
-    let hex: String = body.to_string().bytes().map(|b| format!("{b:02x}")).collect();
-    let message = format!(
-        "the object provided is unrecognized (must be of type {}): couldn't get version/kind; \
-         json parse error: json: cannot unmarshal {} into Go value of type {TARGET} ({hex})",
-        served.kind,
+    let why = format!(
+        "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of \
+         type {TARGET}",
         typed::json_type(body)
     );
-    Box::new(Status::bad_request(message))
+    unreadable(served, &why, &written.shown(body))
+}
+
+/// A body of which nothing can be made, with its beginning.
+fn unreadable(served: &Served, why: &str, text: &str) -> Box<Status> {
+    let kind = &served.kind;
+    let summary = crate::api::http::summary(text.as_bytes());
+    Box::new(Status::bad_request(format!(
+        "the object provided is unrecognized (must be of type {kind}): {why} ({summary})"
+    )))
 }
 
 /// A custom object has to say what it is.
-fn missing_type(version: Option<String>, kind: Option<String>, body: &Value) -> String {
-    match (version, kind) {
-        (_, None) => format!("Object 'Kind' is missing in '{body}'"),
-        _ => format!("Object 'apiVersion' is missing in '{body}'"),
-    }
+fn missing_type(kind: Option<&str>, body: &str) -> String {
+    let field = if kind.is_none() { "Kind" } else { "apiVersion" };
+    format!("Object '{field}' is missing in '{body}'")
 }
 
 /// Strategic merge decodes maps, not text, and names no place.

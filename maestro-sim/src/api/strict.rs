@@ -39,6 +39,11 @@ impl Written {
         Self { text: text.clone(), yaml: true, twice: Vec::new() }
     }
 
+    /// A body as messages show it: YAML as it stands there, JSON without what it does not need.
+    pub(super) fn shown(&self, body: &Value) -> String {
+        if self.yaml { String::from_utf8_lossy(&self.text).into_owned() } else { body.to_string() }
+    }
+
     /// Whether there cannot be anything to tell but of unknown fields.
     fn is_plain(&self) -> bool {
         self.twice.is_empty() && !self.yaml

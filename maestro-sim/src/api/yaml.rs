@@ -13,17 +13,17 @@ mod scalar;
 /// # Errors
 /// In the words of Go, as far as its parser and libyaml are one.
 pub(super) fn read(text: &[u8]) -> Result<Value, String> {
-    let made = tree(text);
-    if let Err(read::Failed::Told(why)) = made {
-        return Err(why);
-    }
     let document = || serde_yaml::Deserializer::from_slice(text).next();
     let Some(first) = document() else { return Ok(Value::Null) };
-    IgnoredAny::deserialize(first).map_err(|error| told(&error))?;
-    match (made, document()) {
+    // Go parses all of it before it makes anything of it.
+    IgnoredAny::deserialize(first).map_err(|error| told(text, &error))?;
+    match (tree(text), document()) {
         (Ok((value, _)), _) => Ok(value),
-        (Err(_), Some(first)) => Value::deserialize(first).map_err(|error| told(&error)),
-        (Err(_), None) => Ok(Value::Null),
+        (Err(read::Failed::Told(why)), _) => Err(why),
+        (Err(read::Failed::Unread), Some(first)) => {
+            Value::deserialize(first).map_err(|error| told(text, &error))
+        }
+        (Err(read::Failed::Unread), None) => Ok(Value::Null),
     }
 }
 
@@ -49,8 +49,18 @@ const BY_SCANNER: &[&str] = &[
     "did not find expected '!'",
 ];
 
-fn told(error: &serde_yaml::Error) -> String {
+fn told(text: &[u8], error: &serde_yaml::Error) -> String {
     let why = error.to_string();
+    if why.starts_with("unknown anchor") {
+        let alias = error.location().and_then(|place| text.get(place.index()..)).unwrap_or(b"");
+        let name =
+            alias.iter().skip(1).take_while(|b| b.is_ascii_alphanumeric() || b"_-".contains(b));
+        let name: String = name.copied().map(char::from).collect();
+        return format!("yaml: unknown anchor '{name}' referenced");
+    }
+    if let Some((problem, _)) = why.split_once(" at position ") {
+        return format!("yaml: {problem}");
+    }
     let Some((problem, place)) = why.split_once(" at line ") else { return format!("yaml: {why}") };
     let line: Option<usize> = place.split([' ', ',']).next().and_then(|n| n.parse().ok());
     // Go counts the lines of what its parser misses from none, those of its scanner from one, and

@@ -88,14 +88,19 @@ struct Reader {
 pub(super) fn first(text: &str) -> Result<(Value, Vec<String>), Failed> {
     let options: Options = options! {
         emit_anchor_events: true,
-        emit_unresolved_aliases: true,
         bom_inside_document_as_content: true,
         block_scalar_eof_without_line_feed: true,
     };
     let mut reader = Reader::default();
+    let mut before = 1;
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|_| Failed::Unread)?;
-        if let Some(value) = reader.take(event, span.start.line())? {
+        let is_block =
+            matches!(event, Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..));
+        // A block begins where its sign stands, beside its key.
+        let line = if is_block { before } else { span.start.line() };
+        before = span.end.line();
+        if let Some(value) = reader.take(event, line)? {
             return Ok((value, reader.twice));
         }
     }
@@ -162,9 +167,6 @@ impl Reader {
                 self.twice.extend_from_slice(&node.twice);
                 self.place(node, line)
             }
-            Event::UnresolvedAlias(name) => {
-                Err(told(&format!("unknown anchor '{name}' referenced")))
-            }
             _ => Ok(None),
         }
     }
@@ -219,7 +221,10 @@ impl Reader {
                     fields.put(Field { told, name, line }, node.value, &mut self.twice);
                 }
                 Some(Key::Null) => {
-                    let value = scalar::go(&node.value);
+                    let value = match &node.value {
+                        Value::Null => "<nil>".to_owned(),
+                        value => scalar::go(value),
+                    };
                     let none = "unsupported map key of type: %!s(<nil>), key: <nil>";
                     return Err(Failed::Told(format!("{none}, value: {value}")));
                 }

@@ -147,10 +147,12 @@ fn decimal(text: &str) -> Option<f64> {
 /// A number as Go writes it in JSON and reads it again: `1.0` as `1`.
 fn float(number: f64) -> (&'static str, Value) {
     let size = number.abs();
-    let text = if size != 0.0 && !(1e-6..1e21).contains(&size) {
-        format!("{number:e}")
-    } else {
+    let text = if size == 0.0 {
+        "0".to_owned()
+    } else if (1e-6..1e21).contains(&size) {
         number.to_string()
+    } else {
+        format!("{number:e}")
     };
     ("!!float", serde_json::from_str(&text).unwrap_or_default())
 }
