@@ -10,6 +10,7 @@ pub(crate) mod admission;
 pub(crate) mod app_armor;
 pub mod authorization;
 pub(crate) mod certificate;
+mod component_status;
 pub(crate) mod conversion;
 mod decode;
 mod delete;

@@ -58,7 +58,10 @@ impl Shape {
     }
 
     fn list(&self, list: &List, now: i64) -> Value {
-        let mut meta = json!({"resourceVersion": list.resource_version.to_string()});
+        let mut meta = json!({});
+        if list.resource_version > 0 {
+            meta["resourceVersion"] = list.resource_version.to_string().into();
+        }
         if let Some(token) = &list.continue_token {
             meta["continue"] = token.as_str().into();
         }

@@ -291,11 +291,7 @@ fn decode(
         }
         (Some(Ok(value)), _) => return Ok((value, Written::yaml(body))),
         (Some(Err(why)), Verb::Patch) => {
-            let message = if why.starts_with("json: ") {
-                format!("error encoding patch: {why}")
-            } else {
-                format!("error decoding patch: error converting YAML to JSON: {why}")
-            };
+            let message = format!("error encoding patch: {why}");
             return Err(Box::new(Status::bad_request(message)));
         }
         (Some(Err(why)), _) => why,

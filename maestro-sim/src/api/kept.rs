@@ -190,6 +190,11 @@ impl Server {
         self.kept.managed = true;
     }
 
+    /// Whether a controller manager, and with it a scheduler, runs beside the server.
+    pub(super) fn is_with_managers(&self) -> bool {
+        self.kept.managed
+    }
+
     /// Puts what somebody asks for into the store, if nobody has before.
     pub(super) fn hold_kept(&mut self, resource: &GroupResource) {
         if !self.kept.waits(resource) {

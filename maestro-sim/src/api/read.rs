@@ -36,7 +36,10 @@ pub struct List {
 impl List {
     /// `metadata` of the list (`ListMeta`).
     pub fn metadata(&self) -> Value {
-        let mut meta = json!({"resourceVersion": self.resource_version.to_string()});
+        let mut meta = json!({});
+        if self.resource_version > 0 {
+            meta["resourceVersion"] = self.resource_version.to_string().into();
+        }
         if let Some(token) = &self.continue_token {
             meta["continue"] = token.as_str().into();
         } else if self.typed_items {

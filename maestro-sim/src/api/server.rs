@@ -16,7 +16,7 @@ use crate::api::settings::Settings;
 use crate::api::token::Secret;
 use crate::api::watch::WatchStart;
 use crate::api::webhook::Webhooks;
-use crate::api::{Form, Request, Status, Verb, authorization};
+use crate::api::{Form, Request, Status, Verb, authorization, component_status};
 use crate::json::Value;
 use crate::object::{GroupResource, Key, Object};
 use crate::rng::Stream;
@@ -204,6 +204,9 @@ impl Server {
             return self.subresource(served, request);
         }
         match request.verb {
+            verb if component_status::is_asked(served, verb) => {
+                self.component_statuses(served, &request)
+            }
             Verb::Get => self.read(served, &request),
             Verb::List => self.list(served, &request),
             Verb::Watch => self.watch(served, &request),
@@ -237,11 +240,17 @@ impl Server {
                 false => Status::no_such_path(),
             }));
         }
-        if !served.serves(request.verb, &request.subresource) {
+        let serves = |verb| served.serves(verb, &request.subresource);
+        // Who watches asks for a list, and is refused by what lists.
+        let only_lists = request.verb == Verb::Watch && !serves(Verb::Watch) && serves(Verb::List);
+        if !only_lists && !serves(request.verb) {
             return Err(Box::new(Status::method_not_allowed()));
         }
         if request.options.warn {
             self.warnings.extend(deprecation(&served));
+        }
+        if only_lists {
+            return Err(Box::new(Status::watch_not_supported(&served.resource)));
         }
         Ok(served)
     }

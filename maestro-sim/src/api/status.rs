@@ -196,6 +196,12 @@ impl Status {
         status
     }
 
+    /// 405 for a watch of what can only be listed.
+    pub fn watch_not_supported(resource: &GroupResource) -> Self {
+        let message = format!("watch is not supported on resources of kind \"{resource}\"");
+        Self::new(405, "MethodNotAllowed", message).about(resource, "")
+    }
+
     /// 429, with the seconds after which a retry makes sense.
     pub fn too_many_requests(message: impl Into<String>, retry_after_seconds: u64) -> Self {
         Self::new(429, "TooManyRequests", message).retry_after(retry_after_seconds)

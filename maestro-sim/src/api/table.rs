@@ -58,7 +58,7 @@ impl Printer {
     /// A Table of one object.
     pub(super) fn single(&self, object: &Value, now: i64) -> Value {
         let version = at(object, &["metadata", "resourceVersion"]).cloned();
-        let meta = json!({"resourceVersion": version.unwrap_or_else(|| "".into())});
+        let meta = version.map_or_else(|| json!({}), |version| json!({"resourceVersion": version}));
         let row = self.row(object, false, Moment(now));
         json!({"kind": "Table", "apiVersion": self.meta.api_version(), "metadata": meta,
                "columnDefinitions": self.columns, "rows": [row]})

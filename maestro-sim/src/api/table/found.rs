@@ -37,6 +37,15 @@ pub(super) fn suspended(object: &Value, _: Moment) -> Value {
     bool_text(object.pointer("/spec/suspend").unwrap_or(&Value::Null))
 }
 
+/// Whether a component of the control plane answers.
+pub(super) fn health(object: &Value, _: Moment) -> Value {
+    match object.pointer("/conditions/0/status").and_then(Value::as_str) {
+        None => "Unknown".into(),
+        Some("True") => "Healthy".into(),
+        Some(_) => "Unhealthy".into(),
+    }
+}
+
 pub(super) fn endpoints(object: &Value, _: Moment) -> Value {
     let mut all = Vec::new();
     for subset in list(object, "subsets") {

@@ -6,7 +6,7 @@ use super::cells::Cell::{
 };
 use super::found::{
     address, amounts, api_service, audiences, available, bound, claim, class, completions,
-    controller, endpoints, external, first, first_seen, hosts, ingress_class, job_duration,
+    controller, endpoints, external, first, first_seen, health, hosts, ingress_class, job_duration,
     job_status, kernel, last_seen, node_roles, node_status, parameters, requested, service_ports,
     shown, signing, slice_addresses, slice_ports, source, suspended, target, times, versions,
     volume_phase,
@@ -118,6 +118,9 @@ const PRIORITY_LEVEL: &[Cell] = &[
 
 pub(super) fn core(resource: &str) -> &'static [Cell] {
     match resource {
+        "componentstatuses" => {
+            &[NAME, Of(health), Text("/conditions/0/message", ""), Text("/conditions/0/error", "")]
+        }
         "configmaps" => &[NAME, Count("/data", "/binaryData"), AGE],
         "endpoints" => &[NAME, Of(endpoints), AGE],
         "events" => EVENT,
