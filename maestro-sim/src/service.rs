@@ -17,7 +17,7 @@ use crate::api::registry::Registry;
 use crate::api::server::{Handled, Response};
 use crate::api::webhook::{Answer, Asked};
 use crate::api::{Form, Request, Status, pretty};
-use crate::api::{metrics, openapi};
+use crate::api::{discovery, metrics, openapi};
 use crate::body::{Body, WatchBody};
 use crate::link::{Direction, LinkId};
 use crate::protobuf::answer::{answer, recoded, watch_answer};
@@ -202,6 +202,9 @@ impl Service {
         wire: &mut Wire,
     ) -> Sent {
         let link = self.link;
+        if http::is_malformed(parts.uri.path()) {
+            return Sent::Plain(discovery::bad_request());
+        }
         let user = match enter(&mut world.server, parts) {
             Ok(user) => user,
             Err(status) => return Sent::Plain(http::refusal(&status)),

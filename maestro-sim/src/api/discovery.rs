@@ -34,7 +34,16 @@ pub fn answer(
 ) -> Option<http::Response<Body>> {
     let accept = parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok());
     let aggregated = || accept.is_some_and(|a| a.contains("as=APIGroupDiscoveryList"));
+    let is_document = || match segments {
+        ["version" | "api"] => true,
+        ["api", version] => has_version(registry, "", version),
+        ["apis", group, version] => has_version(registry, group, version),
+        _ => false,
+    };
     Some(match segments {
+        _ if parts.method != http::Method::GET && is_document() => {
+            json_answer(405, &Status::method_not_allowed().to_value())
+        }
         ["version"] if !media::reads_json(&parts.headers) => {
             let message = "406: Not Acceptable\n\nAvailable representations: application/json";
             let mut status = Status::new(406, "NotAcceptable", message);
@@ -54,7 +63,7 @@ pub fn answer(
         ["api", version] => resource_list(registry, "", version),
         ["apis", group] => group_document(registry, group),
         ["apis", group, version] => resource_list(registry, group, version),
-        [""] => indented(&index(registry)),
+        [""] if parts.uri.path().len() < 2 => indented(&index(registry)),
         _ => return None,
     })
 }
@@ -109,6 +118,15 @@ fn text(body: impl Into<Bytes>) -> http::Response<Body> {
     let mut response = http::Response::new(Body::full(body));
     let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(http::header::CONTENT_TYPE, plain);
+    response
+}
+
+/// The answer to a request that no HTTP server reads.
+pub fn bad_request() -> http::Response<Body> {
+    let mut response = text("400 Bad Request");
+    *response.status_mut() = http::StatusCode::BAD_REQUEST;
+    let close = http::HeaderValue::from_static("close");
+    response.headers_mut().insert(http::header::CONNECTION, close);
     response
 }
 
@@ -231,6 +249,12 @@ fn group_list(registry: &Registry) -> GroupList<'_> {
     GroupList { kind: "APIGroupList", api_version: "v1", groups }
 }
 
+fn has_version(registry: &Registry, group: &str, version: &str) -> bool {
+    by_group(registry)
+        .iter()
+        .any(|(name, versions)| *name == group && versions.iter().any(|(one, _)| *one == version))
+}
+
 fn group_document(registry: &Registry, group: &str) -> http::Response<Body> {
     match by_group(registry).iter().find(|(name, _)| *name == group && !group.is_empty()) {
         Some((name, versions)) => document(&Group {
@@ -246,7 +270,11 @@ fn resource_list(registry: &Registry, group: &str, version: &str) -> http::Respo
     let groups = by_group(registry);
     let versions = groups.iter().find(|(name, _)| *name == group).map(|(_, versions)| versions);
     let found = versions.and_then(|v| v.iter().find(|(name, _)| *name == version));
-    let Some((_, list)) = found else { return page_not_found() };
+    let Some((_, list)) = found else {
+        let status = Status::no_such_path();
+        let served = versions.is_some();
+        return if served { json_answer(404, &status.to_value()) } else { page_not_found() };
+    };
     let (api_version, group_version) = match group {
         "" => (None, version.to_owned()),
         _ => (Some("v1"), format!("{group}/{version}")),

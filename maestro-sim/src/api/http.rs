@@ -1,6 +1,7 @@
 //! From HTTP to [`Request`] and back: paths, query, media types, bodies.
 
 mod answers;
+mod place;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::protobuf;
 
 pub(crate) use answers::warned;
 pub use answers::{answer, json_answer, refusal, refused, respond, watch_answer};
+pub use place::is_malformed;
+use place::{Place, segmented};
 
 /// What a path and method mean.
 pub enum Routed {
@@ -43,26 +46,6 @@ fn parse(registry: &Registry, parts: &Parts, body: &Bytes) -> Result<Routed, Box
     segmented(parts, |segments| read(registry, parts, body, segments))
 }
 
-/// The most segments that a path of the API has, and one more by which a longer one is known.
-const MOST_SEGMENTS: usize = 10;
-
-/// Calls with the segments of a request's path, decoded, and at most [`MOST_SEGMENTS`] of them.
-fn segmented<T>(parts: &Parts, act: impl FnOnce(&[&str]) -> T) -> T {
-    let path = parts.uri.path().trim_matches('/');
-    if path.contains('%') {
-        let decoded: Vec<_> = path.split('/').map(|s| percent_decode(s, false)).collect();
-        let segments: Vec<&str> = decoded.iter().take(MOST_SEGMENTS).map(AsRef::as_ref).collect();
-        return act(&segments);
-    }
-    let mut segments = [""; MOST_SEGMENTS];
-    let mut count = 0;
-    for (place, segment) in segments.iter_mut().zip(path.split('/')) {
-        *place = segment;
-        count += 1;
-    }
-    act(&segments[..count])
-}
-
 fn read(
     registry: &Registry,
     parts: &Parts,
@@ -82,17 +65,28 @@ fn read(
         return Ok(Routed::Answer(discovery::page_not_found()));
     }
     let place = Place::find(segments).ok_or_else(|| Box::new(Status::no_such_path()))?;
-    let query = parts.uri.query().unwrap_or("");
-    let (options, watch) = query::options(&parts.method, query)?;
     let resource = registry.collection(place.group, place.resource);
     let served = || registry.find(&resource, place.version);
-    let (verb, patch) = verb(parts, &place, watch).map_err(|status| match served() {
+    // The router knows no path of what is not served, whatever the rest of the request says.
+    if !served().is_some_and(|served| place.is_of(&served)) {
+        return Err(Box::new(Status::no_such_path()));
+    }
+    if place.is_of_all_namespaces(served().as_deref()) && parts.method != Method::GET {
+        return Err(Box::new(Status::method_not_allowed()));
+    }
+    let by_router = |status: Box<Status>| match served() {
         // The router refuses it before a handler could say more.
         Some(served) if status.code == 415 && !served.is_custom() => {
             Box::new(Status::unsupported_media_type())
         }
         _ => status,
-    })?;
+    };
+    // Whether it asks to watch does not matter to what is refused.
+    verb(parts, &place, false).map_err(by_router)?;
+    place.check_name()?;
+    let query = parts.uri.query().unwrap_or("");
+    let (options, watch) = query::options(&parts.method, query)?;
+    let (verb, patch) = verb(parts, &place, watch)?;
     // Who connects to a pod says everything in the query.
     let connects = matches!(place.subresource, "exec" | "attach" | "portforward");
     let (mut body, written) = match protobuf::media::is_protobuf(&parts.headers) {
@@ -175,46 +169,6 @@ fn asked_of(parts: &Parts, segments: &[&str]) -> Option<Request> {
     })
 }
 
-#[derive(Default)]
-struct Place<'a> {
-    group: &'a str,
-    version: &'a str,
-    namespace: &'a str,
-    resource: &'a str,
-    name: &'a str,
-    subresource: &'a str,
-    /// Whether the path itself asks to watch, as of old.
-    watch: bool,
-}
-
-impl<'a> Place<'a> {
-    fn find(segments: &[&'a str]) -> Option<Self> {
-        let (group, version, rest) = match segments {
-            ["api", version, rest @ ..] => ("", *version, rest),
-            ["apis", group, version, rest @ ..] => (*group, *version, rest),
-            _ => return None,
-        };
-        let (watch, rest) = match rest {
-            ["watch", rest @ ..] => (true, rest),
-            rest => (false, rest),
-        };
-        let here = Self { group, version, watch, ..Self::default() };
-        // `namespaces/NAME/status` and `/finalize` are the namespace's own.
-        let (namespace, rest) = match rest {
-            ["namespaces", _, "status" | "finalize"] if group.is_empty() => ("", rest),
-            ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),
-            rest => ("", rest),
-        };
-        let here = Self { namespace, ..here };
-        match rest {
-            [resource] => Some(Self { resource, ..here }),
-            [resource, name] => Some(Self { resource, name, ..here }),
-            [resource, name, subresource] => Some(Self { resource, name, subresource, ..here }),
-            _ => None,
-        }
-    }
-}
-
 fn verb(
     parts: &Parts,
     place: &Place<'_>,
@@ -267,7 +221,8 @@ fn decode(
 ) -> Result<(Value, Written), Box<Status>> {
     let media = media_type(parts);
     let writes = matches!(verb, Verb::Create | Verb::Update);
-    if writes && !matches!(media, "" | "application/json" | "application/yaml") {
+    let deletes = matches!(verb, Verb::Delete | Verb::DeleteCollection) && !body.is_empty();
+    if (writes || deletes) && !matches!(media, "" | "application/json" | "application/yaml") {
         let message = "the body of the request was in an unknown format - accepted media types \
                        include: application/json, application/yaml, \
                        application/vnd.kubernetes.protobuf";
@@ -303,6 +258,9 @@ fn decode(
             format!("couldn't get version/kind; json parse error: {why}")
         }
     };
+    if deletes {
+        return Err(Box::new(Status::bad_request(why)));
+    }
     let served = served();
     let kind = served.as_ref().map_or("", |served| served.kind.as_str());
     Err(Box::new(Status::bad_request(format!(

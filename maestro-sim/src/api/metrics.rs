@@ -18,7 +18,9 @@ use crate::store::Table;
 pub fn answer(server: &Server, path: &str) -> Option<http::Response<Body>> {
     (path == "/metrics").then(|| {
         let mut answer = http::Response::new(Body::full(text(server)));
-        let form = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        let form = HeaderValue::from_static(
+            "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
+        );
         answer.headers_mut().insert(CONTENT_TYPE, form);
         answer
     })

@@ -34,22 +34,28 @@ pub fn answer(server: &Server, path: &str, headers: &HeaderMap) -> Option<http::
     if path == "/openapi/v2" {
         return Some(second::answer(server, headers));
     }
-    let rest = path.strip_prefix("/openapi/v3")?.trim_matches('/');
-    if rest.is_empty() {
+    let rest = path.strip_prefix("/openapi/v3")?;
+    if rest.is_empty() || rest == "/" {
         let mut answer = json_answer(200, &index(server));
         // The real server does not say what it is.
         let text = HeaderValue::from_static("text/plain; charset=utf-8");
         answer.headers_mut().insert(CONTENT_TYPE, text);
         return Some(answer);
     }
+    // Not found without a word.
+    let absent = || {
+        let mut answer = http::Response::new(Body::full(""));
+        *answer.status_mut() = http::StatusCode::NOT_FOUND;
+        Some(answer)
+    };
     let (group, version) = match rest.split('/').collect::<Vec<_>>().as_slice() {
-        ["api", version] => ("", *version),
-        ["apis", group, version] => (*group, *version),
-        _ => return Some(crate::api::discovery::page_not_found()),
+        ["", "api", version] => ("", *version),
+        ["", "apis", group, version] => (*group, *version),
+        _ => return absent(),
     };
     let kinds: Vec<&Served> = kinds(server, group, version).collect();
     if kinds.is_empty() {
-        return Some(crate::api::discovery::page_not_found());
+        return absent();
     }
     if !media::reads_json(headers) {
         return Some(unacceptable());

@@ -20,6 +20,8 @@ pub(super) fn options(method: &Method, query: &str) -> Result<(Options, bool), B
         let value = percent_decode(value, true).into_owned();
         match name {
             "watch" => watch = is_on(&value),
+            // Options of writes mean nothing to who reads.
+            "dryRun" | "fieldManager" if method == Method::GET => {}
             "dryRun" => {
                 if value != "All" {
                     return Err(dry_run(method, &value));

@@ -10,6 +10,7 @@ const FILES: &[(&str, &str)] = &[
     ("cel", include_str!("../../../conformance/cel.yaml")),
     ("cel-cost", include_str!("../../../conformance/cel-cost.yaml")),
     ("bytes", include_str!("../../../conformance/bytes.yaml")),
+    ("paths", include_str!("../../../conformance/paths.yaml")),
     ("certificates", include_str!("../../../conformance/certificates.yaml")),
     ("list", include_str!("../../../conformance/list.yaml")),
     ("watch", include_str!("../../../conformance/watch.yaml")),
