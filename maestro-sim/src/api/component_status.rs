@@ -1,5 +1,5 @@
-//! `componentstatuses`: what the API server finds when it asks its fellows how they are. Nothing of it
-//! is stored, so that it has neither uid nor version.
+//! `componentstatuses`: what the API server finds when it asks its fellows how they are. Nothing of
+//! it is stored, so that it has neither uid nor version.
 //!
 //! Source: `pkg/registry/core/componentstatus` of Kubernetes; deprecated since 1.19.
 

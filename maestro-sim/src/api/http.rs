@@ -246,7 +246,12 @@ fn decode(
         }
         (Some(Ok(value)), _) => return Ok((value, Written::yaml(body))),
         (Some(Err(why)), Verb::Patch) => {
-            let message = format!("error encoding patch: {why}");
+            // What begins as JSON does is taken for it, and found out later.
+            let message = if body.trim_ascii_start().starts_with(b"{") {
+                format!("error decoding patch: error converting YAML to JSON: {why}")
+            } else {
+                format!("error encoding patch: {why}")
+            };
             return Err(Box::new(Status::bad_request(message)));
         }
         (Some(Err(why)), _) => why,

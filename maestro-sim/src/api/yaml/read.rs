@@ -84,7 +84,8 @@ struct Reader {
     twice: Vec<String>,
 }
 
-/// The first document of a text, null when there is none, and what is told of keys that stand twice.
+/// The first document of a text, null when there is none, and what is told of keys that stand
+/// twice.
 pub(super) fn first(text: &str) -> Result<(Value, Vec<String>), Failed> {
     let options: Options = options! {
         emit_anchor_events: true,
@@ -184,7 +185,6 @@ impl Reader {
         const MANY: f64 = 4_000_000.0;
         self.nodes += nodes;
         self.nodes_by_alias += by_alias;
-        #[allow(clippy::cast_precision_loss, reason = "a share is wanted")]
         let (all, aliased) = (self.nodes as f64, self.nodes_by_alias as f64);
         let allowed = 0.99 - 0.89 * ((all - FEW) / (MANY - FEW)).clamp(0.0, 1.0);
         if self.nodes_by_alias > 100 && self.nodes > 1000 && aliased / all > allowed {

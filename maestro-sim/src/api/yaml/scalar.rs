@@ -124,7 +124,8 @@ fn integer(text: &str) -> Option<Value> {
     }
 }
 
-/// Whether it is written as a decimal number, `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`.
+/// Whether it is written as a decimal number:
+/// `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`.
 fn is_decimal(text: &str) -> bool {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -199,11 +200,9 @@ pub(super) fn go(value: &Value) -> String {
 
 /// A decimal number in Go's format `g`, of 32 bits when it is `narrow`.
 fn short(number: f64, narrow: bool) -> String {
-    #[allow(clippy::cast_possible_truncation, reason = "as Go narrows it")]
     let scientific = if narrow { format!("{:e}", number as f32) } else { format!("{number:e}") };
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
-    #[allow(clippy::cast_possible_truncation, reason = "as Go narrows it")]
     match exponent {
         -4..6 if narrow => (number as f32).to_string(),
         -4..6 => number.to_string(),
