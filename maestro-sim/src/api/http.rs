@@ -66,20 +66,17 @@ fn read(
     }
     let place = Place::find(segments).ok_or_else(|| Box::new(Status::no_such_path()))?;
     let resource = registry.collection(place.group, place.resource);
-    let served = || registry.find(&resource, place.version);
     // The router knows no path of what is not served, whatever the rest of the request says.
-    if !served().is_some_and(|served| place.is_of(&served)) {
-        return Err(Box::new(Status::no_such_path()));
-    }
-    if place.is_of_all_namespaces(served().as_deref()) && parts.method != Method::GET {
+    let found = registry.find(&resource, place.version).filter(|served| place.is_of(served));
+    let found = found.ok_or_else(|| Box::new(Status::no_such_path()))?;
+    let served = || Some(Arc::clone(&found));
+    if place.is_of_all_namespaces(&found) && parts.method != Method::GET {
         return Err(Box::new(Status::method_not_allowed()));
     }
-    let by_router = |status: Box<Status>| match served() {
-        // The router refuses it before a handler could say more.
-        Some(served) if status.code == 415 && !served.is_custom() => {
-            Box::new(Status::unsupported_media_type())
-        }
-        _ => status,
+    // The router refuses it before a handler could say more.
+    let by_router = |status: Box<Status>| match status.code == 415 && !found.is_custom() {
+        true => Box::new(Status::unsupported_media_type()),
+        false => status,
     };
     // Whether it asks to watch does not matter to what is refused.
     verb(parts, &place, false).map_err(by_router)?;

@@ -45,12 +45,12 @@ pub(super) struct Place<'a> {
 impl<'a> Place<'a> {
     /// Whether there is such a path for what is served.
     pub(super) fn is_of(&self, served: &Served) -> bool {
+        const OF_ONE: [Verb; 4] = [Verb::Get, Verb::Update, Verb::Patch, Verb::Delete];
         let in_namespace = !self.namespace.is_empty();
         let scoped = match served.namespaced {
             true => in_namespace || self.name.is_empty(),
             false => !in_namespace,
         };
-        const OF_ONE: [Verb; 4] = [Verb::Get, Verb::Update, Verb::Patch, Verb::Delete];
         let known = match self.subresource {
             "" => self.name.is_empty() || OF_ONE.iter().any(|verb| served.serves(*verb, "")),
             subresource => served.is_custom() || served.has_subresource(subresource),
@@ -75,9 +75,8 @@ impl<'a> Place<'a> {
     }
 
     /// Whether it is a collection over all namespaces, which can be read and no more.
-    pub(super) fn is_of_all_namespaces(&self, served: Option<&Served>) -> bool {
-        let namespaced = served.is_some_and(|served| served.namespaced);
-        namespaced && self.namespace.is_empty() && self.name.is_empty()
+    pub(super) fn is_of_all_namespaces(&self, served: &Served) -> bool {
+        served.namespaced && self.namespace.is_empty() && self.name.is_empty()
     }
 
     pub(super) fn find(segments: &[&'a str]) -> Option<Self> {
