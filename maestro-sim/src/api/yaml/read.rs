@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use granit_parser::{Event, Options, Parser, ScalarStyle, Tag, options};
 
 use super::scalar::{self, Scalar};
-use crate::json::{Map, Value};
+use crate::json::{Array, Map, Value};
 
 /// The decoder goes on, but tells of no more keys that stand twice.
 const MOST: usize = 100;
@@ -24,9 +24,10 @@ struct Node {
     value: Value,
     /// How many nodes it is made of.
     nodes: usize,
-    /// Where its fields are, when it is a map, and its items, when it is a list of maps.
+    /// Where its fields are, when it is a map.
     fields: Vec<Field>,
-    items: Vec<Node>,
+    /// Its items, when it is a list of nothing but maps.
+    maps: Vec<Node>,
     /// What is told of keys in it that stand twice.
     twice: Vec<String>,
 }
@@ -49,7 +50,8 @@ struct Open {
 }
 
 enum Holds {
-    Items(Vec<Node>),
+    /// A list, and its items again as long as all are maps.
+    Items(Array, Option<Vec<Node>>),
     Map(Fields),
 }
 
@@ -139,23 +141,22 @@ impl Reader {
                 if is_key { Ok(None) } else { self.place(node, line) }
             }
             Event::SequenceStart(_, anchor, _) => {
-                self.begin(anchor, line, Holds::Items(Vec::new()))
+                self.begin(anchor, line, Holds::Items(Array::new(), Some(Vec::new())))
             }
             Event::MappingStart(_, anchor, _) => {
                 self.begin(anchor, line, Holds::Map(Fields::default()))
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(open) = self.open.pop() else { return Ok(None) };
-                let (value, fields, items) = match open.holds {
-                    Holds::Items(items) => {
-                        let list = items.iter().map(|item| item.value.clone()).collect();
-                        (Value::Array(list), Vec::new(), items)
+                let (value, fields, maps) = match open.holds {
+                    Holds::Items(items, maps) => {
+                        (Value::Array(items), Vec::new(), maps.unwrap_or_default())
                     }
                     Holds::Map(fields) => (Value::Object(fields.map), fields.lines, Vec::new()),
                 };
                 let nodes = self.nodes - open.before.0;
                 let twice = self.twice[open.before.1..].to_vec();
-                let node = Node { value, nodes, fields, items, twice };
+                let node = Node { value, nodes, fields, maps, twice };
                 self.keep(open.anchor, &node);
                 self.place(node, open.line)
             }
@@ -211,7 +212,14 @@ impl Reader {
     fn place(&mut self, node: Node, line: usize) -> Result<Option<Value>, Failed> {
         let Some(open) = self.open.last_mut() else { return Ok(Some(node.value)) };
         match &mut open.holds {
-            Holds::Items(items) => items.push(node),
+            Holds::Items(items, maps) => {
+                items.push(node.value.clone());
+                if !node.value.is_object() {
+                    *maps = None;
+                } else if let Some(maps) = maps {
+                    maps.push(node);
+                }
+            }
             Holds::Map(fields) => match fields.key.take() {
                 None => {
                     let key = scalar::key(&node.value).map_err(Failed::Told)?;
@@ -259,13 +267,13 @@ impl Fields {
 
     /// Takes over the fields of a map, or of maps of which the first counts most.
     fn merge(&mut self, node: Node, twice: &mut Vec<String>) -> Result<(), Failed> {
-        let maps = match node.items {
-            _ if node.value.is_object() => vec![node],
-            items => items,
+        let is_list_of_maps =
+            node.value.as_array().is_some_and(|items| items.len() == node.maps.len());
+        let maps = match node.value.is_object() {
+            true => vec![node],
+            false if is_list_of_maps => node.maps,
+            false => return Err(told("map merge requires map or sequence of maps as the value")),
         };
-        if maps.is_empty() || maps.iter().any(|map| !map.value.is_object()) {
-            return Err(told("map merge requires map or sequence of maps as the value"));
-        }
         for map in maps.into_iter().rev() {
             for field in map.fields {
                 let value = map.value.get(&field.name).cloned().unwrap_or_default();
