@@ -226,6 +226,22 @@ odd: \"\\u0001\\n\"
     }
 
     #[test]
+    fn aliases_are_bounded() {
+        // Each line ten times the one before.
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for n in 1..40 {
+            let items = vec![format!("*a{}", n - 1); 10].join(", ");
+            text += &format!("a{n}: &a{n} [{items}]\n");
+        }
+        let why = "yaml: document contains excessive aliasing";
+        assert_eq!(read(text.as_bytes()), Err(why.to_owned()));
+        // What is told of keys does not grow with the aliases to them.
+        let twice_each =
+            "a: &a {b: 1, b: 2, b: 3, b: 4}\nl: [".to_owned() + &"*a, ".repeat(60) + "]";
+        assert_eq!(twice(twice_each.as_bytes()).len(), 100);
+    }
+
+    #[test]
     fn mistakes_are_told_as_go_tells_them() {
         let told = |text: &str| read(text.as_bytes()).expect_err(text);
         assert_eq!(told("a: 1\nb: [}"), "yaml: line 1: did not find expected node content");

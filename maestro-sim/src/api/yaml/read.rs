@@ -166,12 +166,14 @@ impl Reader {
                     return Err(told(&format!("anchor '{name}' value contains itself")));
                 };
                 self.count(node.nodes, node.nodes)?;
-                self.twice.extend_from_slice(&node.twice);
+                let more = MOST.saturating_sub(self.twice.len()).min(node.twice.len());
+                self.twice.extend_from_slice(&node.twice[..more]);
                 self.place(node, line)
             }
             _ => Ok(None),
         }
     }
+
     fn begin(&mut self, anchor: usize, line: usize, holds: Holds) -> Result<Option<Value>, Failed> {
         let before = (self.nodes, self.twice.len());
         self.count(1, 0)?;
