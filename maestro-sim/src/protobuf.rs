@@ -11,6 +11,7 @@ mod decode;
 mod encode;
 mod envelope;
 pub mod media;
+pub(crate) mod order;
 pub mod request;
 mod special;
 mod table;

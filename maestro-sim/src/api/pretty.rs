@@ -1,4 +1,5 @@
-//! Answers in JSON that a person reads: a field a line, two spaces deeper than what holds it.
+//! Answers in JSON that a person reads: a field a line, two spaces deeper than what holds it, in
+//! the order in which Go declares them.
 //!
 //! Source: `isPrettyPrint` of `k8s.io/apiserver/pkg/endpoints/handlers/negotiation`, Go's
 //! `json.Indent`.
@@ -8,6 +9,7 @@ use http::request::Parts;
 
 use crate::api::query::value;
 use crate::body::Body;
+use crate::protobuf::order;
 
 /// Whether `pretty` asks for it, or else a browser or a tool of the command line does.
 pub(crate) fn wanted(parts: &Parts) -> bool {
@@ -30,7 +32,7 @@ pub(crate) fn answer(response: http::Response<Body>) -> http::Response<Body> {
     let body = match body {
         Body::Chunks(chunks) if is_json => {
             let text: Vec<u8> = chunks.into_iter().flatten().collect();
-            Body::full(indented(&text))
+            Body::full(indented(&order::as_declared(&text).unwrap_or(text)))
         }
         other => other,
     };

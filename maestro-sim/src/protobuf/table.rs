@@ -84,9 +84,16 @@ pub(super) struct Message {
     /// Without its package.
     pub(super) name: &'static str,
     pub(super) fields: Vec<Field>,
+    /// The places of its fields in the order of the Go struct.
+    declared: Vec<usize>,
 }
 
 impl Message {
+    /// The fields in the order of the Go struct, in which Go writes JSON.
+    pub(super) fn declared(&self) -> impl Iterator<Item = &Field> {
+        self.declared.iter().filter_map(|at| self.fields.get(*at))
+    }
+
     pub(super) fn field(&self, number: u64) -> Option<&Field> {
         let at = self.fields.binary_search_by_key(&number, |field| u64::from(field.number));
         at.ok().and_then(|at| self.fields.get(at))
@@ -136,9 +143,16 @@ fn read() -> Table {
         of_sort("M").map(|line| line.split_once(' ').unwrap_or((line, ""))).collect();
     let names: BTreeMap<&str, MessageId> =
         lines.iter().enumerate().map(|(at, (name, _))| (*name, MessageId(at))).collect();
-    let read = |name: &'static str, fields: &'static str| Message {
-        name: name.rsplit('.').next().unwrap_or(name),
-        fields: fields.split_whitespace().filter_map(|text| field(text, &names)).collect(),
+    let read = |name: &'static str, fields: &'static str| {
+        let declared = fields.split_whitespace().filter_map(|text| field(text, &names));
+        let mut fields: Vec<(usize, Field)> = declared.enumerate().collect();
+        fields.sort_by_key(|(_, field)| field.number);
+        let mut declared = vec![0; fields.len()];
+        for (at, (place, _)) in fields.iter().enumerate() {
+            declared[*place] = at;
+        }
+        let fields = fields.into_iter().map(|(_, field)| field).collect();
+        Message { name: name.rsplit('.').next().unwrap_or(name), fields, declared }
     };
     let messages = lines.iter().map(|(name, fields)| read(name, fields)).collect();
     let kinds = of_sort("K").filter_map(|line| {

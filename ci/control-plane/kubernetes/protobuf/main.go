@@ -11,11 +11,12 @@
 //	K apiVersion kind message
 //	M message number:name:letter:type:Name …
 //
-// The letter says how JSON shows a field that is not set; see the package letters. A field
-// without a name is a struct whose fields JSON shows as the outer one's. The type is a scalar, a
-// message, or one that JSON writes in a way of its own (`!time`, `!quantity`, …), after `*` for a
-// pointer, `[]` for a list, `{}` for a map by strings. The name in Go follows where it is not the
-// one in JSON with a capital letter.
+// The fields of a message stand in the order of its Go struct, in which Go writes JSON. The letter
+// says how JSON shows a field that is not set; see the package letters. A field without a name is
+// a struct whose fields JSON shows as the outer one's. The type is a scalar, a message, or one that
+// JSON writes in a way of its own (`!time`, `!quantity`, …), after `*` for a pointer, `[]` for a
+// list, `{}` for a map by strings. The name in Go follows where it is not the one in JSON with a
+// capital letter.
 package main
 
 import (
@@ -147,21 +148,12 @@ func (t table) add(of reflect.Type) string {
 		return name
 	}
 	t.of[name] = of
-	type field struct {
-		number int
-		text   string
-	}
-	fields := []field{}
+	line := ""
 	for i := range of.NumField() {
 		number, text := t.field(of.Field(i))
 		if number != 0 {
-			fields = append(fields, field{number, text})
+			line += fmt.Sprintf(" %d:%s", number, text)
 		}
-	}
-	slices.SortFunc(fields, func(a, b field) int { return a.number - b.number })
-	line := ""
-	for _, field := range fields {
-		line += fmt.Sprintf(" %d:%s", field.number, field.text)
 	}
 	t.messages[name] = line
 	return name
