@@ -16,6 +16,7 @@ pub mod entropy;
 mod event;
 pub mod facts;
 pub mod fields;
+mod go_base64;
 mod go_json;
 pub mod json;
 pub mod kubelet;

@@ -2,7 +2,8 @@
 //! server works on.
 //!
 //! Which messages there are says [`table`], made from the Go modules of Kubernetes. Custom kinds
-//! have no messages and are JSON alone. Nothing here is touched for a client that speaks JSON.
+//! have no messages and are JSON alone. Nothing here is touched for a program that speaks JSON;
+//! people are shown it in the order of `order`.
 //!
 //! Source: <https://kubernetes.io/docs/reference/using-api/api-concepts/#kubernetes-protobuf-encoding>.
 

@@ -6,7 +6,6 @@
 //! Source: `sigs.k8s.io/json`, `encoding/json` and the struct tags of `k8s.io/api`, which the facts
 //! table holds.
 
-mod base64;
 mod scalar;
 #[cfg(test)]
 mod tests;

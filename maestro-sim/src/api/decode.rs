@@ -1,5 +1,6 @@
 //! From a body to an object of the kind that the URL names, with what is said of surplus fields.
 
+use crate::api::http::unrecognized;
 use crate::api::registry::Served;
 use crate::api::server::Server;
 use crate::api::strict::{self, Written};
@@ -165,21 +166,13 @@ impl Server {
         }
         let written = &request.options.written;
         if !body.is_object() {
-            return Err(unrecognized(served, written, body));
+            return Err(no_object(served, written, body));
         }
         let outside = request.options.warn;
         let is_patch = request.verb == crate::api::Verb::Patch;
-        let wrong = ["apiVersion", "kind"].into_iter().find_map(|field| {
-            let value = body.get(field)?;
-            (!value.is_string() && !value.is_null()).then_some((field, value))
-        });
-        if let Some((field, value)) = wrong.filter(|_| outside && !is_patch) {
-            let why = format!(
-                "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go \
-                 struct field .{field} of type string",
-                typed::json_type(value)
-            );
-            return Err(unreadable(served, &why, &written.shown(body)));
+        if let Some(why) = mistyped(body).filter(|_| outside && !is_patch) {
+            let shown = written.shown(body);
+            return Err(Box::new(unrecognized(&served.kind, &why, shown.as_bytes())));
         }
         let Some(map) = body.as_object_mut() else { return Ok(()) };
         let text = |field: &str| {
@@ -195,7 +188,8 @@ impl Server {
             }
             let shown = written.shown(body);
             if kind.is_none() {
-                return Err(unreadable(served, &missing_type(None, &shown), &shown));
+                let why = missing_type(None, &shown);
+                return Err(Box::new(unrecognized(&served.kind, &why, shown.as_bytes())));
             }
             return Err(Box::new(Status::bad_request(self.other_type(served, "", ""))));
         }
@@ -327,25 +321,34 @@ fn strictness(request: &Request) -> Result<Strictness, Box<Status>> {
     }
 }
 
-/// A body that is no object at all.
-fn unrecognized(served: &Served, written: &Written, body: &Value) -> Box<Status> {
+/// A body that is no object at all; a YAML document that is empty only lacks its type.
+fn no_object(served: &Served, written: &Written, body: &Value) -> Box<Status> {
     const TARGET: &str = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind \
                           string \"json:\\\"kind,omitempty\\\"\" }";
-    let why = format!(
-        "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of \
-         type {TARGET}",
-        typed::json_type(body)
-    );
-    unreadable(served, &why, &written.shown(body))
+    let shown = written.shown(body);
+    let why = if body.is_null() && written.is_yaml() {
+        missing_type(None, &shown)
+    } else {
+        format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value \
+             of type {TARGET}",
+            typed::json_type(body)
+        )
+    };
+    Box::new(unrecognized(&served.kind, &why, shown.as_bytes()))
 }
 
-/// A body of which nothing can be made, with its beginning.
-fn unreadable(served: &Served, why: &str, text: &str) -> Box<Status> {
-    let kind = &served.kind;
-    let summary = crate::api::http::summary(text.as_bytes());
-    Box::new(Status::bad_request(format!(
-        "the object provided is unrecognized (must be of type {kind}): {why} ({summary})"
-    )))
+/// What is said of a type that is no text.
+fn mistyped(body: &Value) -> Option<String> {
+    let (field, value) = ["apiVersion", "kind"].into_iter().find_map(|field| {
+        let value = body.get(field)?;
+        (!value.is_string() && !value.is_null()).then_some((field, value))
+    })?;
+    Some(format!(
+        "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go struct \
+         field .{field} of type string",
+        typed::json_type(value)
+    ))
 }
 
 /// A custom object has to say what it is.

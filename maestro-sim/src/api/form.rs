@@ -58,16 +58,7 @@ impl Shape {
     }
 
     fn list(&self, list: &List, now: i64) -> Value {
-        let mut meta = json!({});
-        if list.resource_version > 0 {
-            meta["resourceVersion"] = list.resource_version.to_string().into();
-        }
-        if let Some(token) = &list.continue_token {
-            meta["continue"] = token.as_str().into();
-        }
-        if let Some(remaining) = list.remaining {
-            meta["remainingItemCount"] = remaining.into();
-        }
+        let meta = list.place();
         let objects: Vec<&Value> = list.items.iter().map(|object| object.value()).collect();
         match self {
             Self::Table(printer) => printer.table(&meta, &objects, now),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
 
-use crate::api::registry::{Registry, version_of};
+use crate::api::registry::{Registry, Served, version_of};
 use crate::api::review;
 use crate::api::strict::Written;
 use crate::api::{Options, PatchType, Request, Status, Verb, query, yaml};
@@ -67,32 +67,30 @@ fn read(
     let place = Place::find(segments).ok_or_else(|| Box::new(Status::no_such_path()))?;
     let resource = registry.collection(place.group, place.resource);
     // The router knows no path of what is not served, whatever the rest of the request says.
-    let found = registry.find(&resource, place.version).filter(|served| place.is_of(served));
-    let found = found.ok_or_else(|| Box::new(Status::no_such_path()))?;
-    let served = || Some(Arc::clone(&found));
-    if place.is_of_all_namespaces(&found) && parts.method != Method::GET {
+    let served = registry.find(&resource, place.version).filter(|served| place.is_of(served));
+    let served = served.ok_or_else(|| Box::new(Status::no_such_path()))?;
+    if place.is_of_all_namespaces(&served) && parts.method != Method::GET {
         return Err(Box::new(Status::method_not_allowed()));
     }
     // The router refuses it before a handler could say more.
-    let by_router = |status: Box<Status>| match status.code == 415 && !found.is_custom() {
+    let by_router = |status: Box<Status>| match status.code == 415 && !served.is_custom() {
         true => Box::new(Status::unsupported_media_type()),
         false => status,
     };
-    // Whether it asks to watch does not matter to what is refused.
-    verb(parts, &place, false).map_err(by_router)?;
+    let (verb, patch) = verb(parts, &place).map_err(by_router)?;
     place.check_name()?;
     let query = parts.uri.query().unwrap_or("");
     let (options, watch) = query::options(&parts.method, query)?;
-    let (verb, patch) = verb(parts, &place, watch)?;
+    let verb = watching(verb, watch);
     // Who connects to a pod says everything in the query.
     let connects = matches!(place.subresource, "exec" | "attach" | "portforward");
     let (mut body, written) = match protobuf::media::is_protobuf(&parts.headers) {
         _ if connects => (Value::Null, Default::default()),
         true => {
-            let body = protobuf::request::body(served().as_deref(), verb, body)?;
+            let body = protobuf::request::body(&served, verb, body)?;
             (body, Default::default())
         }
-        false => decode(registry, parts, &place, verb, body)?,
+        false => decode(&served, parts, verb, body)?,
     };
     review::sign(parts, &resource, &mut body);
     if matches!(verb, Verb::Delete | Verb::DeleteCollection) && body.is_null() {
@@ -100,7 +98,7 @@ fn read(
     }
     let rows = accept::has_rows(&resource, place.subresource);
     let form = accept::form(parts, || query::value(query, "includeObject"), rows)?;
-    protobuf::request::check_accept(&parts.headers, form, verb, served)?;
+    protobuf::request::check_accept(&parts.headers, form, verb, &served)?;
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
     Ok(Routed::Request(Box::new(Request {
         verb,
@@ -154,7 +152,8 @@ pub fn asked(parts: &Parts) -> Option<Request> {
 fn asked_of(parts: &Parts, segments: &[&str]) -> Option<Request> {
     let place = Place::find(segments)?;
     let (options, watch) = query::options(&parts.method, parts.uri.query().unwrap_or("")).ok()?;
-    let (verb, patch) = verb(parts, &place, watch).ok()?;
+    let (verb, patch) = verb(parts, &place).ok()?;
+    let verb = watching(verb, watch);
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok());
     let resource = GroupResource::owned(place.group, place.resource);
     Some(Request {
@@ -166,16 +165,16 @@ fn asked_of(parts: &Parts, segments: &[&str]) -> Option<Request> {
     })
 }
 
-fn verb(
-    parts: &Parts,
-    place: &Place<'_>,
-    watch: bool,
-) -> Result<(Verb, Option<PatchType>), Box<Status>> {
+/// Who lists may ask to watch instead.
+fn watching(verb: Verb, watch: bool) -> Verb {
+    if watch && verb == Verb::List { Verb::Watch } else { verb }
+}
+
+fn verb(parts: &Parts, place: &Place<'_>) -> Result<(Verb, Option<PatchType>), Box<Status>> {
     let named = !place.name.is_empty();
     Ok(match (&parts.method, named) {
         (&Method::GET, _) if place.watch => (Verb::Watch, None),
         (&Method::GET, true) => (Verb::Get, None),
-        (&Method::GET, false) if watch => (Verb::Watch, None),
         (&Method::GET, false) => (Verb::List, None),
         (&Method::POST, false) => (Verb::Create, None),
         (&Method::POST, true) if !place.subresource.is_empty() => (Verb::Create, None),
@@ -210,9 +209,8 @@ fn media_type(parts: &Parts) -> &str {
 
 /// The body as a tree. What cannot be read is told in the words of the handler that reads it.
 fn decode(
-    registry: &Registry,
+    served: &Served,
     parts: &Parts,
-    place: &Place<'_>,
     verb: Verb,
     body: &Bytes,
 ) -> Result<(Value, Written), Box<Status>> {
@@ -228,20 +226,15 @@ fn decode(
     if body.is_empty() && !writes {
         return Ok((Value::Null, Written::default()));
     }
-    let served = || registry.find(&registry.collection(place.group, place.resource), place.version);
-    let merges = || writes && served().is_none_or(|served| !served.is_custom());
+    let merges = || writes && !served.is_custom();
     let error = match json::read(body, &merges) {
         Ok((value, twice)) => return Ok((value, Written::json(body, twice))),
         Err(error) => error,
     };
     // Apply and YAML bodies are mostly JSON, which is YAML: the slow parser is the fallback.
     let yaml = media.ends_with("yaml").then(|| yaml::read(body));
-    let is_custom = || served().is_some_and(|served| served.is_custom());
     let why = match (yaml, verb) {
-        (Some(Ok(Value::Null)), Verb::Create | Verb::Update) if is_custom() => {
-            format!("Object 'Kind' is missing in '{}'", String::from_utf8_lossy(body))
-        }
-        (Some(Ok(value)), _) => return Ok((value, Written::yaml(body))),
+        (Some(Ok((value, twice))), _) => return Ok((value, Written::yaml(body, twice))),
         (Some(Err(why)), Verb::Patch) => {
             // What begins as JSON does is taken for it, and found out later.
             let message = if body.trim_ascii_start().starts_with(b"{") {
@@ -263,16 +256,19 @@ fn decode(
     if deletes {
         return Err(Box::new(Status::bad_request(why)));
     }
-    let served = served();
-    let kind = served.as_ref().map_or("", |served| served.kind.as_str());
-    Err(Box::new(Status::bad_request(format!(
+    Err(Box::new(unrecognized(&served.kind, &why, body)))
+}
+
+/// What is said of a body of which nothing can be made.
+pub(crate) fn unrecognized(kind: &str, why: &str, body: &[u8]) -> Status {
+    Status::bad_request(format!(
         "the object provided is unrecognized (must be of type {kind}): {why} ({})",
         summary(body)
-    ))))
+    ))
 }
 
 /// The beginning of a body as messages show it: text if it begins as JSON does, else digits.
-pub(super) fn summary(body: &[u8]) -> String {
+fn summary(body: &[u8]) -> String {
     const MOST: usize = 30;
     let kept = &body[..body.len().min(MOST)];
     let shown = match kept.first() {

@@ -36,15 +36,22 @@ pub struct List {
 impl List {
     /// `metadata` of the list (`ListMeta`).
     pub fn metadata(&self) -> Value {
+        let mut meta = self.place();
+        if self.typed_items && self.continue_token.is_none() {
+            // Lists of custom objects always say where they continue.
+            meta["continue"] = "".into();
+        }
+        meta
+    }
+
+    /// The same of another form of the list, such as a Table, whatever its items are.
+    pub(super) fn place(&self) -> Value {
         let mut meta = json!({});
         if self.resource_version > 0 {
             meta["resourceVersion"] = self.resource_version.to_string().into();
         }
         if let Some(token) = &self.continue_token {
             meta["continue"] = token.as_str().into();
-        } else if self.typed_items {
-            // Lists of custom objects always say where they continue.
-            meta["continue"] = "".into();
         }
         if let Some(remaining) = self.remaining {
             meta["remainingItemCount"] = remaining.into();

@@ -25,6 +25,7 @@ const LETTERS: (usize, usize) = (4096, 256);
 pub struct Written {
     text: Bytes,
     yaml: bool,
+    /// The paths of fields that stand twice; of YAML, what is told of its keys.
     twice: Vec<String>,
 }
 
@@ -34,19 +35,19 @@ impl Written {
         Self { text: text.clone(), yaml: false, twice }
     }
 
-    /// In YAML.
-    pub(super) fn yaml(text: &Bytes) -> Self {
-        Self { text: text.clone(), yaml: true, twice: Vec::new() }
+    /// In YAML, with what is told of keys that stand twice.
+    pub(super) fn yaml(text: &Bytes, twice: Vec<String>) -> Self {
+        Self { text: text.clone(), yaml: true, twice }
+    }
+
+    /// Whether it was no JSON.
+    pub(super) const fn is_yaml(&self) -> bool {
+        self.yaml
     }
 
     /// A body as messages show it: YAML as it stands there, JSON without what it does not need.
     pub(super) fn shown(&self, body: &Value) -> String {
         if self.yaml { String::from_utf8_lossy(&self.text).into_owned() } else { body.to_string() }
-    }
-
-    /// Whether there cannot be anything to tell but of unknown fields.
-    fn is_plain(&self) -> bool {
-        self.twice.is_empty() && !self.yaml
     }
 
     fn doubles(&self) -> impl Iterator<Item = String> {
@@ -69,12 +70,12 @@ pub(super) fn told(
     if is_patch && request.patch == Some(PatchType::Json) {
         return operations(&request.options.written, patch).into_iter().chain(fields).collect();
     }
-    if unknown.is_empty() && written.is_plain() {
+    if unknown.is_empty() && written.twice.is_empty() {
         return Vec::new();
     }
     if written.yaml {
-        let lines = if is_patch { Vec::new() } else { lines(&written.text) };
-        let lines = (!lines.is_empty()).then(|| errors(&lines));
+        let lines = Some(&written.twice).filter(|lines| !is_patch && !lines.is_empty());
+        let lines = lines.map(|lines| errors(lines));
         return lines.into_iter().chain(fields).collect();
     }
     if typed && !is_patch && !written.text.is_empty() {
@@ -87,7 +88,10 @@ pub(super) fn told(
 
 /// What is told of a configuration that is applied, for which everybody writes YAML.
 pub(super) fn applied(written: &Written) -> Vec<String> {
-    if written.is_plain() { Vec::new() } else { lines(&written.text) }
+    match written.yaml || written.twice.is_empty() {
+        true => written.twice.clone(),
+        false => yaml::twice(&written.text),
+    }
 }
 
 /// Each of some mistakes in YAML by itself: that is how warnings tell them.
@@ -113,7 +117,7 @@ fn operations(written: &Written, patch: &Value) -> Vec<String> {
         let fields = fields.filter(|field| !KNOWN.contains(&field.as_str()));
         unknown.extend(fields.map(|field| format!("[{index}].{field}")));
     }
-    if unknown.is_empty() && written.is_plain() {
+    if unknown.is_empty() && written.twice.is_empty() {
         return Vec::new();
     }
     let all = in_order(&written.text, &unknown).into_iter().take(MOST);
@@ -231,13 +235,6 @@ impl<'de> Visitor<'de> for Place<'_> {
     }
 }
 
-/// The keys that a YAML document has twice, each with the line of its later value.
-fn lines(text: &[u8]) -> Vec<String> {
-    let mut all = yaml::twice(text);
-    all.truncate(MOST);
-    all
-}
-
 /// Warnings as a response has them: each once, and cut where all are too long.
 pub(super) fn cut(warnings: &[String]) -> Vec<String> {
     let mut told: Vec<&str> = Vec::new();
@@ -289,8 +286,8 @@ mod tests {
             "line 6: key \"c\" already set in map",
             "line 9: key \"b\" already set in map",
         ];
-        assert_eq!(lines(text.as_bytes()), wanted);
-        assert!(lines(b"a: [").is_empty());
+        assert_eq!(yaml::twice(text.as_bytes()), wanted);
+        assert!(yaml::twice(b"a: [").is_empty());
     }
 
     #[test]

@@ -8,27 +8,28 @@ use crate::json::{Name, Value};
 mod read;
 mod scalar;
 
-/// The first YAML document of a text, as a tree.
+/// The first YAML document of a text, as a tree, and what strict readers are told of keys that
+/// stand twice, in the order in which their values end.
 ///
 /// # Errors
 /// In the words of Go, as far as its parser and libyaml are one.
-pub(super) fn read(text: &[u8]) -> Result<Value, String> {
+pub(super) fn read(text: &[u8]) -> Result<(Value, Vec<String>), String> {
     let document = || serde_yaml::Deserializer::from_slice(text).next();
-    let Some(first) = document() else { return Ok(Value::Null) };
+    let Some(first) = document() else { return Ok(Default::default()) };
     // Go parses all of it before it makes anything of it.
     IgnoredAny::deserialize(first).map_err(|error| told(text, &error))?;
     match (tree(text), document()) {
-        (Ok((value, _)), _) => Ok(value),
+        (Ok(read), _) => Ok(read),
         (Err(read::Failed::Told(why)), _) => Err(why),
         (Err(read::Failed::Unread), Some(first)) => {
-            Value::deserialize(first).map_err(|error| told(text, &error))
+            let value = Value::deserialize(first).map_err(|error| told(text, &error))?;
+            Ok((value, Vec::new()))
         }
-        (Err(read::Failed::Unread), None) => Ok(Value::Null),
+        (Err(read::Failed::Unread), None) => Ok(Default::default()),
     }
 }
 
-/// What strict readers are told of keys that stand twice in the first document, in the order in
-/// which their values end.
+/// What strict readers are told of keys that stand twice in a text that was read as JSON.
 pub(super) fn twice(text: &[u8]) -> Vec<String> {
     tree(text).map_or_else(|_| Vec::new(), |(_, twice)| twice)
 }
@@ -164,7 +165,7 @@ mod tests {
     #[track_caller]
     fn check(value: &Value, text: &str) {
         assert_eq!(write(value, Layout::Flat), text);
-        assert_eq!(&read(text.as_bytes()).expect("YAML"), value);
+        assert_eq!(&read(text.as_bytes()).expect("YAML").0, value);
     }
 
     #[test]

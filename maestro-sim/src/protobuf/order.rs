@@ -1,6 +1,6 @@
 //! JSON with its fields in the order of Go's structs, as people read it.
 
-use super::table::{Field, Message, MessageId, Table, Type, table};
+use super::table::{Field, Message, MessageId, Shape, Table, Type, table};
 use crate::json::{Map, Value};
 
 /// Tables have no message.
@@ -105,7 +105,7 @@ impl Writer {
             _ => return self.plain(value),
         };
         match (value, field.shape) {
-            (Value::Object(entries), super::table::Shape::Map) => {
+            (Value::Object(entries), Shape::Map) => {
                 self.out.push(b'{');
                 for (name, value) in entries.iter() {
                     self.name(name);

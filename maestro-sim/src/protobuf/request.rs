@@ -1,11 +1,10 @@
 //! Bodies of requests that come in protobuf.
 
-use std::sync::Arc;
-
 use http::HeaderMap;
 
 use super::media::{Wire, wanted};
 use super::{DecodeError, decode};
+use crate::api::http::unrecognized;
 use crate::api::registry::Served;
 use crate::api::{Form, Status, Verb};
 use crate::json::{Value, json};
@@ -25,21 +24,17 @@ pub fn check_accept(
     headers: &HeaderMap,
     form: Form,
     verb: Verb,
-    served: impl FnOnce() -> Option<Arc<Served>>,
+    served: &Served,
 ) -> Result<(), Box<Status>> {
     let wire = wanted(headers);
     if wire == Wire::Yaml && verb == Verb::Watch {
         // Nothing says in YAML where an event ends.
-        let custom = served().is_some_and(|served| served.is_custom());
-        let all = if custom { &STREAMED[..1] } else { &STREAMED };
+        let all = if served.is_custom() { &STREAMED[..1] } else { &STREAMED };
         let all = all.join(", ");
         let message = format!("only the following media types are accepted: {all}");
         return Err(Box::new(Status::new(406, "NotAcceptable", message)));
     }
-    if wire != (Wire::Protobuf { only: true })
-        || form != Form::Whole
-        || !served().is_some_and(|served| served.is_custom())
-    {
+    if wire != (Wire::Protobuf { only: true }) || form != Form::Whole || !served.is_custom() {
         return Ok(());
     }
     let message = format!("only the following media types are accepted: {ALL}");
@@ -51,9 +46,8 @@ pub fn check_accept(
 /// # Errors
 /// 415 for kinds that are not in protobuf, where kube-apiserver 1.37.2 breaks the connection off;
 /// 400 for a body that is no such message.
-pub fn body(served: Option<&Served>, verb: Verb, body: &[u8]) -> Result<Value, Box<Status>> {
+pub fn body(served: &Served, verb: Verb, body: &[u8]) -> Result<Value, Box<Status>> {
     let deletes = matches!(verb, Verb::Delete | Verb::DeleteCollection);
-    let Some(served) = served else { return Ok(Value::Null) };
     if body.is_empty() && deletes {
         return Ok(Value::Null);
     }
@@ -70,12 +64,7 @@ pub fn body(served: Option<&Served>, verb: Verb, body: &[u8]) -> Result<Value, B
         Err(DecodeError::NoMessage { api_version, kind }) => {
             Ok(json!({"apiVersion": api_version, "kind": kind}))
         }
-        Err(DecodeError::Envelope(why)) => {
-            let summary = summary(body);
-            Err(Box::new(Status::bad_request(format!(
-                "the object provided is unrecognized (must be of type {kind}): {why} ({summary})"
-            ))))
-        }
+        Err(DecodeError::Envelope(why)) => Err(Box::new(unrecognized(kind, &why, body))),
         Err(DecodeError::Message { api_version, kind: found, why }) => {
             let version = api_version.rsplit('/').next().unwrap_or("");
             Err(Box::new(Status::bad_request(format!(
@@ -83,19 +72,4 @@ pub fn body(served: Option<&Served>, verb: Verb, body: &[u8]) -> Result<Value, B
             ))))
         }
     }
-}
-
-/// The beginning of a body, as messages show it.
-fn summary(body: &[u8]) -> String {
-    const SHOWN: usize = 30;
-    let (shown, rest) = body.split_at(body.len().min(SHOWN));
-    let mut text = match shown {
-        [] => return "<empty>".to_owned(),
-        [b'{', ..] => String::from_utf8_lossy(shown).into_owned(),
-        _ => shown.iter().map(|byte| format!("{byte:02x}")).collect(),
-    };
-    if !rest.is_empty() {
-        text.push_str(" ...");
-    }
-    text
 }

@@ -2,7 +2,8 @@
 //!
 //! `1.37.txt` is made by the command `protobuf` in `ci/control-plane/kubernetes`, from the Go
 //! modules `k8s.io/{api,apimachinery,apiextensions-apiserver,kube-aggregator}`: it holds names,
-//! numbers and types alone. It is read when a process first meets a client that speaks protobuf.
+//! numbers and types alone. It is read when a process first meets a client that speaks protobuf, or
+//! a person, to whom the order of the fields matters.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,9 +1,10 @@
 //! Text, numbers, amounts and times: what Go reads and how it writes them.
 
-use ::base64::Engine as _;
-use ::base64::engine::general_purpose::STANDARD;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
-use super::{base64, json_type};
+use super::json_type;
+use crate::go_base64;
 use crate::json::Value;
 use crate::quantity::Quantity;
 use crate::schema::{Kind, Schema};
@@ -114,7 +115,7 @@ fn quantity(value: &mut Value) -> Result<bool, Wrong> {
 /// Standard base64, or the bytes one by one, kept as Go writes again what it read.
 fn bytes(value: &mut Value) -> Result<(), Wrong> {
     let decoded = match &*value {
-        Value::String(text) => base64::decode(text)
+        Value::String(text) => go_base64::decode(text)
             .map_err(|at| Wrong::Own(format!("illegal base64 data at input byte {at}")))?,
         Value::Array(items) => items.iter().map(byte).collect::<Result<_, _>>()?,
         other => return Err(mismatch(other, "[]uint8", "")),

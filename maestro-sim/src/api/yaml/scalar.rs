@@ -1,8 +1,6 @@
 //! What a scalar is to `go.yaml.in/yaml/v2`: YAML 1.1, where `y`, `on` and `0b1` are no texts.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
+use crate::go_base64;
 use crate::json::{Name, Value};
 
 /// A scalar as it stands in a document.
@@ -53,7 +51,7 @@ impl Scalar<'_> {
     pub(super) fn value(&self) -> Result<Value, String> {
         let text = self.text;
         if self.is("!!binary") {
-            let bytes = STANDARD.decode(text.replace(['\n', '\r'], ""));
+            let bytes = go_base64::decode(text);
             let bytes = bytes.map_err(|_| "yaml: !!binary value contains invalid base64 data")?;
             return Ok(String::from_utf8_lossy(&bytes).as_ref().into());
         }

@@ -2,7 +2,7 @@
 //! do not count, nor do the bits that the last digit has too many.
 
 /// The bytes, or the place in the text at which Go says that they are wrong.
-pub(super) fn decode(text: &str) -> Result<Vec<u8>, usize> {
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>, usize> {
     let text = text.as_bytes();
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let mut at = 0;
