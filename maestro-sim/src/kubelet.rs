@@ -11,6 +11,7 @@ mod node;
 mod outline;
 mod pod;
 mod probe;
+pub(crate) mod resize;
 mod spec;
 pub mod state;
 mod status;
@@ -42,6 +43,9 @@ pub struct Around {
     pub pod_ip: String,
     /// The node's own address.
     pub host_ip: String,
+    /// What the node lacks for the resources that the pod asks for now, if those are others than it
+    /// has, and not all are there.
+    pub unfit: Option<state::Verdict>,
     /// How the pod looked when its status, as it is given, was found to say just that.
     pub settled: Option<Outline>,
 }
@@ -68,6 +72,10 @@ pub struct Step {
     pub delete: bool,
     /// Time until the next change that is known now.
     pub wake: Option<Duration>,
+    /// Whether every container of the pod runs now, but for those that look into it.
+    pub runs: bool,
+    /// Whether a container was given other resources, or has them now.
+    pub resized: bool,
     /// Events.
     pub events: Vec<Note>,
     /// Images that came onto the node.
@@ -94,6 +102,8 @@ pub fn step(
         outline,
         delete: pass.may_delete(),
         wake: pass.wake(),
+        runs: pass.runs(),
+        resized: pass.resized,
         events: pass.events,
         pulled: pass.pulled,
         state: pass.state,

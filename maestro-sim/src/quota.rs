@@ -14,7 +14,7 @@ use crate::object::{GroupResource, Object, at, items};
 use crate::quantity::Quantity;
 use crate::scheduler::pod::Amounts;
 use crate::time::unix_seconds;
-use resources::{limits, requests};
+use resources::{limits_in_use, requests_in_use};
 
 /// The collection of quotas.
 pub const QUOTAS: GroupResource = GroupResource::new("", "resourcequotas");
@@ -111,7 +111,7 @@ pub fn usage(resource: &GroupResource, object: &Value, now: i64) -> Amounts {
     let mut used = Amounts::from([(count_name(resource), one)]);
     match (&*resource.group, &*resource.resource) {
         ("", "pods") if counts(object, now) => {
-            used.extend(compute(&requests(object, true), &limits(object, true)));
+            used.extend(compute(&requests_in_use(object), &limits_in_use(object)));
         }
         ("", "pods") => {}
         ("", "services") => service(object, &mut used),

@@ -7,6 +7,7 @@
 mod agent;
 pub(crate) mod cluster;
 mod images;
+pub(crate) mod in_use;
 pub(crate) mod node_affinity;
 mod pick;
 pub(crate) mod pod;

@@ -28,13 +28,27 @@ fn hard(quota: &Object) -> Amounts {
     quota::amounts(quota, &["spec", "hard"])
 }
 
+/// Whether a container of a pod has other resources than before (`hasResourcesChanged`).
+fn resizes(old: &Object, new: &Object) -> bool {
+    ["containerStatuses", "initContainerStatuses"].iter().any(|list| {
+        old.items(&["status", list]).iter().any(|before| {
+            let mut all = new.items(&["status", list]).iter();
+            let after = all.find(|after| after.get("name") == before.get("name"));
+            after.is_some_and(|after| after.get("resources") != before.get("resources"))
+        })
+    })
+}
+
 /// Whether an update may have made room in a quota, or taken it.
 fn moves(resource: &GroupResource, old: &Object, new: &Object) -> bool {
     let differs = |path: &[&str]| old.at(path) != new.at(path);
     match (&*resource.group, &*resource.resource) {
         ("", "pods") => {
             let counts = |pod: &Object| quota::counts(pod.value(), i64::MIN);
-            counts(old) && !counts(new)
+            let scoped = |pod: &Object| {
+                pod.int(&["spec", "activeDeadlineSeconds"]).is_some_and(|seconds| seconds >= 0)
+            };
+            resizes(old, new) || scoped(old) != scoped(new) || (counts(old) && !counts(new))
         }
         ("", "services") => differs(&["spec", "type"]),
         ("", "persistentvolumeclaims") => {

@@ -55,7 +55,7 @@ pub(crate) fn whole_requests(pod: &mut Value) {
     let Some(limits) = limits.filter(|limits| !limits.is_empty()) else { return };
     let pod = json!({"spec": {"containers": spec.get("containers"),
                               "initContainers": spec.get("initContainers")}});
-    let of_containers = resources::requests(&pod, false);
+    let of_containers = resources::requests(&pod);
     let Some(own) = inside(spec, "resources").and_then(|r| made(r, "requests")) else { return };
     for (name, amount) in of_containers {
         if matches!(name.as_str(), "cpu" | "memory") {
@@ -86,13 +86,13 @@ pub(crate) fn whole_resources(pod: &mut Value) {
                               "initContainers": spec.get("initContainers")}});
     let common = |name: &str| matches!(name, "cpu" | "memory");
     let huge = |name: &str| name.starts_with("hugepages-");
-    let limited = resources::limits(&own, false);
+    let limited = resources::limits(&own);
     for (name, amount) in limited.iter().filter(|(name, _)| huge(name)) {
         if !requests.contains_key(name.as_str()) {
             limits.entry(name.as_str()).or_insert_with(|| amount.to_string().into());
         }
     }
-    for (name, amount) in resources::requests(&own, false) {
+    for (name, amount) in resources::requests(&own) {
         if common(&name) {
             requests.entry(name).or_insert_with(|| amount.to_string().into());
         }

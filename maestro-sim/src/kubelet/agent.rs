@@ -3,6 +3,7 @@
 //! It needs no starting: its watch on the namespace of node leases tells it first of all.
 
 mod admit;
+mod resize;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -213,6 +214,9 @@ impl Kubelet {
                 held.latest = written;
             }
         }
+        if decided.resized {
+            self.retake(key);
+        }
         if decided.delete {
             return remove(&latest, key, cx);
         }
@@ -235,6 +239,7 @@ impl Kubelet {
 
     fn decide(&mut self, key: &Key, cx: &mut dyn Context) -> Option<Step> {
         let now = unix_now(cx);
+        let unfit = self.unfit(key, cx);
         let held = self.pods.get(key)?;
         let pod = held.latest.value();
         let mut control = self.control.lock();
@@ -242,6 +247,7 @@ impl Kubelet {
         let version = held.latest.resource_version();
         let settled = held.settled.as_ref().filter(|(at, _)| *at == version);
         let around = Around {
+            unfit,
             settled: settled.map(|(_, outline)| outline.clone()),
             missing: held.missing.clone().unwrap_or_default(),
             images: Arc::clone(&self.images),
@@ -250,7 +256,7 @@ impl Kubelet {
             host_ip: self.node.address(),
         };
         let decided = step(pod, &held.state, &behaviour, &around, now);
-        let member = behaviour.rule_index().map(|index| (index, decided.state.runs()));
+        let member = behaviour.rule_index().map(|index| (index, decided.runs));
         control.placed(&held.latest, &self.node.name, member);
         Some(decided)
     }
@@ -282,6 +288,7 @@ impl Controller for Kubelet {
                 if over {
                     self.taken.release(object.key());
                 }
+                self.wake_waiting(change, queue);
                 let own = self.pods.get(object.key());
                 let known = own.is_some_and(|held| {
                     change.new.is_some()

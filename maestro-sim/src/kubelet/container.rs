@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::kubelet::pod::Pass;
 use crate::kubelet::probe::{Forecast, Probe};
+use crate::kubelet::resize::Resources;
 use crate::kubelet::spec::ContainerSpec;
 
 pub use steps::{advance, pull_error};
@@ -54,6 +55,8 @@ pub struct Running {
     pub end: Option<(Duration, i32)>,
     /// What its readiness probe last said, where that depends on other pods.
     pub asked: Option<Asked>,
+    /// Whether it is being ended to be started with other resources.
+    pub resizes: bool,
 }
 
 /// A readiness probe that is really asked, period by period.
@@ -117,6 +120,8 @@ pub struct Container {
     pub last: Option<Exit>,
     /// The run before that.
     pub before: Option<Exit>,
+    /// What it was given of its node.
+    pub resources: Resources,
     back_off: Duration,
     pull_back_off: Duration,
 }
@@ -218,7 +223,7 @@ impl Container {
         let started = running.since;
         self.before = self.last.take();
         self.last = Some(Exit { started, finished: at, code, run: self.restarts });
-        let restarts = may_restart && spec.policy.restarts(code);
+        let restarts = may_restart && (spec.policy.restarts(code) || running.resizes);
         if at.saturating_sub(started) >= FORGIVEN_AFTER {
             self.back_off = Duration::ZERO;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::json::Value;
-use crate::kubelet::spec::containers;
+use crate::kubelet::spec::{Role, containers};
 use crate::object::{GroupResource, Object, at};
 use crate::quantity::Quantity;
 use crate::quota::resources::is_set;
@@ -148,7 +148,10 @@ pub fn qos_class(pod: &Value) -> &'static str {
     let whole = at(pod, &["spec"]).filter(|spec| spec.get("resources").is_some_and(is_set));
     let all: Vec<&Value> = match whole {
         Some(spec) => vec![spec],
-        None => containers(pod).into_iter().map(|container| container.value).collect(),
+        None => {
+            let own = containers(pod).into_iter().filter(|one| one.role != Role::Ephemeral);
+            own.map(|container| container.value).collect()
+        }
     };
     let amount = |container: &Value, list: &str, name: &str| {
         let text = at(container, &["resources", list, name])?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::kubelet::container::{Container, Stage};
 use crate::kubelet::pod::Pass;
+use crate::kubelet::resize::Resize;
 use crate::kubelet::state::Verdict;
 
 /// What a status shows of a pod besides the pod itself.
@@ -15,6 +16,7 @@ pub struct Outline {
     accepted: Option<Duration>,
     sandbox: bool,
     verdict: Option<Verdict>,
+    resize: Resize,
     containers: Vec<Seen>,
 }
 
@@ -45,6 +47,7 @@ impl Outline {
             accepted: pass.state.accepted,
             sandbox: pass.state.sandbox,
             verdict: pass.state.verdict.clone(),
+            resize: pass.state.resize.clone(),
             containers: containers.collect::<Option<_>>()?,
         })
     }

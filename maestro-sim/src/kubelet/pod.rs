@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::json::Value;
 use crate::kubelet::container::{self, Container};
+use crate::kubelet::resize::Resize;
 use crate::kubelet::spec::{ContainerSpec, Role, containers, seconds};
 use crate::kubelet::state::{PodState, Verdict, parse};
 use crate::kubelet::{Around, Note};
@@ -64,6 +65,8 @@ pub struct Pass<'a> {
     pub events: Vec<Note>,
     /// Images pulled in this pass.
     pub pulled: BTreeSet<String>,
+    /// Whether a container was given other resources, or has them now.
+    pub resized: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -77,7 +80,8 @@ impl<'a> Pass<'a> {
     ) -> Self {
         let specs = containers(pod);
         let (events, pulled) = (Vec::new(), BTreeSet::new());
-        Self { pod, state, behaviour, around, now, specs, events, pulled }
+        let resized = false;
+        Self { pod, state, behaviour, around, now, specs, events, pulled, resized }
     }
 
     /// Makes every transition that is due.
@@ -86,12 +90,14 @@ impl<'a> Pass<'a> {
             self.state.accepted = Some(self.now);
         }
         if self.is_over() {
+            self.state.resize = Resize::default();
             return;
         }
         if std::mem::take(&mut self.state.adopted) {
             self.state.failing = self.behaviour.failing();
             self.each(|pass, spec, container| container::resume(container, pass, spec));
         }
+        self.allocate();
         self.apply_faults();
         self.apply_deadline();
         self.apply_deletion();
@@ -99,6 +105,21 @@ impl<'a> Pass<'a> {
             return;
         }
         self.run_containers();
+        if self.state.stopping.is_none() {
+            self.resize();
+        }
+    }
+
+    /// Whether every container of the pod runs now, but for those that look into it.
+    pub fn runs(&self) -> bool {
+        let own = self.specs.iter().filter(|spec| spec.role != Role::Ephemeral);
+        let mut all = own.filter_map(|spec| self.state.containers.get(spec.name));
+        let (mut one, mut every) = (false, true);
+        all.by_ref().for_each(|container| {
+            one |= container.is_running();
+            every &= container.is_running() || container.is_done();
+        });
+        one && every
     }
 
     /// Records an event.
@@ -140,7 +161,10 @@ impl<'a> Pass<'a> {
         self.is_deleting() && !running && (self.state.stopping.is_some() || self.is_over())
     }
 
-    fn each(&mut self, mut change: impl FnMut(&mut Self, &ContainerSpec<'a>, &mut Container)) {
+    pub(super) fn each(
+        &mut self,
+        mut change: impl FnMut(&mut Self, &ContainerSpec<'a>, &mut Container),
+    ) {
         for spec in self.specs.clone() {
             let mut container = self.state.containers.remove(spec.name).unwrap_or_default();
             change(self, &spec, &mut container);
@@ -222,7 +246,7 @@ impl<'a> Pass<'a> {
 
     fn has_running_main(&self) -> bool {
         self.specs.iter().any(|spec| {
-            spec.role != Role::Sidecar
+            matches!(spec.role, Role::Init | Role::Main)
                 && self.state.containers.get(spec.name).is_some_and(Container::is_running)
         })
     }
@@ -247,21 +271,27 @@ impl<'a> Pass<'a> {
     }
 
     fn run_containers(&mut self) {
-        let mut gate = self.state.stopping.is_none();
+        let open = self.state.stopping.is_none();
+        let mut gate = open;
         let now = self.now;
         self.each(|pass, spec, container| {
             // Main containers start together: only what comes before them in order gates them.
-            container::advance(container, pass, spec, gate);
+            let may = match spec.role {
+                Role::Ephemeral => open && !pass.phase_of_containers().1,
+                _ => gate,
+            };
+            container::advance(container, pass, spec, may);
             gate &= match spec.role {
                 Role::Init => container.succeeded(),
                 Role::Sidecar => container.is_started(now),
-                Role::Main => true,
+                Role::Main | Role::Ephemeral => true,
             };
         });
         self.stop_sidecars();
     }
 
-    /// Once no main container runs or will run, the sidecars end, in reverse order.
+    /// Once no main container runs or will run, the sidecars end, in reverse order, and what looks
+    /// into the pod.
     fn stop_sidecars(&mut self) {
         let (_, over) = self.phase_of_containers();
         if !over && (self.state.stopping.is_none() || self.has_running_main()) {
@@ -269,8 +299,8 @@ impl<'a> Pass<'a> {
         }
         let grace = self.grace();
         self.each(|pass, spec, container| {
-            let fresh = matches!(&container.stage, container::Stage::Running(r) if r.end.is_none());
-            if spec.role == Role::Sidecar && fresh {
+            // The earliest end holds, so that to ask again changes nothing.
+            if matches!(spec.role, Role::Sidecar | Role::Ephemeral) && container.is_running() {
                 container.stop(pass, spec, grace);
             }
         });
@@ -314,7 +344,8 @@ impl<'a> Pass<'a> {
         let config = self.state.containers.values().any(waits).then_some(self.now + CONFIG_RETRY);
         let deadline = self.deadline().filter(|_| self.state.stopping.is_none());
         let others = [self.state.mount_at, deadline, config].into_iter().flatten();
-        let next = of_containers.chain(others).filter(|at| *at > self.now).min()?;
+        let resize = self.state.resize.wake().filter(|_| self.state.stopping.is_none());
+        let next = of_containers.chain(others).chain(resize).filter(|at| *at > self.now).min()?;
         Some(next - self.now)
     }
 }

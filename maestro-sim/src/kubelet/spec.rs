@@ -14,6 +14,21 @@ pub enum Role {
     Sidecar,
     /// One of `spec.containers`.
     Main,
+    /// Added to a pod that runs, to look into it: started once, whatever else the pod waits for,
+    /// and counted in neither its phase nor its readiness (KEP-277).
+    Ephemeral,
+}
+
+impl Role {
+    /// Whether it is one of `spec.initContainers`.
+    pub const fn is_init(self) -> bool {
+        matches!(self, Self::Init | Self::Sidecar)
+    }
+
+    /// Whether its resources can be resized while its pod runs (KEP-1287).
+    pub const fn is_resizable(self) -> bool {
+        matches!(self, Self::Sidecar | Self::Main)
+    }
 }
 
 /// When an exited container is started again.
@@ -77,24 +92,32 @@ impl ContainerSpec<'_> {
     }
 }
 
-/// All containers: init containers and sidecars in order, then the main ones.
+/// All containers: init containers and sidecars in order, then the main ones, then ephemeral ones.
 pub fn containers(pod: &Value) -> Vec<ContainerSpec<'_>> {
     let of_pod = at(pod, &["spec", "restartPolicy"]).and_then(Value::as_str);
     let of_pod = Policy::read(of_pod).unwrap_or(Policy::Always);
     let list = |name| at(pod, &["spec", name]).and_then(Value::as_array).into_iter().flatten();
-    let read = move |value, init: bool| {
+    let read = move |value, role| {
         let text = |field| at(value, &[field]).and_then(Value::as_str);
         let own = Policy::read(text("restartPolicy"));
-        let (role, policy) = match (init, own) {
-            (true, Some(Policy::Always)) => (Role::Sidecar, Policy::Always),
-            (true, own) => (Role::Init, init_policy(own.unwrap_or(of_pod))),
-            (false, own) => (Role::Main, own.unwrap_or(of_pod)),
+        let (role, policy) = match (role, own) {
+            (Role::Init, Some(Policy::Always)) => (Role::Sidecar, Policy::Always),
+            (Role::Init, own) => (Role::Init, init_policy(own.unwrap_or(of_pod))),
+            (Role::Ephemeral, _) => (Role::Ephemeral, Policy::Never),
+            (role, own) => (role, own.unwrap_or(of_pod)),
         };
         let (name, image) = (text("name").unwrap_or(""), text("image").unwrap_or(""));
         ContainerSpec { value, name, image, role, policy }
     };
-    let init = list("initContainers").map(move |value| read(value, true));
-    init.chain(list("containers").map(move |value| read(value, false))).collect()
+    let lists = [
+        ("initContainers", Role::Init),
+        ("containers", Role::Main),
+        ("ephemeralContainers", Role::Ephemeral),
+    ];
+    lists
+        .into_iter()
+        .flat_map(|(name, role)| list(name).map(move |value| read(value, role)))
+        .collect()
 }
 
 /// An init container that exited 0 is done, whatever the pod's policy.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::json::Value;
 use crate::kubelet::container::{self, Container};
+use crate::kubelet::resize::Resize;
 use crate::object::at;
 
 /// Why a pod is being ended by its kubelet rather than by a deletion.
@@ -33,6 +34,8 @@ pub struct PodState {
     pub verdict: Option<Verdict>,
     /// Whether a pod-failure fault had hold of it.
     pub failing: bool,
+    /// What it says of a resize.
+    pub resize: Resize,
     /// Whether it was read off a status and its containers have yet to be resumed.
     pub(super) adopted: bool,
     /// Its containers by name.
@@ -45,7 +48,7 @@ impl PodState {
     pub fn adopt(pod: &Value) -> Self {
         let start = at(pod, &["status", "startTime"]).and_then(Value::as_str);
         let Some(accepted) = start.and_then(parse) else { return Self::default() };
-        let lists = ["initContainerStatuses", "containerStatuses"];
+        let lists = ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"];
         let statuses = lists
             .into_iter()
             .filter_map(|list| at(pod, &["status", list])?.as_array())
@@ -57,14 +60,9 @@ impl PodState {
             sandbox,
             adopted: true,
             containers: statuses.collect(),
+            resize: Resize::adopt(pod),
             ..Self::default()
         }
-    }
-
-    /// Whether every container of the pod runs now.
-    pub fn runs(&self) -> bool {
-        let started = |c: &Container| c.is_running() || c.is_done();
-        self.containers.values().any(Container::is_running) && self.containers.values().all(started)
     }
 }
 

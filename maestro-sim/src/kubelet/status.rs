@@ -6,9 +6,10 @@
 use crate::json::{Map, Value, json};
 use crate::kubelet::container::{Container, Exit, Stage, pull_backs_off, pull_error};
 use crate::kubelet::pod::{Pass, Phase};
+use crate::kubelet::resize::{Resize, wanted};
 use crate::kubelet::spec::{ContainerSpec, Role};
 use crate::kubelet::state::format;
-use crate::object::at;
+use crate::object::{at, items, text};
 
 /// The whole status after a pass.
 pub fn build(pass: &Pass<'_>) -> Value {
@@ -58,16 +59,23 @@ fn addresses(pass: &Pass<'_>, status: &mut Map) {
 }
 
 fn container_statuses(pass: &Pass<'_>, status: &mut Map) {
-    let list = |init: bool| -> Vec<Value> {
-        let picked = pass.specs.iter().filter(|spec| (spec.role != Role::Main) == init);
+    let list = |is: fn(Role) -> bool| -> Vec<Value> {
+        let picked = pass.specs.iter().filter(|spec| is(spec.role));
         picked.map(|spec| container_status(pass, spec)).collect()
     };
-    let mut main = list(false);
-    main.sort_by(|a, b| name_of(a).cmp(name_of(b)));
-    status.insert("containerStatuses", main.into());
-    let init = list(true);
-    if !init.is_empty() {
-        status.insert("initContainerStatuses", init.into());
+    let by_name = |mut all: Vec<Value>| {
+        all.sort_by(|a, b| name_of(a).cmp(name_of(b)));
+        all
+    };
+    status.insert("containerStatuses", by_name(list(|role| role == Role::Main)).into());
+    let others = [
+        ("initContainerStatuses", list(Role::is_init)),
+        ("ephemeralContainerStatuses", by_name(list(|role| role == Role::Ephemeral))),
+    ];
+    for (field, all) in others {
+        if !all.is_empty() {
+            status.insert(field, all.into());
+        }
     }
 }
 
@@ -88,17 +96,52 @@ fn container_status(pass: &Pass<'_>, spec: &ContainerSpec<'_>) -> Value {
     let (state, last) = states(pass, spec, &container);
     let ready = match spec.role {
         Role::Init => container.succeeded(),
-        _ => container.is_ready(pass.now),
+        // Nobody asks their probes.
+        Role::Ephemeral => false,
+        Role::Sidecar | Role::Main => container.is_ready(pass.now),
     };
     let mut status = json!({
         "name": spec.name, "image": spec.image, "imageID": image_id, "ready": ready,
         "restartCount": container.restarts, "state": state, "lastState": last,
-        "started": container.is_started(pass.now),
     });
-    if let Some(map) = status.as_object_mut().filter(|_| existed) {
+    let Some(map) = status.as_object_mut() else { return status };
+    if spec.role != Role::Ephemeral {
+        map.insert("started", container.is_started(pass.now).into());
+    }
+    let mounts: Vec<Value> = items(spec.value, &["volumeMounts"]).iter().map(mount).collect();
+    if !mounts.is_empty() {
+        map.insert("volumeMounts", mounts.into());
+    }
+    if existed {
         map.insert("containerID", id.into());
+        resources(spec, &container, map);
     }
     status
+}
+
+/// How a volume is mounted. Where one is only read, what lies below it may be, too (KEP-3857).
+fn mount(declared: &Value) -> Value {
+    let mut told = Map::new();
+    for field in ["name", "mountPath"] {
+        told.insert(field, text(declared, &[field]).into());
+    }
+    if declared.get("readOnly").and_then(Value::as_bool) == Some(true) {
+        let deep = matches!(text(declared, &["recursiveReadOnly"]), "IfPossible" | "Enabled");
+        told.insert("readOnly", true.into());
+        told.insert("recursiveReadOnly", if deep { "Enabled" } else { "Disabled" }.into());
+    }
+    Value::Object(told)
+}
+
+/// What a container was given of its node, and what it has of that.
+fn resources(spec: &ContainerSpec<'_>, container: &Container, status: &mut Map) {
+    let held = &container.resources;
+    let allocated = held.allocated.clone().unwrap_or_else(|| wanted(spec.value));
+    if let Some(requests) = allocated.get("requests") {
+        status.insert("allocatedResources", requests.clone());
+    }
+    let actual = held.actual.clone().filter(|_| container.is_running());
+    status.insert("resources", actual.unwrap_or(allocated));
 }
 
 /// `state` and `lastState`.
@@ -149,7 +192,7 @@ fn pull_message(spec: &ContainerSpec<'_>) -> String {
 
 /// `PodInitializing` while init containers come first, else `ContainerCreating`.
 fn not_begun(pass: &Pass<'_>, spec: &ContainerSpec<'_>) -> &'static str {
-    let has_init = pass.specs.iter().any(|other| other.role != Role::Main);
+    let has_init = pass.specs.iter().any(|other| other.role.is_init());
     if !has_init {
         return "ContainerCreating";
     }
@@ -224,7 +267,7 @@ fn verdicts(pass: &Pass<'_>, phase: Phase, old: Option<&Value>) -> Verdicts {
         .filter(|spec| match spec.role {
             Role::Init => !pass.container(spec.name).succeeded(),
             Role::Sidecar => !pass.container(spec.name).is_started(pass.now),
-            Role::Main => false,
+            Role::Main | Role::Ephemeral => false,
         })
         .collect();
     let main_begun = pass
@@ -240,7 +283,8 @@ fn verdicts(pass: &Pass<'_>, phase: Phase, old: Option<&Value>) -> Verdicts {
     let unready: Vec<_> = pass
         .specs
         .iter()
-        .filter(|spec| spec.role != Role::Init && !pass.container(spec.name).is_ready(pass.now))
+        .filter(|spec| matches!(spec.role, Role::Sidecar | Role::Main))
+        .filter(|spec| !pass.container(spec.name).is_ready(pass.now))
         .collect();
     let containers = match phase {
         Phase::Succeeded => Err(("PodCompleted", String::new())),
@@ -292,21 +336,23 @@ fn conditions(
         ("Initialized", verdicts.initialized),
         ("Ready", verdicts.ready),
         ("ContainersReady", verdicts.containers),
+        ("PodScheduled", Ok(())),
     ];
     let mut all: Vec<Value> = own
         .into_iter()
         .map(|(kind, verdict)| condition(pass, kind, verdict, generation, find(old, kind)))
         .collect();
+    if !over {
+        all.extend(pass.state.resize.conditions());
+    }
     let ours: Vec<String> = all.iter().filter_map(|c| Some(c["type"].as_str()?.into())).collect();
     let others = old.and_then(Value::as_array).into_iter().flatten();
     all.extend(
         others
             .filter(|c| !ours.iter().any(|kind| c.get("type").is_some_and(|t| t == kind)))
+            .filter(|c| !c.get("type").and_then(Value::as_str).is_some_and(Resize::is_told_by))
             .cloned(),
     );
-    if find(old, "PodScheduled").is_none() {
-        all.push(condition(pass, "PodScheduled", Ok(()), generation, None));
-    }
     all.into()
 }
 

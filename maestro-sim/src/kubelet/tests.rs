@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::resize::Resize;
+use super::state::Verdict;
 use super::{Around, PodState, step};
 use crate::json::{Value, json};
 use crate::workload::{Behaviour, Control, Crash, Rule, Span, Workloads};
@@ -10,10 +12,18 @@ use crate::workload::{Behaviour, Control, Crash, Rule, Span, Workloads};
 /// Something from outside, at a time in milliseconds.
 #[derive(Clone, Copy)]
 enum Act {
-    Delete { grace: u64 },
+    Delete {
+        grace: u64,
+    },
     Kill,
     Mounts(bool),
     Restart,
+    /// The first container asks for so much cpu.
+    Ask(&'static str),
+    /// Whether the node has room for what is asked for.
+    Room(bool),
+    /// Somebody looks into the pod by a container of their own.
+    Look,
 }
 
 const EPOCH: u64 = 1_700_000_000;
@@ -50,6 +60,9 @@ fn check(spec: &str, rule: Rule, script: &[(u64, Act)], until: u64) -> String {
         around.kills.clear();
         Arc::make_mut(&mut around.images).extend(done.pulled.clone());
         state = done.state.clone();
+        for note in done.events.iter().filter(|note| note.reason.starts_with("Resize")) {
+            lines.push(format!("{:>7} {}: {}", now.as_millis(), note.reason, note.message));
+        }
         if let Some(status) = done.status {
             lines.push(line(now, &status));
             pod["status"] = status;
@@ -83,18 +96,33 @@ fn apply(act: Act, pod: &mut Value, around: &mut Around, state: &mut PodState, n
             around.missing.mount = (!there).then(|| "secret \"s\" not found".to_owned());
         }
         Act::Restart => *state = PodState::adopt(pod),
+        Act::Ask(cpu) => {
+            let generation = pod["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
+            pod["metadata"]["generation"] = generation.into();
+            pod["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": cpu}});
+        }
+        Act::Room(there) => {
+            let (reason, message) = ("OutOfcpu".to_owned(), "no room".to_owned());
+            around.unfit = (!there).then_some(Verdict { reason, message });
+        }
+        Act::Look => {
+            pod["spec"]["ephemeralContainers"] = json!([{"name": "look", "image": "i:1",
+                "command": ["sleep", "5"]}]);
+        }
     }
 }
 
 fn line(now: Duration, status: &Value) -> String {
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
     let ready = conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True");
-    let containers = ["initContainerStatuses", "containerStatuses"];
+    let containers = ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"];
     let states = containers.iter().filter_map(|list| status[*list].as_array()).flatten();
     let states: Vec<String> = states.map(container).collect();
     let phase = status["phase"].as_str().unwrap_or("");
     let ready = if ready { "ready" } else { "-" };
-    format!("{:>7} {phase} {ready} {}", now.as_millis(), states.join(" "))
+    let told = conditions.iter().filter(|c| c["type"].as_str().is_some_and(Resize::is_told_by));
+    let told: String = told.map(|c| format!(" {}", c["type"].as_str().unwrap_or(""))).collect();
+    format!("{:>7} {phase} {ready} {}{told}", now.as_millis(), states.join(" "))
 }
 
 fn container(status: &Value) -> String {
@@ -106,7 +134,14 @@ fn container(status: &Value) -> String {
         code => format!("exit {code}"),
     };
     let text = if kind == "running" { kind.to_string() } else { detail };
-    format!("{}={text}/{}", status["name"].as_str().unwrap_or(""), status["restartCount"])
+    let held = match status["allocatedResources"]["cpu"].as_str() {
+        None => String::new(),
+        Some(given) => {
+            let has = status["resources"]["requests"]["cpu"].as_str().unwrap_or("nothing");
+            format!("(given {given}, has {has})")
+        }
+    };
+    format!("{}={text}/{}{held}", status["name"].as_str().unwrap_or(""), status["restartCount"])
 }
 
 const PLAIN: &str = "containers: [{name: c, image: 'i:1'}]";
@@ -175,4 +210,45 @@ fn deadline_kills_and_mounts_wait() {
 fn kill_and_kubelet_restart() {
     let script = [(9_000, Act::Kill), (20_000, Act::Restart), (30_000, Act::Kill)];
     insta::assert_snapshot!(check(PLAIN, rule(), &script, 60));
+}
+
+#[test]
+fn resizes_in_place() {
+    let spec = |policy: &str| {
+        format!(
+            "containers: [{{name: c, image: 'i:1', resources: {{requests: {{cpu: '1'}}}}, \
+             resizePolicy: [{{resourceName: cpu, restartPolicy: {policy}}}]}}]"
+        )
+    };
+    let at_once = [(10_000, Act::Ask("2")), (20_000, Act::Delete { grace: 30 })];
+    insta::assert_snapshot!(check(&spec("NotRequired"), rule(), &at_once, 60));
+    insta::assert_snapshot!(check(&spec("RestartContainer"), rule(), &at_once[..1], 60));
+    // It waits, is asked for less, which there is room for, then for more again; by time alone it
+    // is tried again.
+    let waits = [
+        (10_000, Act::Room(false)),
+        (10_000, Act::Ask("9")),
+        (20_000, Act::Restart),
+        (30_000, Act::Room(true)),
+        (30_000, Act::Ask("500m")),
+        (40_000, Act::Room(false)),
+        (40_000, Act::Ask("7")),
+        (50_000, Act::Ask("500m")),
+        (60_000, Act::Ask("8")),
+        (100_000, Act::Room(true)),
+    ];
+    insta::assert_snapshot!(check(&spec("NotRequired"), rule(), &waits, 300));
+}
+
+#[test]
+fn who_looks_into_a_pod_counts_for_nothing() {
+    let look = [(6_000, Act::Look), (30_000, Act::Restart), (40_000, Act::Delete { grace: 30 })];
+    insta::assert_snapshot!(check(PLAIN, rule(), &look, 60));
+    // While an init container holds everything else back; and the pod ends with its own.
+    let spec = "restartPolicy: Never
+initContainers: [{name: first, image: 'i:1', command: [sleep, '20']}]
+containers: [{name: c, image: 'i:1', command: [sleep, '2']}]";
+    insta::assert_snapshot!(check(spec, rule(), &[(5_000, Act::Look)], 60));
+    let late = [(25_500, Act::Look)];
+    insta::assert_snapshot!(check(spec, rule(), &late, 60));
 }

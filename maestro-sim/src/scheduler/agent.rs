@@ -94,9 +94,11 @@ impl Scheduler {
         } else if !node.is_empty() {
             self.drop_pending(&key);
             self.assumed.remove(&key);
-            let known = self.cluster.node_of(&key).is_some();
-            self.cluster.place(Arc::new(PodInfo::new(Arc::clone(object))), &node);
-            if !known || change.old.as_ref().is_none_or(|old| old.labels() != object.labels()) {
+            let pod = Arc::new(PodInfo::new(Arc::clone(object)));
+            let makes_room =
+                self.cluster.placed(&key).is_none_or(|before| pod.takes_less_than(before));
+            self.cluster.place(pod, &node);
+            if makes_room || change.old.as_ref().is_none_or(|old| old.labels() != object.labels()) {
                 self.wake_all();
             }
         } else if self.assumed.get(&key).is_some_and(|uid| uid == object.uid()) {

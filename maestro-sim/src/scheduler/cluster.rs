@@ -143,9 +143,10 @@ impl Cluster {
         Some(fuller)
     }
 
-    /// Where a pod is.
-    pub fn node_of(&self, key: &Key) -> Option<&str> {
-        self.placed.get(key).map(String::as_str)
+    /// A pod as it was put on its node last.
+    pub fn placed(&self, key: &Key) -> Option<&PodInfo> {
+        let node = self.nodes.get(self.placed.get(key)?)?;
+        node.pods.get(key).map(|pod| &**pod)
     }
 
     fn entry(&mut self, name: &str) -> &mut NodeInfo {

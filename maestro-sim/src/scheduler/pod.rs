@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::json::{Map, Value};
 use crate::object::{Key, Object, at};
 use crate::quantity::Quantity;
+use crate::scheduler::in_use;
 
 /// Amounts by resource name.
 pub type Amounts = BTreeMap<String, Quantity>;
@@ -82,6 +83,12 @@ impl PodInfo {
         Self { object, requests, asked, usual, priority, ports }
     }
 
+    /// Whether it asks for less of something than it did before, so that there is room for others.
+    pub fn takes_less_than(&self, before: &Self) -> bool {
+        let now = |name: &str| self.requests.get(name).copied().unwrap_or_default();
+        before.requests.iter().any(|(name, amount)| now(name) < *amount)
+    }
+
     /// Namespace and name.
     pub fn key(&self) -> &Key {
         self.object.key()
@@ -121,7 +128,7 @@ pub fn add(to: &mut Amounts, more: &Amounts) {
 }
 
 /// Raises each amount to another where that is more.
-fn raise(to: &mut Amounts, other: &Amounts) {
+pub fn raise(to: &mut Amounts, other: &Amounts) {
     for (name, amount) in other {
         let most = to.entry(name.clone()).or_default();
         *most = (*most).max(*amount);
@@ -153,20 +160,26 @@ pub fn together(pod: &Value, of: impl Fn(&Value) -> Amounts) -> Amounts {
     total
 }
 
-/// What the containers ask for together, plus overhead.
+/// What the containers ask for together, or take while they are resized, plus overhead.
 pub fn requests(pod: &Value) -> Amounts {
     requests_or(pod, &[])
 }
 
 /// The same, where a container that does not ask for a resource is taken to ask for that much.
 fn requests_or(pod: &Value, usual: &[(&str, Quantity)]) -> Amounts {
-    let mut total = together(pod, |container| {
-        let mut wanted = amounts(at(container, &["resources", "limits"]));
-        wanted.extend(amounts(at(container, &["resources", "requests"])));
+    let complete = |mut wanted: Amounts| {
         for (name, amount) in usual {
             wanted.entry((*name).to_owned()).or_insert(*amount);
         }
         wanted
+    };
+    let resized = in_use::of_containers(pod, "requests", complete);
+    let mut total = resized.unwrap_or_else(|| {
+        together(pod, |container| {
+            let mut wanted = amounts(at(container, &["resources", "limits"]));
+            wanted.extend(amounts(at(container, &["resources", "requests"])));
+            complete(wanted)
+        })
     });
     // Requests of the pod as a whole replace those of its containers (KEP-2837).
     total.extend(amounts(at(pod, &["spec", "resources", "requests"])));

@@ -141,8 +141,9 @@ impl Behaviour {
             let after = Span::millis(200, 2000).pick(self.number("crash", container, restart));
             return Some(Ending { after, exit_code });
         }
-        self.crash(container, restart)
-            .or_else(|| self.completion((container, value), restart, role))
+        // Rules say how the workload behaves, not who looks into it.
+        let crash = self.crash(container, restart).filter(|_| role != Role::Ephemeral);
+        crash.or_else(|| self.completion((container, value), restart, role))
     }
 
     fn crash(&self, container: &str, restart: u32) -> Option<Ending> {
@@ -163,7 +164,11 @@ impl Behaviour {
         if role == Role::Sidecar {
             return None;
         }
-        let declared = if role == Role::Init { self.rule.init } else { self.rule.run };
+        let declared = match role {
+            Role::Init => self.rule.init,
+            Role::Sidecar | Role::Main => self.rule.run,
+            Role::Ephemeral => None,
+        };
         if declared.is_none() {
             match command::read(value) {
                 Some(Does::Ends(after, exit_code)) => {
@@ -179,7 +184,7 @@ impl Behaviour {
             let span = declared.unwrap_or(Span::millis(500, 2000));
             return Some(Ending { after: self.slowed(span.pick(number)), exit_code: 0 });
         }
-        let of_job = self.is_job.then_some(Span::millis(1000, 5000));
+        let of_job = (self.is_job && role == Role::Main).then_some(Span::millis(1000, 5000));
         let span = declared.or(of_job)?;
         Some(Ending { after: span.pick(number), exit_code: self.rule.exit_code })
     }

@@ -106,8 +106,8 @@ fn broken(range: &Object, plural: &str, body: &Value) -> Vec<String> {
                 }
             }
             ("pods", "Pod") => {
-                let requests = resources::requests(body, false);
-                let limits = Some(resources::limits(body, false));
+                let requests = resources::requests(body);
+                let limits = Some(resources::limits(body));
                 Asked { requests, limits }.breaks(limit, &mut out);
             }
             ("persistentvolumeclaims", "PersistentVolumeClaim") => {

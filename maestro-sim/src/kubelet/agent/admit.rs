@@ -14,6 +14,7 @@ use crate::controller::{Context, pods};
 use crate::json::{Map, Value};
 use crate::kubelet::needs::qos_class;
 use crate::kubelet::node::NODES;
+use crate::kubelet::resize::as_allocated;
 use crate::kubelet::state::{Verdict, format};
 use crate::object::{Key, Object, items, text};
 use crate::quantity::Quantity;
@@ -37,21 +38,21 @@ const OWN: [&str; 8] = [
 ];
 
 /// What one pod holds of a node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Share {
     requests: Box<[(String, Quantity)]>,
     ports: Box<[Port]>,
 }
 
 /// What the pods that a kubelet took hold of its node.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Taken {
     pods: BTreeMap<Key, Share>,
     requested: Amounts,
 }
 
 impl Taken {
-    fn take(&mut self, key: &Key, pod: &Value) {
+    pub(super) fn take(&mut self, key: &Key, pod: &Value) {
         self.release(key);
         let requests = requests(pod);
         crate::scheduler::pod::add(&mut self.requested, &requests);
@@ -68,8 +69,8 @@ impl Taken {
         }
     }
 
-    /// The first thing that a node lacks for a pod.
-    fn lacking(&self, pod: &Value, allocatable: &Amounts) -> Option<Verdict> {
+    /// The first thing that a node lacks for a pod, besides what it has there by now.
+    fn lacking(&self, key: &Key, pod: &Value, allocatable: &Amounts) -> Option<Verdict> {
         let of = |amounts: &Amounts, name: &str| amounts.get(name).copied().unwrap_or_default();
         let lacks = |name: &str, [requested, used, capacity]: [i64; 3]| {
             let message = format!(
@@ -78,7 +79,14 @@ impl Taken {
             );
             Verdict { reason: format!("OutOf{name}"), message }
         };
-        let count = i64::try_from(self.pods.len()).unwrap_or(i64::MAX);
+        let own = self.pods.get(key);
+        let used = |name: &str| {
+            let mut own = own.into_iter().flat_map(|share| &share.requests);
+            let own = own.find(|(held, _)| held == name).map(|(_, amount)| *amount);
+            of(&self.requested, name) - own.unwrap_or_default()
+        };
+        let others = self.pods.len() - usize::from(own.is_some());
+        let count = i64::try_from(others).unwrap_or(i64::MAX);
         let room = of(allocatable, "pods").value();
         if count >= room {
             return Some(lacks("pods", [1, count, room]));
@@ -90,19 +98,25 @@ impl Taken {
         all.find_map(|name| {
             let (wanted, all) = (of(&requests, name), of(allocatable, name));
             let elsewhere = is_extended(name) && !allocatable.contains_key(name);
-            if elsewhere || wanted.is_zero() || wanted <= all - of(&self.requested, name) {
+            if elsewhere || wanted.is_zero() || wanted <= all - used(name) {
                 return None;
             }
             let number = |amount: Quantity| match name {
                 "cpu" => amount.milli_value(),
                 _ => amount.value(),
             };
-            Some(lacks(name, [wanted, of(&self.requested, name), all].map(number)))
+            Some(lacks(name, [wanted, used(name), all].map(number)))
         })
     }
 
-    /// Why a pod cannot be taken.
-    fn refusal(&self, pod: &Value, node: &Arc<Object>, allocatable: &Amounts) -> Option<Verdict> {
+    /// Why a pod cannot be taken, or not with what it asks for now.
+    fn refusal(
+        &self,
+        key: &Key,
+        pod: &Value,
+        node: &Arc<Object>,
+        allocatable: &Amounts,
+    ) -> Option<Verdict> {
         let verdict = |reason: &str, message: &str| {
             Some(Verdict { reason: reason.to_owned(), message: message.to_owned() })
         };
@@ -116,7 +130,7 @@ impl Taken {
             let why = "Failed to admit pod as the OS field doesn't match node OS";
             return verdict("PodOSNotSupported", why);
         }
-        if let Some(lacking) = self.lacking(pod, allocatable) {
+        if let Some(lacking) = self.lacking(key, pod, allocatable) {
             return Some(lacking);
         }
         if !selects(pod, &NodeInfo::bare(Some(Arc::clone(node)))) {
@@ -125,7 +139,8 @@ impl Taken {
             return verdict(AFFINITY, why);
         }
         let wanted = ports(pod);
-        let mut held = self.pods.values().flat_map(|share| &share.ports);
+        let others = self.pods.iter().filter(|(of, _)| *of != key);
+        let mut held = others.flat_map(|(_, share)| &share.ports);
         if !wanted.is_empty() && held.any(|held| wanted.iter().any(|wanted| clash(held, wanted))) {
             let why = "Predicate NodePorts failed: node(s) didn't have free ports for the requested \
                        pod ports";
@@ -160,30 +175,37 @@ impl Kubelet {
             return;
         }
         if held.state.accepted.is_none()
-            && let Some(verdict) = self.refusal(pod.value(), cx)
+            && let Some(verdict) = self.refusal(&self.taken, key, pod.value(), cx)
         {
             if let Some(held) = self.pods.get_mut(key) {
                 held.refused = Some(verdict);
             }
             return;
         }
-        self.taken.take(key, pod.value());
+        self.taken.take(key, &as_allocated(pod.value(), &held.state));
     }
 
-    fn refusal(&self, pod: &Value, cx: &mut dyn Context) -> Option<Verdict> {
-        let key = self.heartbeat();
+    /// Why a pod cannot be taken beside others.
+    pub(super) fn refusal(
+        &self,
+        others: &Taken,
+        key: &Key,
+        pod: &Value,
+        cx: &mut dyn Context,
+    ) -> Option<Verdict> {
         let judge = |node: &Arc<Object>| {
             let told = node.at(&["status", "allocatable"]);
             let whole = Value::Object(self.node.capacity.clone());
-            self.taken.refusal(pod, node, &amounts(told.or(Some(&whole))))
+            others.refusal(key, pod, node, &amounts(told.or(Some(&whole))))
         };
-        let node = cx.view().get(&NODES, &key).cloned();
+        let own = self.heartbeat();
+        let node = cx.view().get(&NODES, &own).cloned();
         let verdict = judge(&node.unwrap_or_else(|| Arc::new(Object::new(self.node.object()))))?;
         if verdict.reason != AFFINITY {
             return Some(verdict);
         }
         // Labels may have come that its watch does not tell of yet.
-        match cx.get(&NODES, &key) {
+        match cx.get(&NODES, &own) {
             Ok(node) => judge(&node),
             Err(_) => Some(verdict),
         }

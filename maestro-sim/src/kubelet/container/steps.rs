@@ -129,6 +129,7 @@ fn start(c: &mut Container, pass: &mut Pass<'_>, spec: &ContainerSpec<'_>, since
     c.restarts = c.last.as_ref().map_or(0, |exit| exit.run + 1);
     pass.note(false, "Created", format!("Container created: {}", spec.name));
     pass.note(false, "Started", format!("Container started: {}", spec.name));
+    c.resources.actual.clone_from(&c.resources.allocated);
     c.stage = running(c.restarts, pass, spec, since);
 }
 
@@ -147,7 +148,7 @@ pub(super) fn running(
         let next = probe.first(since, forecast.started.unwrap_or(since));
         Asked { probe, next, passes: 0, failures: 0, ready: false }
     });
-    Stage::Running(Running { since, forecast, end, asked })
+    Stage::Running(Running { since, forecast, end, asked, resizes: false })
 }
 
 fn ask(c: &mut Container, pass: &Pass<'_>, running: &Running, mut asked: Asked) {

@@ -5,6 +5,7 @@ use super::{Container, Exit, Running, Stage};
 use crate::json::Value;
 use crate::kubelet::pod::Pass;
 use crate::kubelet::probe::Forecast;
+use crate::kubelet::resize::Resources;
 use crate::kubelet::spec::ContainerSpec;
 use crate::kubelet::state::parse;
 
@@ -21,7 +22,8 @@ pub fn adopt(status: &Value) -> Container {
     };
     let previous = restarts.saturating_sub(1);
     let state = status.get("state");
-    let mut container = Container { restarts, ..Container::default() };
+    let resources = Resources::adopt(status);
+    let mut container = Container { restarts, resources, ..Container::default() };
     container.last = exit(status.get("lastState"), previous);
     if let Some(over) = exit(state, restarts) {
         container.before = container.last.replace(over);
@@ -34,7 +36,8 @@ pub fn adopt(status: &Value) -> Container {
             ready: flag("ready").then_some(since),
             death: None,
         };
-        container.stage = Stage::Running(Running { since, forecast, end: None, asked: None });
+        let (end, asked) = (None, None);
+        container.stage = Stage::Running(Running { since, forecast, end, asked, resizes: false });
     }
     container
 }
