@@ -1,7 +1,7 @@
 //! The clusters that scenarios run on, and what a run needs of any of them.
 //!
-//! [`sim`] is the simulation. The others (feature `clusters`) are real API servers; what stands
-//! before them is the same set of links, so the same faults strike there. What a cluster lacks is
+//! [`sim`] is the simulation. The others (feature `clusters`) are API servers of the wall's time:
+//! the simulated one over TCP, and real ones; what stands before them is the same set of links, so the same faults strike there. What a cluster lacks is
 //! said by [`Cluster::lacks`], and what needs it is reported as skipped, by name.
 
 pub mod account;
@@ -15,6 +15,8 @@ mod keeper;
 pub mod kind;
 #[cfg(feature = "clusters")]
 pub mod live;
+#[cfg(feature = "clusters")]
+pub mod served;
 pub mod sim;
 pub mod target;
 
@@ -40,7 +42,7 @@ pub type Shared = Arc<dyn Cluster>;
 
 /// Why a simulation runs no program.
 pub const NO_PROGRAM: &str = "its operator is a program, which cannot live in virtual time: run it \
-                              on a real cluster, as --cluster control-plane does";
+                              in the wall's, as --cluster served or control-plane do";
 
 /// Why a cluster with an installed operator runs no program.
 pub const NO_OTHER: &str = "its operator is a program, and here Maestro's own is installed: run it \

@@ -1,5 +1,5 @@
 //! One scenario file on every kind of cluster: the same steps, faults and properties on the
-//! simulation, on a real control plane and on one in containers.
+//! simulation served over TCP, on a real control plane and on one in containers.
 //!
 //! Where programs or a Docker engine are missing, it says so by name and with the reason.
 
@@ -30,6 +30,9 @@ fn scenarios(names: &[&str]) -> Vec<Scenario> {
 fn lacking(target: &Target) -> Option<String> {
     if *target == Target::Kind {
         return target.lacking();
+    }
+    if *target == Target::Served {
+        return None;
     }
     Programs::find().err().or(Managers::find().err()).or_else(|| match target {
         Target::Container => maestro_test::cluster::container::lacking(),
@@ -64,6 +67,11 @@ fn check(target: Target, scenarios: Vec<Scenario>) {
         }
     }
     assert!(failed.is_empty(), "{failed}");
+}
+
+#[test]
+fn scenarios_hold_on_a_served_simulation() {
+    check(Target::Served, scenarios(&["zookeeper-deploy", "etcd-deploy", "zookeeper-delete"]));
 }
 
 #[test]
@@ -119,5 +127,7 @@ fn an_operator_may_be_a_program_in_any_language() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("clusters/copy.yaml");
     let text = std::fs::read_to_string(&file).expect("a scenario");
     let scenario = Scenario::parse(&file, &text.replace("KUBECTL", &kubectl));
-    check(Target::ControlPlane, vec![scenario.expect("a valid scenario")]);
+    let scenario = scenario.expect("a valid scenario");
+    check(Target::Served, vec![scenario.clone()]);
+    check(Target::ControlPlane, vec![scenario]);
 }

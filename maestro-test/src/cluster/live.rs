@@ -60,6 +60,8 @@ pub struct Spec {
     pub nodes: u32,
     /// Whether the operator is installed in the cluster.
     pub hosted: bool,
+    /// Whether the cluster has storage of its own for what claims ask for.
+    pub provisions: bool,
     /// How workloads behave, as declared.
     pub workloads: Vec<Rule>,
     /// The version that the nodes' kubelets say that they are of.
@@ -134,8 +136,10 @@ impl Live {
             tasks.spawn(running);
             kubelets.insert(name, sender);
         }
-        let provisioner = Provisioner::new(boot::PROVISIONER);
-        tasks.spawn(add("provisioner", Box::new(provisioner)).1);
+        if !spec.provisions {
+            let provisioner = Provisioner::new(boot::PROVISIONER);
+            tasks.spawn(add("provisioner", Box::new(provisioner)).1);
+        }
         let (listed, mut all_listed) = watch::channel(0);
         let version: Arc<AtomicU64> = Arc::default();
         let feed = Feed {
@@ -167,7 +171,7 @@ impl Live {
         if !matches!(listed, Ok(Ok(_))) {
             return Err(format!("not every collection could be listed within {START:?}"));
         }
-        live.set_up(spec.nodes).await?;
+        live.set_up(spec).await?;
         Ok(live)
     }
 
@@ -180,8 +184,9 @@ impl Live {
     }
 
     /// Adds what scenarios rely on, and waits until pods can run.
-    async fn set_up(&self, nodes: u32) -> Result<(), String> {
-        if nodes > 0 {
+    async fn set_up(&self, spec: &Spec) -> Result<(), String> {
+        let nodes = spec.nodes;
+        if nodes > 0 && !spec.provisions {
             let classes = GroupResource::new("storage.k8s.io", "storageclasses");
             self.create(classes, boot::storage_class()).await?;
             let driver = json!({

@@ -4,12 +4,17 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+/// How the clusters are named.
+const ALL: &str = "sim, served, control-plane, container, kind, kubeconfig or kubeconfig=FILE";
+
 /// A kind of cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Target {
     /// The simulation.
     #[default]
     Sim,
+    /// The simulated control plane over TCP, in the wall's time, with Maestro's kubelets.
+    Served,
     /// A real control plane of this run's own: etcd, kube-apiserver, kube-controller-manager and
     /// kube-scheduler as processes, with Maestro's kubelets.
     ControlPlane,
@@ -36,6 +41,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sim => f.write_str("sim"),
+            Self::Served => f.write_str("served"),
             Self::ControlPlane => f.write_str("control-plane"),
             Self::Container => f.write_str("container"),
             Self::Kind => f.write_str("kind"),
@@ -52,13 +58,13 @@ impl FromStr for Target {
         let target = match text.split_once('=') {
             Some(("kubeconfig", file)) if !file.is_empty() => Self::Kubeconfig(Some(file.into())),
             None if text == "sim" => Self::Sim,
+            None if text == "served" => Self::Served,
             None if text == "control-plane" => Self::ControlPlane,
             None if text == "container" => Self::Container,
             None if text == "kind" => Self::Kind,
             None if text == "kubeconfig" => Self::Kubeconfig(None),
             _ => {
-                let all = "sim, control-plane, container, kind, kubeconfig or kubeconfig=FILE";
-                return Err(format!("write {all}"));
+                return Err(format!("write {ALL}"));
             }
         };
         let (built_in, feature) = match target {

@@ -52,7 +52,7 @@ pub struct Run {
     /// Seeds: N for 0 to N-1, or A..B. Default: 10 in the simulation, 1 elsewhere.
     #[arg(long)]
     pub seeds: Option<Seeds>,
-    /// Where: sim, control-plane, container, kind, kubeconfig or kubeconfig=FILE.
+    /// Where: sim, served, control-plane, container, kind, kubeconfig or kubeconfig=FILE.
     #[arg(long, value_name = "NAME", default_value_t)]
     pub cluster: Target,
     /// On a real cluster, the share of their declared time that workloads, faults and sleeps take.

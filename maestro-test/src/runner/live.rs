@@ -1,4 +1,4 @@
-//! One run on a real API server: the same steps, faults and properties, in the wall's time.
+//! One run in the wall's time, on an API server over TCP: the same steps, faults and properties.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use crate::cluster::control_plane::programs::{Managers, Programs};
 #[cfg(feature = "containers")]
 use crate::cluster::kind::Kind;
 use crate::cluster::live::{Live, Spec};
+use crate::cluster::served::Served;
 use crate::cluster::target::{Place, Target};
 use crate::cluster::{NO_OTHER, Shared};
 use crate::outcome::Outcome;
@@ -42,11 +43,12 @@ async fn once(place: &Place, scenario: &Scenario, seed: u64) -> Result<Outcome, 
     if hosted && scenario.program().is_some() {
         return Err(NO_OTHER.to_owned());
     }
-    let mut base = Base::start(&place.target, scenario.version()).await?;
+    let mut base = Base::start(&place.target, scenario.version(), seed).await?;
     let recorder = Recorder::new(scenario, seed);
     let spec = Spec {
         nodes: if hosted { 0 } else { scenario.spec.cluster.nodes.value },
         hosted,
+        provisions: place.target == Target::Served,
         workloads: scenario.spec.workloads.iter().map(setup::rule).collect(),
         version: scenario.version(),
         seed,
@@ -78,6 +80,7 @@ struct Base {
 /// What was started for the run.
 enum Runs {
     Nothing,
+    Served(Served),
     Processes(ControlPlane),
     #[cfg(feature = "containers")]
     Containers(Containers),
@@ -86,9 +89,13 @@ enum Runs {
 }
 
 impl Base {
-    async fn start(target: &Target, version: Version) -> Result<Self, String> {
+    async fn start(target: &Target, version: Version, seed: u64) -> Result<Self, String> {
         let (kubeconfig, runs) = match target {
             Target::Sim => return Err("the simulation has no API server to connect to".to_owned()),
+            Target::Served => {
+                let served = Served::start(version, seed).await?;
+                (Kubeconfig::from_yaml(served.kubeconfig()), Runs::Served(served))
+            }
             Target::ControlPlane => {
                 let (programs, managers) = (Programs::find()?, Managers::find()?);
                 let plane = ControlPlane::start_as(&programs, version).await;
@@ -127,6 +134,7 @@ impl Base {
     async fn failure(&mut self) -> Option<String> {
         match &mut self.runs {
             Runs::Nothing => None,
+            Runs::Served(served) => served.failure(),
             Runs::Processes(plane) => plane.failure(),
             #[cfg(feature = "containers")]
             Runs::Containers(containers) => containers.failure().await,
