@@ -1,8 +1,9 @@
 //! The clusters that scenarios run on, and what a run needs of any of them.
 //!
 //! [`sim`] is the simulation. The others (feature `clusters`) are API servers of the wall's time:
-//! the simulated one over TCP, and real ones; what stands before them is the same set of links, so the same faults strike there. What a cluster lacks is
-//! said by [`Cluster::lacks`], and what needs it is reported as skipped, by name.
+//! the simulated one over TCP, and real ones. What stands before them is the same set of links, so
+//! the same faults strike there. What a cluster lacks is said by [`Cluster::lacks`], and what needs
+//! it is reported as skipped, by name.
 
 pub mod account;
 #[cfg(feature = "containers")]

@@ -108,6 +108,7 @@ impl Running {
             let spec = Spec {
                 nodes: NODES,
                 hosted: false,
+                provisions: false,
                 workloads: workloads(),
                 version: Version::default(),
                 seed: 1,

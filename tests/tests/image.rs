@@ -91,6 +91,7 @@ async fn operate(programs: Programs, managers: Managers, program: &Path) {
     let spec = Spec {
         nodes: 3,
         hosted: true,
+        provisions: false,
         workloads: Vec::new(),
         version: Version::default(),
         seed: 1,

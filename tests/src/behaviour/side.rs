@@ -122,6 +122,7 @@ async fn group(made: &Made, cases: &[&Case]) -> Result<All, String> {
     let spec = Spec {
         nodes: NODES,
         hosted: false,
+        provisions: false,
         workloads,
         version: Version::default(),
         seed: 1,
