@@ -74,9 +74,20 @@ fn begin(c: &mut Container, pass: &mut Pass<'_>, spec: &ContainerSpec<'_>, at: D
             pass.note(true, "ErrImageNeverPull", message);
             true
         }
+        "IfNotPresent" | "Never" if present => {
+            let message = format!(
+                "Container image \"{}\" already present on machine and can be accessed by the pod",
+                spec.image
+            );
+            pass.note(false, "Pulled", message);
+            create(c, pass, spec, at)
+        }
         // An image that is there is only compared with the registry's; that takes no time here.
-        _ if present && !pass.behaviour.fails_to_pull(spec.image) => create(c, pass, spec, at),
-        "IfNotPresent" | "Never" if present => create(c, pass, spec, at),
+        _ if present && !pass.behaviour.fails_to_pull(spec.image) => {
+            pass.note(false, "Pulling", format!("Pulling image \"{}\"", spec.image));
+            pulled(c, pass, spec, at, false);
+            true
+        }
         _ => pull(c, pass, spec, at),
     }
 }
