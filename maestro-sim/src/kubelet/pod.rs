@@ -112,14 +112,11 @@ impl<'a> Pass<'a> {
 
     /// Whether every container of the pod runs now, but for those that look into it.
     pub fn runs(&self) -> bool {
-        let own = self.specs.iter().filter(|spec| spec.role != Role::Ephemeral);
-        let mut all = own.filter_map(|spec| self.state.containers.get(spec.name));
-        let (mut one, mut every) = (false, true);
-        all.by_ref().for_each(|container| {
-            one |= container.is_running();
-            every &= container.is_running() || container.is_done();
-        });
-        one && every
+        let own = || {
+            let own = self.specs.iter().filter(|spec| spec.role != Role::Ephemeral);
+            own.filter_map(|spec| self.state.containers.get(spec.name))
+        };
+        own().any(Container::is_running) && own().all(|held| held.is_running() || held.is_done())
     }
 
     /// Records an event.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::json::{Value, json};
 use crate::kubelet::container::{Container, Stage};
 use crate::kubelet::pod::Pass;
+use crate::kubelet::spec::ContainerSpec;
 use crate::kubelet::state::{PodState, Verdict, format, parse};
 use crate::object::{at, items, text};
 
@@ -173,11 +174,21 @@ pub fn as_allocated(pod: &Value, state: &PodState) -> Value {
 }
 
 impl Pass<'_> {
-    /// Gives each container of a pod that was just accepted what it asks for.
+    /// Gives each container of a pod that was just accepted, or taken over from a kubelet that did
+    /// not say what it gave, what it asks for.
     pub(super) fn allocate(&mut self) {
+        let has = |spec: &ContainerSpec<'_>| {
+            let held = self.state.containers.get(spec.name);
+            held.is_some_and(|held| held.resources.allocated.is_some())
+        };
+        if self.specs.iter().all(|spec| !spec.role.is_resizable() || has(spec)) {
+            return;
+        }
         self.each(|_, spec, container| {
             if spec.role.is_resizable() && container.resources.allocated.is_none() {
-                container.resources.allocated = Some(wanted(spec.value));
+                let given = Some(wanted(spec.value));
+                container.resources.actual = given.clone().filter(|_| container.is_running());
+                container.resources.allocated = given;
             }
         });
     }
@@ -185,6 +196,11 @@ impl Pass<'_> {
     /// Takes up what the pod asks for, if it is something else, and goes on with what was taken up.
     pub(super) fn resize(&mut self) {
         self.accept();
+        let differs = |held: &Container| held.resources.actual != held.resources.allocated;
+        let mut running = self.state.containers.values().filter(|held| held.is_running());
+        if self.state.resize.progress.is_none() && !running.any(differs) {
+            return;
+        }
         let (now, grace) = (self.now, self.grace());
         let started = self.state.resize.progress.as_ref().map(|on| on.since);
         let (mut changed, mut goes_on, mut notes) = (false, false, Vec::new());

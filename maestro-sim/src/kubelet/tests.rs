@@ -241,6 +241,24 @@ fn resizes_in_place() {
 }
 
 #[test]
+fn what_an_older_kubelet_did_not_say_it_gave_is_what_is_asked_for() {
+    let pod: Value = json!({
+        "metadata": {"name": "p", "namespace": "x", "uid": "u", "generation": 1},
+        "spec": {"containers": [{"name": "c", "image": "i:1",
+            "resources": {"requests": {"cpu": "1"}}}]},
+        "status": {"phase": "Running", "startTime": "2025-01-01T00:00:00Z", "podIP": "10.1.0.2",
+            "containerStatuses": [{"name": "c", "restartCount": 0,
+                "state": {"running": {"startedAt": "2025-01-01T00:00:00Z"}}}]},
+    });
+    let behaviour = Workloads::new(vec![rule()], 1).behaviour(&pod, &Control::default());
+    let now = Duration::from_secs(EPOCH);
+    let done = step(&pod, &PodState::adopt(&pod), &behaviour, &Around::default(), now);
+    assert!(done.events.is_empty() && !done.resized, "{:?}", done.events);
+    let status = done.status.unwrap_or_default();
+    assert_eq!(status["containerStatuses"][0]["resources"], json!({"requests": {"cpu": "1"}}));
+}
+
+#[test]
 fn who_looks_into_a_pod_counts_for_nothing() {
     let look = [(6_000, Act::Look), (30_000, Act::Restart), (40_000, Act::Delete { grace: 30 })];
     insta::assert_snapshot!(check(PLAIN, rule(), &look, 60));
