@@ -10,6 +10,7 @@ pub mod command;
 pub mod event;
 pub mod exit;
 pub mod outcome;
+pub mod pages;
 pub mod pool;
 pub mod property;
 pub mod prove;

@@ -235,6 +235,8 @@ fn by_kube() {
 /// Runs the parts that are named, or both: `direct`, `kube`.
 fn main() {
     let parts: Vec<String> = std::env::args().skip(1).filter(|part| part != "--bench").collect();
+    // As `maestro-test` does.
+    maestro_test::pages::small();
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     if wanted("direct") {
         directly();

@@ -12,6 +12,7 @@ use crate::cluster::NO_PROGRAM;
 use crate::cluster::target::Place;
 use crate::exit::Exit;
 use crate::outcome::Summary;
+use crate::pages;
 use crate::report::human;
 use crate::runner::run_scenario;
 
@@ -41,6 +42,7 @@ pub fn run(cli: &Cli, replay: &Replay) -> Exit {
         eprintln!("maestro-test: {}: {NO_PROGRAM}", scenario.name);
         return Exit::Usage;
     }
+    pages::small();
     let level = if replay.trace.is_some() { TraceLevel::Full } else { TraceLevel::Digest };
     let outcome = run_scenario(&scenario, replay.seed, level);
     if let Some(path) = &replay.trace {

@@ -14,6 +14,7 @@ use crate::cluster::target::{Place, Target, time_scale};
 use crate::cluster::{NO_OTHER, NO_PROGRAM};
 use crate::exit::Exit;
 use crate::outcome::{Outcome, Summary, Verdict};
+use crate::pages;
 use crate::pool::{self, Plan};
 use crate::report::{self, human};
 use crate::scenario::Scenario;
@@ -131,6 +132,9 @@ pub fn run(cli: &Cli, run: &Run) -> Exit {
         None => true,
     });
     let left_out = all - chosen.len();
+    if run.simulates() {
+        pages::small();
+    }
     let outcomes = pool(run, &chosen, !cli.quiet);
     let mut summaries: Vec<Summary> = Vec::new();
     for (scenario, outcomes) in chosen.into_iter().zip(outcomes) {
