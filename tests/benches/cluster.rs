@@ -25,6 +25,8 @@ use maestro_test::scenario::Scenario;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    // As `maestro-test` does.
+    maestro_test::pages::small();
     divan::main();
 }
 
