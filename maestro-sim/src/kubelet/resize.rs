@@ -212,18 +212,17 @@ impl Pass<'_> {
             if resources.actual == resources.allocated {
                 return;
             }
-            goes_on = true;
-            if running.resizes {
-                return;
-            }
-            if restarts(spec.value, resources) {
+            let is_due = started.is_some_and(|since| since + RELIST <= now);
+            if !running.resizes && restarts(spec.value, resources) {
                 running.resizes = true;
                 container.stop(pass, spec, grace);
                 notes.push(format!("Container {} resize requires restart", spec.name));
-            } else if started.is_some_and(|since| since + RELIST <= now) {
+            } else if !running.resizes && is_due {
                 resources.actual.clone_from(&resources.allocated);
-                (changed, goes_on) = (true, false);
+                changed = true;
+                return;
             }
+            goes_on = true;
         });
         for message in notes {
             self.note(false, "Killing", message);

@@ -20,6 +20,8 @@ enum Act {
     Restart,
     /// The first container asks for so much cpu.
     Ask(&'static str),
+    /// Both containers do.
+    AskAll(&'static str),
     /// Whether the node has room for what is asked for.
     Room(bool),
     /// Somebody looks into the pod by a container of their own.
@@ -96,11 +98,8 @@ fn apply(act: Act, pod: &mut Value, around: &mut Around, state: &mut PodState, n
             around.missing.mount = (!there).then(|| "secret \"s\" not found".to_owned());
         }
         Act::Restart => *state = PodState::adopt(pod),
-        Act::Ask(cpu) => {
-            let generation = pod["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
-            pod["metadata"]["generation"] = generation.into();
-            pod["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": cpu}});
-        }
+        Act::Ask(cpu) => ask(pod, &[0], cpu),
+        Act::AskAll(cpu) => ask(pod, &[0, 1], cpu),
         Act::Room(there) => {
             let (reason, message) = ("OutOfcpu".to_owned(), "no room".to_owned());
             around.unfit = (!there).then_some(Verdict { reason, message });
@@ -109,6 +108,14 @@ fn apply(act: Act, pod: &mut Value, around: &mut Around, state: &mut PodState, n
             pod["spec"]["ephemeralContainers"] = json!([{"name": "look", "image": "i:1",
                 "command": ["sleep", "5"]}]);
         }
+    }
+}
+
+fn ask(pod: &mut Value, containers: &[usize], cpu: &str) {
+    let generation = pod["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
+    pod["metadata"]["generation"] = generation.into();
+    for container in containers {
+        pod["spec"]["containers"][*container]["resources"] = json!({"requests": {"cpu": cpu}});
     }
 }
 
@@ -223,6 +230,13 @@ fn resizes_in_place() {
     let at_once = [(10_000, Act::Ask("2")), (20_000, Act::Delete { grace: 30 })];
     insta::assert_snapshot!(check(&spec("NotRequired"), rule(), &at_once, 60));
     insta::assert_snapshot!(check(&spec("RestartContainer"), rule(), &at_once[..1], 60));
+    // One container has at once what it was given; the other is started anew first.
+    let two = format!(
+        "{}\n  - {{name: d, image: 'i:1', resources: {{requests: {{cpu: '1'}}}}}}",
+        "containers:\n  - {name: c, image: 'i:1', resources: {requests: {cpu: '1'}}, \
+         resizePolicy: [{resourceName: cpu, restartPolicy: RestartContainer}]}"
+    );
+    insta::assert_snapshot!(check(&two, rule(), &[(10_000, Act::AskAll("2"))], 60));
     // It waits, is asked for less, which there is room for, then for more again; by time alone it
     // is tried again.
     let waits = [
