@@ -43,7 +43,7 @@ pub struct Around {
     pub pod_ip: String,
     /// The node's own address.
     pub host_ip: String,
-    /// What the node lacks for the resources that the pod asks for now, if those are others than it
+    /// What the node lacks for the resources that the pod asks for, if those are others than it
     /// has, and not all are there.
     pub unfit: Option<state::Verdict>,
     /// How the pod looked when its status, as it is given, was found to say just that.

@@ -18,9 +18,9 @@ use crate::kubelet::state::{PodState, Verdict, format, parse};
 use crate::object::{at, items, text};
 
 /// The condition of a pod whose resize waits.
-const PENDING: &str = "PodResizePending";
+pub const PENDING: &str = "PodResizePending";
 /// The condition of a pod whose resize was accepted and is not over.
-const PROGRESS: &str = "PodResizeInProgress";
+pub const PROGRESS: &str = "PodResizeInProgress";
 /// How long it takes to see that a container has what it was given: the kubelet looks at its
 /// containers once in this time (`genericPlegRelistPeriod`).
 const RELIST: Duration = Duration::from_secs(1);
@@ -109,11 +109,6 @@ impl Resize {
         }
     }
 
-    /// Whether a condition tells of a resize.
-    pub fn is_told_by(kind: &str) -> bool {
-        matches!(kind, PENDING | PROGRESS)
-    }
-
     /// The conditions that tell of it.
     pub fn conditions(&self) -> impl Iterator<Item = Value> {
         let condition = |kind: &str, generation: i64, probed, since| {
@@ -161,6 +156,9 @@ pub fn is_asked(pod: &Value, state: &PodState) -> bool {
 /// The pod with what its containers were given in the place of what they ask for.
 pub fn as_allocated(pod: &Value, state: &PodState) -> Value {
     let mut given = pod.clone();
+    if !is_asked(pod, state) {
+        return given;
+    }
     for list in ["containers", "initContainers"] {
         let all = given.get_mut("spec").and_then(|spec| spec.get_mut(list));
         for container in all.and_then(Value::as_array_mut).into_iter().flatten() {
@@ -299,15 +297,12 @@ fn restarts(container: &Value, resources: &Resources) -> bool {
 
 /// What an event says of a resize: the resources of all containers, as JSON in Go's order.
 fn summary(title: &str, pod: &Value, generation: i64, error: Option<&str>) -> String {
-    let lists = [("initContainers", "initContainers"), ("containers", "containers")];
-    let mut parts: Vec<String> = lists
-        .into_iter()
-        .filter_map(|(list, called)| {
-            let all = items(pod, &["spec", list]);
-            let all: Vec<String> = all.iter().map(one).collect();
-            (!all.is_empty()).then(|| format!("\"{called}\":[{}]", all.join(",")))
-        })
-        .collect();
+    let lists = ["initContainers", "containers"].into_iter();
+    let lists = lists.filter_map(|list| {
+        let all: Vec<String> = items(pod, &["spec", list]).iter().map(one).collect();
+        (!all.is_empty()).then(|| format!("\"{list}\":[{}]", all.join(",")))
+    });
+    let mut parts: Vec<String> = lists.collect();
     parts.push(format!("\"generation\":{generation}"));
     parts.extend(error.map(|error| format!("\"error\":{}", Value::from(error))));
     format!("{title}: {{{}}}", parts.join(","))

@@ -6,10 +6,28 @@
 use crate::json::{Map, Value, json};
 use crate::kubelet::container::{Container, Exit, Stage, pull_backs_off, pull_error};
 use crate::kubelet::pod::{Pass, Phase};
-use crate::kubelet::resize::{Resize, wanted};
+use crate::kubelet::resize::{PENDING, PROGRESS, wanted};
 use crate::kubelet::spec::{ContainerSpec, Role};
 use crate::kubelet::state::format;
 use crate::object::{at, items, text};
+
+/// The conditions of a pod that its kubelet owns (`pkg/kubelet/types/pod_status.go`).
+const OWN: [&str; 8] = [
+    "PodScheduled",
+    "Ready",
+    "Initialized",
+    "ContainersReady",
+    PROGRESS,
+    PENDING,
+    "PodReadyToStartContainers",
+    "AllContainersRestarting",
+];
+
+/// The conditions that others own, which a kubelet keeps.
+pub fn of_others(conditions: &[Value]) -> Vec<Value> {
+    let others = conditions.iter().filter(|one| !OWN.contains(&text(one, &["type"])));
+    others.cloned().collect()
+}
 
 /// The whole status after a pass.
 pub fn build(pass: &Pass<'_>) -> Value {
@@ -345,14 +363,8 @@ fn conditions(
     if !over {
         all.extend(pass.state.resize.conditions());
     }
-    let ours: Vec<String> = all.iter().filter_map(|c| Some(c["type"].as_str()?.into())).collect();
-    let others = old.and_then(Value::as_array).into_iter().flatten();
-    all.extend(
-        others
-            .filter(|c| !ours.iter().any(|kind| c.get("type").is_some_and(|t| t == kind)))
-            .filter(|c| !c.get("type").and_then(Value::as_str).is_some_and(Resize::is_told_by))
-            .cloned(),
-    );
+    let others = old.and_then(Value::as_array).map_or(&[][..], |all| all);
+    all.extend(of_others(others));
     all.into()
 }
 

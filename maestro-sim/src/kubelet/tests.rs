@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::resize::Resize;
+use super::resize::{PENDING, PROGRESS};
 use super::state::Verdict;
 use super::{Around, PodState, step};
 use crate::json::{Value, json};
@@ -127,7 +127,9 @@ fn line(now: Duration, status: &Value) -> String {
     let states: Vec<String> = states.map(container).collect();
     let phase = status["phase"].as_str().unwrap_or("");
     let ready = if ready { "ready" } else { "-" };
-    let told = conditions.iter().filter(|c| c["type"].as_str().is_some_and(Resize::is_told_by));
+    let told = conditions
+        .iter()
+        .filter(|c| c["type"].as_str().is_some_and(|t| [PENDING, PROGRESS].contains(&t)));
     let told: String = told.map(|c| format!(" {}", c["type"].as_str().unwrap_or(""))).collect();
     format!("{:>7} {phase} {ready} {}{told}", now.as_millis(), states.join(" "))
 }

@@ -4,6 +4,7 @@
 //! Source: `AggregateContainerRequests` of `k8s.io/component-helpers/resource`, KEP-1287.
 
 use crate::json::Value;
+use crate::kubelet::resize::PENDING;
 use crate::object::{at, items, text};
 use crate::scheduler::pod::{Amounts, amounts, raise, together};
 
@@ -16,28 +17,26 @@ pub fn of_containers(
     kind: &str,
     complete: impl Fn(Amounts) -> Amounts,
 ) -> Option<Amounts> {
-    let told = |name: &str| {
+    let told = |container: &Value| {
+        let name = text(container, &["name"]);
         let lists = ["containerStatuses", "initContainerStatuses"].into_iter();
         let mut all = lists.flat_map(|list| items(pod, &["status", list]));
-        all.find(|status| text(status, &["name"]) == name)
-    };
-    let asked = |container: &Value| at(container, &["resources", kind]).cloned();
-    let given = |container: &Value| {
-        let status = told(text(container, &["name"]));
-        status.filter(|_| kind == "requests").and_then(|of| of.get("allocatedResources").cloned())
-    };
-    let has = |container: &Value| {
-        let status = told(text(container, &["name"]));
-        status.and_then(|status| at(status, &["resources", kind]).cloned())
+        let status = all.find(|status| text(status, &["name"]) == name)?;
+        let given = status.get("allocatedResources").filter(|_| kind == "requests");
+        Some((given, at(status, &["resources", kind])))
     };
     let lists = ["containers", "initContainers"].into_iter();
     let differs = lists.flat_map(|list| items(pod, &["spec", list])).any(|container| {
-        let asked = asked(container);
-        [given(container), has(container)].iter().any(|told| told.is_some() && *told != asked)
+        let asked = at(container, &["resources", kind]);
+        let differs = |told: Option<&Value>| told.is_some() && told != asked;
+        told(container).is_some_and(|(given, has)| differs(given) || differs(has))
     });
     if !differs {
         return None;
     }
+    let asked = |container: &Value| at(container, &["resources", kind]).cloned();
+    let given = |container: &Value| told(container)?.0.cloned();
+    let has = |container: &Value| told(container)?.1.cloned();
     let hopeless = is_infeasible(pod);
     let rest = |container: &Value| asked(container).filter(|_| !hopeless);
     let sum = |of: &dyn Fn(&Value) -> Option<Value>| {
@@ -56,7 +55,7 @@ pub fn of_containers(
 /// Whether the node can never give what the pod asks for.
 fn is_infeasible(pod: &Value) -> bool {
     let mut all = items(pod, &["status", "conditions"]).iter();
-    let pending = all.find(|condition| text(condition, &["type"]) == "PodResizePending");
+    let pending = all.find(|condition| text(condition, &["type"]) == PENDING);
     pending.is_some_and(|condition| text(condition, &["reason"]) == "Infeasible")
 }
 

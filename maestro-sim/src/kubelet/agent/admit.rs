@@ -14,8 +14,8 @@ use crate::controller::{Context, pods};
 use crate::json::{Map, Value};
 use crate::kubelet::needs::qos_class;
 use crate::kubelet::node::NODES;
-use crate::kubelet::resize::as_allocated;
 use crate::kubelet::state::{Verdict, format};
+use crate::kubelet::status::of_others;
 use crate::object::{Key, Object, items, text};
 use crate::quantity::Quantity;
 use crate::scheduler::cluster::NodeInfo;
@@ -25,18 +25,6 @@ use crate::scheduler::ports::clash;
 use crate::scheduler::taints::tolerates;
 
 const AFFINITY: &str = "NodeAffinity";
-/// The conditions of a pod that its kubelet owns (`pkg/kubelet/types/pod_status.go`).
-const OWN: [&str; 8] = [
-    "PodScheduled",
-    "Ready",
-    "Initialized",
-    "ContainersReady",
-    "PodResizeInProgress",
-    "PodResizePending",
-    "PodReadyToStartContainers",
-    "AllContainersRestarting",
-];
-
 /// What one pod holds of a node.
 #[derive(Clone, Debug)]
 struct Share {
@@ -109,7 +97,7 @@ impl Taken {
         })
     }
 
-    /// Why a pod cannot be taken, or not with what it asks for now.
+    /// Why a pod cannot be taken, or cannot have what its spec asks for.
     fn refusal(
         &self,
         key: &Key,
@@ -182,7 +170,7 @@ impl Kubelet {
             }
             return;
         }
-        self.taken.take(key, &as_allocated(pod.value(), &held.state));
+        self.retake(key);
     }
 
     /// Why a pod cannot be taken beside others.
@@ -234,9 +222,7 @@ impl Kubelet {
 /// The status of a pod that was refused: what others wrote into it stays.
 fn failed(pod: &Object, verdict: &Verdict, since: String) -> Value {
     let mut status = Map::new();
-    let kept = pod.items(&["status", "conditions"]).iter();
-    let kept: Vec<Value> =
-        kept.filter(|condition| !OWN.contains(&text(condition, &["type"]))).cloned().collect();
+    let kept = of_others(pod.items(&["status", "conditions"]));
     if !kept.is_empty() {
         status.insert("conditions", kept.into());
     }

@@ -37,7 +37,7 @@ impl Held {
 }
 
 impl Kubelet {
-    /// What the node lacks for what a pod asks for now, once those had theirs that come before it.
+    /// What the node lacks for what a pod's spec asks for, once those had theirs that come first.
     pub(super) fn unfit(&self, key: &Key, cx: &mut dyn Context) -> Option<Verdict> {
         let held = self.pods.get(key)?;
         let pod = held.latest.value();
@@ -61,7 +61,7 @@ impl Kubelet {
         self.refusal(&taken, key, pod, cx)
     }
 
-    /// What a pod holds of the node once it was given something else, or has it.
+    /// Takes note of what a pod holds of the node: what it was given, and has.
     pub(super) fn retake(&mut self, key: &Key) {
         let Some(held) = self.pods.get(key) else { return };
         if !pods::is_terminated(&held.latest) {
