@@ -176,6 +176,16 @@ pub trait Cluster: Send + Sync {
     /// One trouble with webhooks is over.
     fn heal_webhooks(&self, _number: u64) {}
 
+    /// The run is over: `stop` ends its operators. Where the cluster outlives it, what the run made
+    /// is taken out again.
+    ///
+    /// # Errors
+    /// What could not be removed.
+    fn leave(&self, stop: Box<dyn FnOnce() + '_>) -> Result<(), String> {
+        stop();
+        Ok(())
+    }
+
     /// Forgets the events of the past, so that a watch that goes on from there meets 410 Gone.
     fn compact(&self);
 }

@@ -49,11 +49,21 @@ pub struct Outcome {
     pub trace: Vec<String>,
     /// The kit's own failure, which is nobody else's fault.
     pub harness: Option<String>,
+    /// What a cluster that outlives the run still has of it, against its will.
+    pub left: Option<String>,
 }
 
 impl Outcome {
     /// How a run stands to what its scenario expects.
     pub fn verdict(&self, scenario: &Scenario) -> Verdict {
+        match self.found(scenario) {
+            Verdict::Passed if self.left.is_some() => Verdict::Harness,
+            found => found,
+        }
+    }
+
+    /// What the run itself came to.
+    fn found(&self, scenario: &Scenario) -> Verdict {
         if self.harness.is_some() {
             return Verdict::Harness;
         }

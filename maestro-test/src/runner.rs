@@ -110,10 +110,15 @@ impl<'a> Run<'a> {
 
     /// Drives the run to its end and says what became of it.
     async fn through(mut self, seed: u64) -> Outcome {
-        let driven = self.drive(seed).await;
+        let mut operators = None;
+        let driven = self.drive(seed, &mut operators).await;
         let harness = driven.and_then(|()| self.rights()).err();
         let reason = self.recorder.reason();
-        Outcome { seed, harness, ..self.recorder.finish(self.cluster.now(), reason) }
+        let outcome = self.recorder.finish(self.cluster.now(), reason);
+        // What becomes of the cluster after the run proves nothing any more.
+        let stop = || operators.into_iter().for_each(operator::Operators::stop);
+        let left = self.cluster.leave(Box::new(stop)).err();
+        Outcome { seed, harness, left, ..outcome }
     }
 
     /// Whether the operator was let do all that it tried, as far as rights go.
@@ -126,7 +131,12 @@ impl<'a> Run<'a> {
         Err(format!("the operator was installed with too few rights:\n{forbidden}"))
     }
 
-    async fn drive(&mut self, seed: u64) -> Result<(), String> {
+    /// Starts the operators, and drives the run from its first step to the end of its watch.
+    async fn drive(
+        &mut self,
+        seed: u64,
+        running: &mut Option<operator::Operators>,
+    ) -> Result<(), String> {
         let hosted = self.cluster.lacks(Need::Links).is_some();
         if self.scenario.program().is_none() && !hosted {
             match self.forbidden {
@@ -139,11 +149,12 @@ impl<'a> Run<'a> {
         } else {
             operator::start(&self.cluster, self.scenario, &self.recorder, self.forbidden.clone())
         };
+        let operators = running.insert(operators);
         let faults = faults::Faults::start(
             &self.cluster,
             self.scenario,
             &self.control,
-            &operators,
+            operators,
             &self.recorder,
             seed,
         );
@@ -160,7 +171,6 @@ impl<'a> Run<'a> {
                 self.news(end).await;
             }
         }
-        operators.stop();
         Ok(())
     }
 

@@ -32,7 +32,7 @@ fn main() {
     simulated.sort_by(f64::total_cmp);
     let simulated = simulated[simulated.len() / 2];
     let real =
-        run(&Place { target: Target::ControlPlane, time_scale: share, as_installed: false }, 0);
+        run(&Place { target: Target::ControlPlane, time_scale: share, ..Place::default() }, 0);
     println!(
         "{name}: {real:.1} s on a real control plane at {share} of its declared time, {:.1} ms in \
          the simulation: {:.0} times faster",

@@ -109,6 +109,7 @@ impl Running {
                 nodes: NODES,
                 hosted: false,
                 provisions: false,
+                restores: false,
                 workloads: workloads(),
                 version: Version::default(),
                 seed: 1,

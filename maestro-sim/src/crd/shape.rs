@@ -4,6 +4,8 @@
 //! `k8s.io/apiextensions-apiserver/pkg/apiserver/schema`,
 //! <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema>.
 
+use std::sync::LazyLock;
+
 use super::schema::{flag, schemas, several, text};
 use crate::api::Cause;
 use crate::builtin::field::{self, Path};
@@ -177,8 +179,9 @@ fn extensions(schema: &Value, path: &Path<'_>, causes: &mut Vec<Cause>) {
 /// Whether `anyOf`, and whether the first of `allOf`, says no more than that a value is an integer
 /// or a string.
 fn int_or_string(schema: &Value) -> (bool, bool) {
-    let both = json!([{"type": "integer"}, {"type": "string"}]);
-    let of = |schema: &Value| schema.get("anyOf") == Some(&both);
+    static BOTH: LazyLock<Value> =
+        LazyLock::new(|| json!([{"type": "integer"}, {"type": "string"}]));
+    let of = |schema: &Value| schema.get("anyOf").is_some_and(|any| *any == *BOTH);
     let all = schemas(schema, "allOf").next();
     (of(schema), all.is_some_and(of))
 }

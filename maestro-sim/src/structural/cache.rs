@@ -43,9 +43,13 @@ impl<T> Cache<T> {
     }
 }
 
+/// A pattern compiled, or why it is none.
+pub(super) fn compiled(pattern: &str) -> Arc<Result<Regex, String>> {
+    static PATTERNS: LazyLock<Cache<Result<Regex, String>>> = LazyLock::new(Cache::default);
+    PATTERNS.get(pattern, |text| Regex::new(text).map_err(|why| why.to_string()))
+}
+
 /// Whether `text` matches `pattern` somewhere; a pattern that does not compile matches nothing.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    static PATTERNS: LazyLock<Cache<Option<Regex>>> = LazyLock::new(Cache::default);
-    let regex = PATTERNS.get(pattern, |p| Regex::new(p).ok());
-    regex.as_ref().as_ref().is_some_and(|r| r.is_match(text))
+    compiled(pattern).as_ref().as_ref().is_ok_and(|regex| regex.is_match(text))
 }

@@ -1,6 +1,7 @@
 //! A real API server, and what Maestro adds to it so that scenarios run there: nodes with its own
 //! kubelet, a provisioner of volumes, links before the operator, and watches on everything.
 
+mod claims;
 mod clock;
 pub mod door;
 mod feed;
@@ -9,6 +10,8 @@ mod hand;
 mod linked;
 mod order;
 mod part;
+mod restore;
+mod setup;
 mod stream;
 mod writers;
 
@@ -24,7 +27,6 @@ use maestro_sim::boot;
 use maestro_sim::controller::Controller;
 use maestro_sim::controller::volume::external::Provisioner;
 use maestro_sim::facts::Version;
-use maestro_sim::json::{Value, json};
 use maestro_sim::kubelet::Kubelet;
 use maestro_sim::link::LinkId;
 use maestro_sim::links::Links;
@@ -34,20 +36,21 @@ use maestro_sim::workload::{Rule, Wake, WorkloadControl, Workloads};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
-use tokio::task::{JoinSet, block_in_place};
+use tokio::task::{AbortHandle, JoinSet, block_in_place};
 
+use self::claims::Claims;
 use self::clock::Clock;
 use self::feed::{Feed, Message};
 use self::hand::Hand;
 use self::linked::{Linked, Wires};
 use self::part::Way;
+use self::restore::Restore;
+use self::setup::START;
 use self::writers::Writers;
 use super::control_plane::process::Process;
 use super::{Cluster, Ended, Need, Program, Running, Served, Sink};
 
-/// How long a fresh cluster may take until everything that Maestro adds to it stands.
-const START: Duration = Duration::from_secs(60);
-/// Between two looks whether it does.
+/// Between two looks at what is waited for.
 const LOOK: Duration = Duration::from_millis(50);
 /// The client of what Maestro itself sets up.
 const SETUP: &str = "setup";
@@ -64,6 +67,8 @@ pub struct Spec {
     pub provisions: bool,
     /// How workloads behave, as declared.
     pub workloads: Vec<Rule>,
+    /// Whether the cluster outlives the run, and what the run made is taken out of it again.
+    pub restores: bool,
     /// The version that the nodes' kubelets say that they are of.
     pub version: Version,
     /// Decides everything that is drawn.
@@ -81,6 +86,9 @@ pub struct Live {
     time_scale: f64,
     served: Mutex<BTreeMap<String, Vec<Served>>>,
     kubelets: BTreeMap<String, UnboundedSender<Message>>,
+    kubelet_tasks: Vec<AbortHandle>,
+    restores: bool,
+    claims: Claims,
     version: Arc<AtomicU64>,
     /// The control of what the kubelets run.
     pub control: WorkloadControl,
@@ -116,7 +124,7 @@ impl Live {
         let wanted = collections.len();
         let mut tasks = JoinSet::new();
         let mut parts = Vec::new();
-        let mut kubelets = BTreeMap::new();
+        let (mut kubelets, mut kubelet_tasks) = (BTreeMap::new(), Vec::new());
         let mut add = |link: &str, controller: Box<dyn Controller>| {
             let (sender, news) = unbounded_channel();
             let link = lock(&links).add_direct(link);
@@ -133,7 +141,7 @@ impl Live {
             let name = node.name.clone();
             let kubelet = Kubelet::new(node, Arc::clone(&workloads), control.clone());
             let (sender, running) = add(&format!("kubelet/{name}"), Box::new(kubelet));
-            tasks.spawn(running);
+            kubelet_tasks.push(tasks.spawn(running));
             kubelets.insert(name, sender);
         }
         if !spec.provisions {
@@ -142,8 +150,10 @@ impl Live {
         }
         let (listed, mut all_listed) = watch::channel(0);
         let version: Arc<AtomicU64> = Arc::default();
+        let claims = Claims::default();
         let feed = Feed {
             client: client.clone(),
+            claims: claims.clone(),
             clock,
             sink,
             writers,
@@ -162,6 +172,9 @@ impl Live {
             time_scale: spec.time_scale,
             served: Mutex::default(),
             kubelets,
+            kubelet_tasks,
+            restores: spec.restores,
+            claims,
             version,
             control,
             _tasks: tasks,
@@ -171,8 +184,13 @@ impl Live {
         if !matches!(listed, Ok(Ok(_))) {
             return Err(format!("not every collection could be listed within {START:?}"));
         }
-        live.set_up(spec).await?;
-        Ok(live)
+        match live.set_up(spec).await {
+            Ok(()) => Ok(live),
+            Err(why) => Err(match live.restore(|| ()).await {
+                Ok(()) => why,
+                Err(left) => format!("{why}\n{left}"),
+            }),
+        }
     }
 
     /// Opens a way over a link for a program.
@@ -183,54 +201,22 @@ impl Live {
         door::Door::open(Linked::new(self.wires.clone(), link)).await
     }
 
-    /// Adds what scenarios rely on, and waits until pods can run.
-    async fn set_up(&self, spec: &Spec) -> Result<(), String> {
-        let nodes = spec.nodes;
-        if nodes > 0 && !spec.provisions {
-            let classes = GroupResource::new("storage.k8s.io", "storageclasses");
-            self.create(classes, boot::storage_class()).await?;
-            let driver = json!({
-                "apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver",
-                "metadata": {"name": boot::PROVISIONER}, "spec": {"attachRequired": false}});
-            self.create(GroupResource::new("storage.k8s.io", "csidrivers"), driver).await?;
+    /// Takes what was made here out of the cluster again, if it outlives the run. `stop` ends the
+    /// operators as soon as nothing needs them any more.
+    async fn restore(&self, stop: impl FnOnce()) -> Result<(), String> {
+        if !self.restores {
+            stop();
+            return Ok(());
         }
-        let accounts = GroupResource::new("", "serviceaccounts");
-        let mut needed = vec![Request::new(SETUP, Verb::Get, accounts, "default", "default")];
-        needed.extend((1..=nodes).map(|number| {
-            let resource = GroupResource::new("", "nodes");
-            Request::new(SETUP, Verb::Get, resource, "", &format!("node-{number}"))
-        }));
-        let end = self.now() + START;
-        for request in needed {
-            let what = format!("{} {}", request.resource, request.name);
-            while !self.is_there(&request).await {
-                if self.now() >= end {
-                    return Err(format!("{what} is not there, or not ready, after {START:?}"));
-                }
-                tokio::time::sleep(LOOK).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether an object is there, and schedulable if it is a Node.
-    async fn is_there(&self, request: &Request) -> bool {
-        let Ok((_, value)) = self.hand.send(request).await else { return false };
-        let object = Object::new(value);
-        let ready = object.items(&["status", "conditions"]).iter().any(|condition| {
-            condition.get("type").is_some_and(|t| t == "Ready")
-                && condition.get("status").is_some_and(|s| s == "True")
-        });
-        &*request.resource.resource != "nodes"
-            || (ready && object.items(&["spec", "taints"]).is_empty())
-    }
-
-    async fn create(&self, resource: GroupResource, body: Value) -> Result<(), String> {
-        let request = Request { body, ..Request::new(SETUP, Verb::Create, resource, "", "") };
-        match self.hand.send(&request).await {
-            Err(status) if status.reason != "AlreadyExists" => Err(status.to_string()),
-            _ => Ok(()),
-        }
+        let restore = || {
+            let own = self.wires.writers.created();
+            Restore::new(&self.wires.client, &self.hand, own, &self.claims)
+        };
+        let retired = restore().retire().await;
+        stop();
+        retired?;
+        // Anew: what operators made as they went is theirs, too.
+        restore().clear(|| self.kubelet_tasks.iter().for_each(AbortHandle::abort)).await
     }
 
     fn known(&self, kind: &str, group: Option<&str>) -> Option<Served> {
@@ -366,6 +352,10 @@ impl Cluster for Live {
 
     fn crash(&self, link: LinkId) {
         self.wires.crash(link);
+    }
+
+    fn leave(&self, stop: Box<dyn FnOnce() + '_>) -> Result<(), String> {
+        block_in_place(|| Handle::current().block_on(self.restore(stop)))
     }
 
     fn wake(&self, wakes: &[Wake]) {

@@ -27,6 +27,11 @@ pub enum Target {
 }
 
 impl Target {
+    /// Whether the cluster was there before a run, and is after it.
+    pub fn outlives(&self) -> bool {
+        matches!(self, Self::Kubeconfig(_))
+    }
+
     /// Why such a cluster cannot be had here, as far as that shows only when it is tried.
     pub fn lacking(&self) -> Option<String> {
         match self {
@@ -92,11 +97,13 @@ pub struct Place {
     /// Whether the operator has no more rights than its own manifests give it. Otherwise it may do
     /// everything, which costs a simulation no look at roles.
     pub as_installed: bool,
+    /// Whether what a run made stays in a cluster that outlives it.
+    pub keep: bool,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { target: Target::Sim, time_scale: 1.0, as_installed: false }
+        Self { target: Target::Sim, time_scale: 1.0, as_installed: false, keep: false }
     }
 }
 

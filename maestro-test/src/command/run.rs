@@ -62,6 +62,9 @@ pub struct Run {
     /// Let the operator act with no more rights than its manifests give it.
     #[arg(long)]
     pub as_installed: bool,
+    /// Leave in the cluster of a kubeconfig what a run made there, to look at it.
+    #[arg(long)]
+    pub keep: bool,
     /// Runs at once. Default: as many as there are processors in the simulation, 1 elsewhere.
     #[arg(long, short)]
     pub jobs: Option<usize>,
@@ -100,7 +103,20 @@ impl Run {
             target: self.cluster.clone(),
             time_scale: self.time_scale,
             as_installed: self.as_installed,
+            keep: self.keep,
         }
+    }
+
+    /// Why it cannot be done this way, if it cannot.
+    fn wrong(&self) -> Option<String> {
+        let outlives = self.cluster.outlives();
+        if self.keep && !outlives {
+            let target = &self.cluster;
+            return Some(format!("--keep: {target} ends with its run, only kubeconfig does not"));
+        }
+        let jobs = self.jobs.filter(|jobs| outlives && *jobs > 1)?;
+        let why = "runs in one cluster would meet each other's objects; leave it out";
+        Some(format!("--jobs {jobs}: {why}"))
     }
 
     fn seeds(&self) -> Seeds {
@@ -115,6 +131,10 @@ impl Run {
 
 /// Runs them, prints and writes reports.
 pub fn run(cli: &Cli, run: &Run) -> Exit {
+    if let Some(why) = run.wrong() {
+        eprintln!("maestro-test: {why}");
+        return Exit::Usage;
+    }
     let selected = match select::scenarios(&run.selection) {
         Ok(selected) => selected,
         Err(error) => return error.print(cli.paints()),

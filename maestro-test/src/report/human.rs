@@ -80,7 +80,8 @@ fn failure_block(summary: &Summary, outcome: &Outcome, verdict: Verdict, paint: 
     };
     match verdict {
         Verdict::Harness => {
-            let what = outcome.harness.as_deref().unwrap_or("no reason given");
+            let what = outcome.harness.as_deref().or(outcome.left.as_deref());
+            let what = what.unwrap_or("no reason given");
             line(format!("{} {what}", paint.bad("the kit itself failed:")));
         }
         Verdict::Nondeterminism => line(format!(
@@ -99,6 +100,9 @@ fn failure_block(summary: &Summary, outcome: &Outcome, verdict: Verdict, paint: 
             }
         }
         _ => {}
+    }
+    if let Some(left) = outcome.left.as_ref().filter(|_| verdict != Verdict::Harness) {
+        line(format!("{} {left}", paint.bad("not removed")));
     }
     for violation in &outcome.violations {
         line(violation_line(violation, paint));

@@ -36,7 +36,7 @@ fn scenario(summary: &Summary) -> Value {
             })
             .collect();
         json!({"seed": outcome.seed, "before": before, "verdict": verdict_name(verdict), "violations": violations,
-               "spin": outcome.spin, "harness": outcome.harness})
+               "spin": outcome.spin, "harness": outcome.harness, "left": outcome.left})
     });
     json!({
         "name": summary.scenario.name,

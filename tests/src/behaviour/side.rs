@@ -123,6 +123,7 @@ async fn group(made: &Made, cases: &[&Case]) -> Result<All, String> {
         nodes: NODES,
         hosted: false,
         provisions: false,
+        restores: false,
         workloads,
         version: Version::default(),
         seed: 1,

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::claims::Claims;
 use super::clock::Clock;
 use super::follow::{News, Told, follow};
 use super::order::Order;
@@ -40,6 +41,7 @@ pub struct Feed {
     pub clock: Clock,
     pub sink: Arc<dyn Sink>,
     pub writers: Writers,
+    pub claims: Claims,
     pub control: WorkloadControl,
     /// The parts and the collections that each wants to be told of.
     pub parts: Vec<(Vec<GroupResource>, UnboundedSender<Message>)>,
@@ -56,6 +58,7 @@ impl Feed {
         let mut followers = JoinSet::new();
         let mut followed = BTreeSet::new();
         let mut order = Order::default();
+        let wanted = collections.len();
         let mut start = |served: Served, sender: &UnboundedSender<News>| {
             if followed.insert(served.resource.clone()) {
                 followers.spawn(follow(self.client.clone(), served, sender.clone()));
@@ -71,6 +74,10 @@ impl Feed {
                             start(served, &self.news.0);
                         }
                         self.version.fetch_max(told.version, Ordering::Relaxed);
+                        let begun = *self.listed.borrow() >= wanted;
+                        if let Some(new) = &told.new {
+                            self.claims.saw(&told.resource, new, begun && told.old.is_none());
+                        }
                         for (wanted, part) in &self.parts {
                             if wanted.contains(&told.resource) {
                                 // A part that has ended needs no news.

@@ -72,6 +72,49 @@ pub async fn follow(client: kube::Client, served: Served, news: UnboundedSender<
     }
 }
 
+fn path(served: &Served) -> String {
+    let Served { resource, version, .. } = served;
+    match &*resource.group {
+        "" => format!("/api/{version}/{}", resource.resource),
+        group => format!("/apis/{group}/{version}/{}", resource.resource),
+    }
+}
+
+/// Everything in a collection, and the version of the list.
+pub async fn list(
+    client: &kube::Client,
+    served: &Served,
+) -> Result<(u64, BTreeMap<Key, Arc<Object>>), kube::Error> {
+    let mut all = BTreeMap::new();
+    let mut page = String::new();
+    loop {
+        let uri = format!("{}?limit={PAGE}&continue={page}", path(served));
+        let request = Request::get(uri).body(Vec::new()).map_err(kube::Error::HttpError)?;
+        let mut list: Value = client.request(request).await?;
+        let text = |path: &str| list.pointer(path).and_then(Value::as_str).map(str::to_owned);
+        let version = text("/metadata/resourceVersion");
+        let version = version.and_then(|v| v.parse().ok()).unwrap_or(0);
+        let next = text("/metadata/continue").unwrap_or_default();
+        // Objects of a list do not say what they are; the list does.
+        let api_version = text("/apiVersion").unwrap_or_default();
+        let kind = text("/kind").unwrap_or_default();
+        let kind = kind.strip_suffix("List").unwrap_or(&kind);
+        let items = list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
+        for mut item in items.unwrap_or_default() {
+            if let Some(map) = item.as_object_mut() {
+                map.entry("apiVersion").or_insert_with(|| api_version.as_str().into());
+                map.entry("kind").or_insert_with(|| kind.into());
+            }
+            let object = Arc::new(Object::new(item));
+            all.insert(object.key().clone(), object);
+        }
+        if next.is_empty() {
+            return Ok((version, all));
+        }
+        page = next;
+    }
+}
+
 struct Follower {
     client: kube::Client,
     served: Served,
@@ -80,48 +123,11 @@ struct Follower {
 }
 
 impl Follower {
-    fn path(&self) -> String {
-        let Served { resource, version, .. } = &self.served;
-        match &*resource.group {
-            "" => format!("/api/{version}/{}", resource.resource),
-            group => format!("/apis/{group}/{version}/{}", resource.resource),
-        }
-    }
-
-    async fn get(&self, query: &str) -> Result<Value, kube::Error> {
-        let request = Request::get(format!("{}?{query}", self.path())).body(Vec::new());
-        self.client.request(request.map_err(kube::Error::HttpError)?).await
-    }
-
     /// Lists everything, tells of what changed since, and returns the version of the list.
     async fn list(&mut self) -> Result<u64, kube::Error> {
-        let mut all = BTreeMap::new();
-        let mut page = String::new();
-        loop {
-            let mut list = self.get(&format!("limit={PAGE}&continue={page}")).await?;
-            let text = |path: &str| list.pointer(path).and_then(Value::as_str).map(str::to_owned);
-            let version = text("/metadata/resourceVersion");
-            let version = version.and_then(|v| v.parse().ok()).unwrap_or(0);
-            let next = text("/metadata/continue").unwrap_or_default();
-            // Objects of a list do not say what they are; the list does.
-            let api_version = text("/apiVersion").unwrap_or_default();
-            let kind = text("/kind").unwrap_or_default();
-            let kind = kind.strip_suffix("List").unwrap_or(&kind);
-            let items = list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
-            for mut item in items.unwrap_or_default() {
-                if let Some(map) = item.as_object_mut() {
-                    map.entry("apiVersion").or_insert_with(|| api_version.as_str().into());
-                    map.entry("kind").or_insert_with(|| kind.into());
-                }
-                let object = Arc::new(Object::new(item));
-                all.insert(object.key().clone(), object);
-            }
-            if next.is_empty() {
-                self.replace(all, version);
-                return Ok(version);
-            }
-            page = next;
-        }
+        let (version, all) = list(&self.client, &self.served).await?;
+        self.replace(all, version);
+        Ok(version)
     }
 
     /// Takes in a whole list.
@@ -154,7 +160,8 @@ impl Follower {
             "watch=true&resourceVersion={version}&allowWatchBookmarks=true\
              &timeoutSeconds={WATCH_SECONDS}"
         );
-        let Ok(request) = Request::get(format!("{}?{query}", self.path())).body(Vec::new()) else {
+        let Ok(request) = Request::get(format!("{}?{query}", path(&self.served))).body(Vec::new())
+        else {
             return;
         };
         let Ok(events) = self.client.request_events::<Value>(request).await else { return };

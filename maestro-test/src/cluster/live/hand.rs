@@ -37,7 +37,7 @@ impl Hand {
             return Err(Box::new(Status::from_value(code, &body)));
         }
         if request.verb.writes() {
-            self.writers.wrote(&request.user_agent, &body);
+            self.writers.wrote(&request.user_agent, code, &body);
         }
         Ok((code, body))
     }

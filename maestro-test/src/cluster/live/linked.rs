@@ -139,7 +139,7 @@ impl Linked {
             let value = read(&parts.headers, &bytes);
             if code < 400 {
                 let name = self.wires.lock().get(self.link).name.as_str().into();
-                self.wires.writers.wrote(&name, &value);
+                self.wires.writers.wrote(&name, code, &value);
             } else {
                 why = Status::from_value(code, &value).message;
             }

@@ -9,10 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use maestro_sim::json::Value;
 use maestro_sim::object::Object;
 
+/// The code of an answer that tells of a new object, whether it was posted or applied.
+const CREATED: u16 = 201;
+
 #[derive(Debug, Default)]
 struct Known {
     versions: BTreeMap<u64, Arc<str>>,
     deleted: BTreeMap<String, Arc<str>>,
+    created: Vec<String>,
 }
 
 /// The writers of one run; clones share them.
@@ -24,14 +28,18 @@ impl Writers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A write was answered with this body: the object, or a Status that names what was deleted.
-    pub fn wrote(&self, client: &Arc<str>, body: &Value) {
+    /// A write was answered with this code and body: the object, or a Status that names what was
+    /// deleted.
+    pub fn wrote(&self, client: &Arc<str>, code: u16, body: &Value) {
         let mut known = self.lock();
         if let Some(uid) = body.pointer("/details/uid").and_then(Value::as_str) {
             known.deleted.insert(uid.to_owned(), Arc::clone(client));
             return;
         }
         let text = |path: &str| body.pointer(path).and_then(Value::as_str);
+        if let Some(uid) = text("/metadata/uid").filter(|_| code == CREATED) {
+            known.created.push(uid.to_owned());
+        }
         if let Some(version) = text("/metadata/resourceVersion").and_then(|v| v.parse().ok()) {
             // What changed nothing is answered with the version of an earlier write.
             known.versions.entry(version).or_insert_with(|| Arc::clone(client));
@@ -39,6 +47,11 @@ impl Writers {
         if let (Some(_), Some(uid)) = (text("/metadata/deletionTimestamp"), text("/metadata/uid")) {
             known.deleted.insert(uid.to_owned(), Arc::clone(client));
         }
+    }
+
+    /// UIDs of what was created through here, in that order.
+    pub fn created(&self) -> Vec<String> {
+        self.lock().created.clone()
     }
 
     /// Who wrote an object, or removed it.
@@ -74,9 +87,10 @@ mod tests {
     #[test]
     fn whoever_passed_through_is_known_and_the_rest_by_their_fields() {
         let writers = Writers::default();
-        writers.wrote(&"operator/0".into(), &object(5));
-        writers.wrote(&"operator/1".into(), &object(5));
-        writers.wrote(&"user".into(), &json!({"kind": "Status", "details": {"uid": "u"}}));
+        writers.wrote(&"operator/0".into(), 201, &object(5));
+        writers.wrote(&"operator/1".into(), 200, &object(5));
+        writers.wrote(&"user".into(), 200, &json!({"kind": "Status", "details": {"uid": "u"}}));
+        assert_eq!(writers.created(), ["u"]);
         for (version, gone, expected) in
             [(5, false, "operator/0"), (6, false, "kube-controller-manager"), (7, true, "user")]
         {

@@ -11,6 +11,7 @@ use kube_cel::cel::Value;
 
 use super::operators::{self, UNFIT, unfit};
 use super::{Answer, format};
+use crate::structural::cache;
 use crate::structural::cel::lists::Lists;
 use crate::structural::cel::values::{
     is_optional, none, present, some, text, type_name, type_value,
@@ -312,13 +313,11 @@ pub(super) fn truth(value: &Value) -> Result<bool, String> {
 /// # Errors
 /// When it is none, why.
 pub(crate) fn pattern(text: &str) -> Result<(), String> {
-    let why = match regex::Regex::new(text) {
-        Ok(_) => return Ok(()),
-        Err(error) => error.to_string(),
-    };
+    let compiled = cache::compiled(text);
+    let Err(why) = compiled.as_ref() else { return Ok(()) };
     let why = match why.contains("unclosed group") {
         true => format!("missing closing ): `{text}`"),
-        false => why,
+        false => why.clone(),
     };
     Err(format!("error parsing regexp: {why}"))
 }
