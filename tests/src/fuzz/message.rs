@@ -62,7 +62,9 @@ impl Message {
             rest = after;
             let line = String::from_utf8_lossy(line);
             if is_first {
-                let (method, path) = line.split_once(' ')?;
+                let (method, target) = line.split_once(' ')?;
+                // A fragment is no part of what is sent, with a query in it or without.
+                let path = target.split('#').next().unwrap_or_default();
                 (message.method, message.path) = (method.into(), path.into());
                 is_first = false;
                 continue;
