@@ -185,19 +185,19 @@ async fn mixed(client: Client) {
 /// on a link on which nothing takes time, or with an answer that is there before it is asked for.
 fn through_kube(pods: Option<usize>) -> [f64; 2] {
     let whole = laps(move |cluster, laps| async move {
-        let client = if let Some(pods) = pods {
-            fill(&cluster, pods);
-            let link = cluster.with(|world| world.links.add_direct("operator"));
-            Client::new(cluster.service(link), "default")
-        } else {
-            let mut answer = json!(map(0));
-            answer["apiVersion"] = "v1".into();
-            answer["kind"] = "ConfigMap".into();
-            answer["metadata"]["uid"] = "00000000-0000-4000-8000-000000000000".into();
-            Client::new(Constant(answer.to_string().into()), "default")
-        };
+        fill(&cluster, pods.unwrap_or(0));
+        let link = cluster.with(|world| world.links.add_direct("operator"));
+        let mut client = Client::new(cluster.service(link), "default");
         let maps = Api::<ConfigMap>::namespaced(client.clone(), "default");
         maps.create(&PostParams::default(), &map(ROUNDS)).await.expect("created");
+        if pods.is_none() {
+            // The same bytes as the cluster's, and nobody who had to find them.
+            let path = format!("/api/v1/namespaces/default/configmaps/map-{ROUNDS}");
+            let request = http::Request::get(path).body(Vec::new()).expect("a request");
+            let answer = client.request_text(request).await.expect("read");
+            client = Client::new(Constant(answer.into()), "default");
+        }
+        let maps = Api::<ConfigMap>::namespaced(client.clone(), "default");
         laps.lap();
         for _ in 0..10 * ROUNDS {
             let name = format!("map-{ROUNDS}");
