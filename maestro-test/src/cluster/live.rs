@@ -212,9 +212,8 @@ impl Live {
             let own = self.wires.writers.created();
             Restore::new(&self.wires.client, &self.hand, own, &self.claims)
         };
-        let retired = restore().retire().await;
+        restore().retire().await;
         stop();
-        retired?;
         // Anew: what operators made as they went is theirs, too.
         restore().clear(|| self.kubelet_tasks.iter().for_each(AbortHandle::abort)).await
     }

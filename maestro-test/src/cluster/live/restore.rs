@@ -76,37 +76,50 @@ impl<'a> Restore<'a> {
         Ok(found::of_run(&mut self.known, all))
     }
 
-    /// Removes the custom objects while their operators live, one after the other.
-    pub async fn retire(&mut self) -> Result<(), String> {
+    /// Removes the custom objects while their operators live, one after the other. What does not
+    /// go is cleared away with the rest.
+    pub async fn retire(&mut self) {
         let end = Instant::now() + FAREWELL;
-        let found = self.found().await?;
+        let Ok(found) = self.found().await else { return };
         let custom: BTreeMap<&str, &Found> = found
             .iter()
             .filter(|one| one.is_custom && !one.has_owner(&self.known))
             .map(|one| (one.object.uid(), one))
             .collect();
         for one in self.own.iter().rev().filter_map(|uid| custom.get(uid.as_str())) {
-            self.delete(one).await?;
+            if self.delete(one).await.is_err() {
+                continue;
+            }
             while Instant::now() < end && self.is_there(one).await {
                 sleep(LOOK).await;
             }
         }
-        Ok(())
     }
 
     /// Removes what is left. `end_kubelets` is called once, before the nodes go.
+    ///
+    /// # Errors
+    /// When something does not go: what, and what was refused last.
     pub async fn clear(&mut self, end_kubelets: impl FnOnce()) -> Result<(), String> {
         let end = Instant::now() + REST;
         let mut end_kubelets = Some(end_kubelets);
         let mut deleting: BTreeMap<String, Instant> = BTreeMap::new();
+        let mut refused = None;
         loop {
-            let found = self.found().await?;
-            if found.is_empty() {
-                return Ok(());
-            }
             let now = Instant::now();
+            let found = match self.found().await {
+                Err(why) if now >= end => return Err(why),
+                Err(_) => {
+                    sleep(LOOK).await;
+                    continue;
+                }
+                Ok(found) if found.is_empty() => return Ok(()),
+                Ok(found) => found,
+            };
             if now >= end {
-                return Err(remaining(&found));
+                let why: Vec<String> =
+                    [Some(remaining(&found)), refused].into_iter().flatten().collect();
+                return Err(why.join("; "));
             }
             for one in found.iter().filter(|one| one.object.is_deleting()) {
                 deleting.entry(one.object.uid().to_owned()).or_insert(now);
@@ -120,10 +133,10 @@ impl<'a> Restore<'a> {
                 end_kubelets();
             }
             for one in due(&found, &self.known, is_stuck) {
-                self.delete(one).await?;
+                refused = self.delete(one).await.err().or(refused);
             }
             for one in found.iter().filter(|one| is_stuck(one)) {
-                self.let_go(one, &found).await?;
+                refused = self.let_go(one, &found).await.err().or(refused);
             }
             sleep(LOOK).await;
         }
