@@ -109,7 +109,7 @@ impl Running {
                 nodes: NODES,
                 hosted: false,
                 provisions: false,
-                restores: false,
+                after: None,
                 workloads: workloads(),
                 version: Version::default(),
                 seed: 1,

@@ -92,7 +92,7 @@ async fn operate(programs: Programs, managers: Managers, program: &Path) {
         nodes: 3,
         hosted: true,
         provisions: false,
-        restores: false,
+        after: None,
         workloads: Vec::new(),
         version: Version::default(),
         seed: 1,

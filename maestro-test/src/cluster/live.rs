@@ -67,14 +67,24 @@ pub struct Spec {
     pub provisions: bool,
     /// How workloads behave, as declared.
     pub workloads: Vec<Rule>,
-    /// Whether the cluster outlives the run, and what the run made is taken out of it again.
-    pub restores: bool,
+    /// What becomes of what the run made in a cluster that was there before it; `None` where the
+    /// cluster ends with its run.
+    pub after: Option<After>,
     /// The version that the nodes' kubelets say that they are of.
     pub version: Version,
     /// Decides everything that is drawn.
     pub seed: u64,
     /// The share of its declared time that everything takes.
     pub time_scale: f64,
+}
+
+/// How a run leaves a cluster that outlives it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum After {
+    /// As it was before.
+    Restored,
+    /// With everything that the run made.
+    Kept,
 }
 
 /// A running cluster.
@@ -87,7 +97,7 @@ pub struct Live {
     served: Mutex<BTreeMap<String, Vec<Served>>>,
     kubelets: BTreeMap<String, UnboundedSender<Message>>,
     kubelet_tasks: Vec<AbortHandle>,
-    restores: bool,
+    after: Option<After>,
     claims: Claims,
     version: Arc<AtomicU64>,
     /// The control of what the kubelets run.
@@ -173,18 +183,18 @@ impl Live {
             served: Mutex::default(),
             kubelets,
             kubelet_tasks,
-            restores: spec.restores,
+            after: spec.after,
             claims,
             version,
             control,
             _tasks: tasks,
         };
         let listed = all_listed.wait_for(|count| *count >= wanted);
-        let listed = tokio::time::timeout(START, listed).await;
-        if !matches!(listed, Ok(Ok(_))) {
-            return Err(format!("not every collection could be listed within {START:?}"));
-        }
-        match live.set_up(spec).await {
+        let ready = match tokio::time::timeout(START, listed).await {
+            Ok(Ok(_)) => live.set_up(spec).await,
+            _ => Err(format!("not every collection could be listed within {START:?}")),
+        };
+        match ready {
             Ok(()) => Ok(live),
             Err(why) => Err(match live.restore(|| ()).await {
                 Ok(()) => why,
@@ -204,7 +214,7 @@ impl Live {
     /// Takes what was made here out of the cluster again, if it outlives the run. `stop` ends the
     /// operators as soon as nothing needs them any more.
     async fn restore(&self, stop: impl FnOnce()) -> Result<(), String> {
-        if !self.restores {
+        if self.after != Some(After::Restored) {
             stop();
             return Ok(());
         }

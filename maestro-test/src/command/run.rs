@@ -238,3 +238,28 @@ fn bar(runs: u64) -> ProgressBar {
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn what_cannot_be_on_a_cluster_is_refused() {
+        let check = |arguments: &str, why: &str| {
+            let cli = Cli::try_parse_from(format!("maestro-test run {arguments}").split(' '));
+            let Ok(Cli { command: Command::Run(run), .. }) = cli else { panic!("{arguments}") };
+            let found = run.wrong().unwrap_or_default();
+            assert!(found.starts_with(why) && found.is_empty() == why.is_empty(), "{found}");
+        };
+        check("a.yaml -j 8", "");
+        check("a.yaml --keep", "--keep: sim ends with its run");
+        if cfg!(feature = "clusters") {
+            check("a.yaml --cluster kubeconfig --keep -j 1", "");
+            check("a.yaml --cluster kubeconfig -j 2", "--jobs 2: runs in one cluster");
+            check("a.yaml --cluster served --keep", "--keep: served ends with its run");
+            check("a.yaml --cluster served -j 2", "");
+        }
+    }
+}

@@ -14,7 +14,7 @@ use crate::cluster::control_plane::ControlPlane;
 use crate::cluster::control_plane::programs::{Managers, Programs};
 #[cfg(feature = "containers")]
 use crate::cluster::kind::Kind;
-use crate::cluster::live::{Live, Spec};
+use crate::cluster::live::{After, Live, Spec};
 use crate::cluster::served::Served;
 use crate::cluster::target::{Place, Target};
 use crate::cluster::{NO_OTHER, Shared};
@@ -45,11 +45,12 @@ async fn once(place: &Place, scenario: &Scenario, seed: u64) -> Result<Outcome, 
     }
     let mut base = Base::start(&place.target, scenario.version(), seed).await?;
     let recorder = Recorder::new(scenario, seed);
+    let after = if place.keep { After::Kept } else { After::Restored };
     let spec = Spec {
         nodes: if hosted { 0 } else { scenario.spec.cluster.nodes.value },
         hosted,
         provisions: place.target == Target::Served,
-        restores: place.target.outlives() && !place.keep,
+        after: place.target.outlives().then_some(after),
         workloads: scenario.spec.workloads.iter().map(setup::rule).collect(),
         version: scenario.version(),
         seed,

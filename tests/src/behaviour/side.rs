@@ -123,7 +123,7 @@ async fn group(made: &Made, cases: &[&Case]) -> Result<All, String> {
         nodes: NODES,
         hosted: false,
         provisions: false,
-        restores: false,
+        after: None,
         workloads,
         version: Version::default(),
         seed: 1,

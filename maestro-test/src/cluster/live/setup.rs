@@ -11,8 +11,8 @@ use super::{LOOK, Live, SETUP, Spec};
 
 /// How long a fresh cluster may take until everything that Maestro adds to it stands.
 pub const START: Duration = Duration::from_secs(60);
-/// How long controllers have to make the account that pods run as. Where nobody does, as on
-/// envtest's API server, no other controllers are waited for either.
+/// How long the controllers of a cluster that was there before have to make the account that pods
+/// run as. Where nobody does, as on envtest's API server, no other controllers are waited for.
 const ALONE: Duration = Duration::from_secs(15);
 
 impl Live {
@@ -32,17 +32,17 @@ impl Live {
             Request::new(SETUP, Verb::Get, resource, namespace, name)
         };
         let account = get("serviceaccounts", "default", "default");
-        let account = tokio::time::timeout(ALONE, self.follow(&account, |_| true)).await;
-        let alone = self.restores && account.is_err();
-        let within = START - ALONE;
+        let within = if spec.after.is_some() { ALONE } else { START };
+        let account = tokio::time::timeout(within, self.follow(&account, |_| true)).await;
+        let alone = spec.after.is_some() && account.is_err();
+        if account.is_err() && !alone {
+            return Err(format!("the service account default is not there after {within:?}"));
+        }
         for number in 1..=nodes {
             let node = get("nodes", "", &format!("node-{number}"));
             let is_ready = |node: &Object| ready(node, alone);
-            let ready = tokio::time::timeout(within, self.follow(&node, is_ready)).await;
-            ready.map_err(|_| format!("{} is not ready after {within:?}", node.name))?;
-        }
-        if account.is_err() && !alone {
-            return Err(format!("the service account default is not there after {START:?}"));
+            let ready = tokio::time::timeout(START, self.follow(&node, is_ready)).await;
+            ready.map_err(|_| format!("the node {} is not ready after {START:?}", node.name))?;
         }
         Ok(())
     }
