@@ -2,6 +2,7 @@
 //!
 //! `CONFORMANCE_VERSION=1.34` compares that version with a real server that acts as one of it;
 //! `CONFORMANCE_ONLY=TEXT` runs the sequences whose name contains the text;
+//! `CONFORMANCE_SEEDS=A..B` asks generated sequences of other seeds than those of every run;
 //! `CONFORMANCE_WRITE=1` writes the list of known differences anew; `CONFORMANCE_REUSE=1` asks the
 //! real server only what it was not asked in a former run with that setting. Every difference of a
 //! run stands in `target/tmp/conformance/`.
@@ -153,9 +154,16 @@ fn the_simulated_server_answers_as_the_real_one() {
     let only = std::env::var("CONFORMANCE_ONLY").unwrap_or_default();
     let version = std::env::var("CONFORMANCE_VERSION").ok();
     let version = version.map(|text| text.parse().expect("CONFORMANCE_VERSION"));
-    let mut sequences = corpus::all().expect("the corpus can be read");
+    let further = std::env::var("CONFORMANCE_SEEDS").ok().map(|text| {
+        let ends = text.split_once("..").and_then(|(first, end)| {
+            Some(first.parse::<u64>().ok()?..end.parse::<u64>().ok()?)
+        });
+        ends.expect("CONFORMANCE_SEEDS is A..B")
+    });
+    let whole = only.is_empty() && further.is_none();
+    let sequences = further.map_or_else(corpus::all, corpus::further);
+    let mut sequences = sequences.expect("the corpus can be read");
     sequences.retain(|sequence| sequence.name.contains(&only));
-    let whole = only.is_empty();
     check(&programs, &Compared { version: version.unwrap_or_default(), sequences, whole });
 }
 
@@ -163,7 +171,7 @@ fn the_simulated_server_answers_as_the_real_one() {
 #[test]
 fn the_oldest_version_answers_as_a_real_one() {
     let asked = |name: &str| std::env::var_os(name).is_some();
-    if asked("CONFORMANCE_ONLY") || asked("CONFORMANCE_VERSION") {
+    if ["CONFORMANCE_ONLY", "CONFORMANCE_VERSION", "CONFORMANCE_SEEDS"].into_iter().any(asked) {
         return;
     }
     let Some(programs) = programs() else { return };

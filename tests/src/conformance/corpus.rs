@@ -7,6 +7,8 @@ mod leaves;
 mod protobuf;
 mod written;
 
+use std::ops::Range;
+
 use crate::conformance::case::Sequence;
 
 /// Every sequence, in a fixed order.
@@ -18,7 +20,7 @@ pub fn all() -> Result<Vec<Sequence>, String> {
     all.extend(kinds::sequences()?);
     all.extend(protobuf::sequences()?);
     all.extend(leaves::sequences()?);
-    all.extend(generated::sequences()?);
+    all.extend(generated::sequences(generated::SEEDS)?);
     let mut names = std::collections::BTreeSet::new();
     match all.iter().find(|sequence| !names.insert(sequence.name.as_str())) {
         Some(twice) => Err(format!("two sequences are called {}", twice.name)),
@@ -26,12 +28,20 @@ pub fn all() -> Result<Vec<Sequence>, String> {
     }
 }
 
+/// Generated sequences of other seeds than those that every run asks.
+///
+/// # Errors
+/// As [`all`].
+pub fn further(seeds: Range<u64>) -> Result<Vec<Sequence>, String> {
+    generated::sequences(seeds)
+}
+
 /// A shorter corpus: what was written by hand, every kind, and one of ten generated sequences.
 ///
 /// # Errors
 /// As [`all`].
 pub fn some() -> Result<Vec<Sequence>, String> {
-    let made = generated::sequences()?.into_iter().chain(leaves::sequences()?);
+    let made = generated::sequences(generated::SEEDS)?.into_iter().chain(leaves::sequences()?);
     let generated: std::collections::BTreeMap<String, usize> =
         made.map(|sequence| sequence.name).enumerate().map(|(index, name)| (name, index)).collect();
     let mut some = all()?;
