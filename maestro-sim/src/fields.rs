@@ -33,7 +33,7 @@ pub enum FieldSetError {
 
 /// Merges a configuration into an object as server-side apply does, without bookkeeping.
 pub(crate) fn apply(schema: &Schema, object: &mut Value, config: &Value) {
-    merge::merge(shape::Ty::root(schema), object, config);
+    merge::merge(shape::Ty::root(schema), merge::Nulls::Absent, object, config);
 }
 
 /// A set of field paths.

@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 pub use apply::{ApplyError, Conflict, apply};
 
-use crate::fields::FieldSet;
 use crate::fields::diff::{Diff, diff};
 use crate::fields::shape::Ty;
+use crate::fields::{self, FieldSet};
 use crate::json::{Array, Map, Text, Value};
 use crate::schema::Schema;
 use crate::typed::zero;
@@ -228,6 +228,36 @@ fn is_same_beside(
             (Some(a), Some(b)) => a == b || within(a, b),
             (a, b) => a == b,
         }
+}
+
+/// Whether anyone owns a field.
+pub(crate) fn is_owned(object: &Value, path: &[&str]) -> bool {
+    let stored = managed_fields(object).cloned();
+    let entries = stored.and_then(|stored| entry::decode(stored, true)).unwrap_or_default();
+    entries.iter().any(|entry| {
+        let mut node = Some(entry.fields.root());
+        for name in path {
+            node = node.and_then(|node| fields::child(node, &format!("f:{name}")));
+        }
+        node.is_some_and(fields::is_member)
+    })
+}
+
+/// Leaves every field to whoever owned it before.
+pub(crate) fn keep(old: &Value, new: &mut Value) {
+    set_managed_fields(new, managed_fields(old).cloned().unwrap_or_default());
+}
+
+/// Takes a field from everyone who owns it.
+pub(crate) fn disown(object: &mut Value, path: &[&str]) {
+    let mut field = FieldSet::new();
+    let elements: Vec<String> = path.iter().map(|name| format!("f:{name}")).collect();
+    field.insert(&elements.iter().map(String::as_str).collect::<Vec<_>>());
+    let stored = managed_fields(object).cloned();
+    let Some(mut entries) = stored.and_then(|stored| entry::decode(stored, true)) else { return };
+    entries.iter_mut().for_each(|entry| entry.fields.subtract(&field));
+    entries.retain(|entry| !entry.fields.is_empty());
+    set_managed_fields(object, entry::encode(entries));
 }
 
 /// Writes `managedFields`; null removes them.

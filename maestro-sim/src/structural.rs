@@ -18,13 +18,13 @@ mod validate;
 
 pub(crate) use cache::Cache;
 pub(crate) use cel::pattern as go_pattern;
-pub use default::{default, drop_nulls};
+pub use default::{default, default_applied, drop_nulls};
 pub use embedded::resources;
 pub(crate) use format::is_known as format_is_known;
 pub use path::{Path, Step};
 pub use problem::Problem;
 pub(crate) use prune::is_surplus;
 pub use prune::{prune, unknown_fields};
-pub use validate::{problems, validate};
+pub use validate::{of_default, validate};
 
 pub use cel::compile_problem;

@@ -155,9 +155,9 @@ fn the_simulated_server_answers_as_the_real_one() {
     let version = std::env::var("CONFORMANCE_VERSION").ok();
     let version = version.map(|text| text.parse().expect("CONFORMANCE_VERSION"));
     let further = std::env::var("CONFORMANCE_SEEDS").ok().map(|text| {
-        let ends = text.split_once("..").and_then(|(first, end)| {
-            Some(first.parse::<u64>().ok()?..end.parse::<u64>().ok()?)
-        });
+        let ends = text
+            .split_once("..")
+            .and_then(|(first, end)| Some(first.parse::<u64>().ok()?..end.parse::<u64>().ok()?));
         ends.expect("CONFORMANCE_SEEDS is A..B")
     });
     let whole = only.is_empty() && further.is_none();

@@ -13,18 +13,23 @@ use crate::object::{Object, at, map_at};
 use crate::patch;
 use crate::selector::LabelSelector;
 
+/// What stands for the replicas of a custom object that has none, while its Scale is changed.
+const UNSET: i64 = i32::MIN as i64;
+
 impl Server {
     pub(super) fn scale(&mut self, served: &Arc<Served>, request: Request) -> Handled {
         let Some(paths) = served.scale.clone() else {
             return Err(Box::new(Status::no_such_path()));
         };
         let live = self.existing(served, &request)?;
-        let reads = !matches!((request.verb, request.patch), (Verb::Update, _))
-            && request.patch != Some(PatchType::Apply);
-        if served.is_custom() && reads {
+        if served.is_custom() && request.verb == Verb::Get {
             has_replicas(&live, &paths)?;
         }
-        let current = scale_of(served, &live, &paths);
+        let mut current = scale_of(served, &live, &paths);
+        let asks_for_none = served.is_custom() && has_replicas(&live, &paths).is_err();
+        if asks_for_none && request.verb != Verb::Get {
+            current["spec"]["replicas"] = UNSET.into();
+        }
         let proposed = match (request.verb, request.patch) {
             (Verb::Get, _) => return Ok(Response::Value { code: 200, value: current }),
             (Verb::Update, _) | (Verb::Patch, Some(PatchType::Apply)) => request.body.clone(),
@@ -38,7 +43,12 @@ impl Server {
             }
             _ => return Err(Box::new(Status::method_not_allowed())),
         };
-        let replicas = replicas(&request, &proposed)?;
+        let replicas = replicas(served, &request, &proposed)?;
+        if replicas == UNSET {
+            let place = format!(".{}", paths.spec.join("."));
+            let message = format!("the spec replicas field {place:?} cannot be empty");
+            return Err(Box::new(Status::bad_request(message)));
+        }
         let field: Vec<&str> = paths.spec.iter().map(String::as_str).collect();
         let applies = request.patch == Some(PatchType::Apply);
         let mut body = if applies {
@@ -90,7 +100,7 @@ fn has_replicas(object: &Object, paths: &ScalePaths) -> Result<(), Box<Status>> 
 }
 
 /// How many replicas a Scale asks for.
-fn replicas(request: &Request, scale: &Value) -> Result<i64, Box<Status>> {
+fn replicas(served: &Served, request: &Request, scale: &Value) -> Result<i64, Box<Status>> {
     let asked = at(scale, &["spec", "replicas"]).unwrap_or(&Value::Null);
     let kind = match asked {
         Value::String(_) => "string".to_owned(),
@@ -116,7 +126,8 @@ fn replicas(request: &Request, scale: &Value) -> Result<i64, Box<Status>> {
         return Err(Box::new(Status::invalid("", "", "", &[cause])));
     }
     let replicas = asked.as_i64().unwrap_or(0);
-    if replicas < 0 {
+    // What a custom object's may be, its own validation says.
+    if replicas < 0 && !served.is_custom() {
         let message = format!("Invalid value: {replicas}: must be greater than or equal to 0");
         let cause = Cause::new("FieldValueInvalid", "spec.replicas", message);
         return Err(Box::new(Status::invalid("autoscaling", "Scale", &request.name, &[cause])));
@@ -164,6 +175,11 @@ pub(super) fn scale_of(served: &Served, object: &Object, paths: &ScalePaths) -> 
     if let Some(created) = object.at(&["metadata", "creationTimestamp"]) {
         meta["creationTimestamp"] = created.clone();
     }
+    let mut spec = json!({});
+    // None are not told.
+    if let wanted @ 1.. = replicas(&paths.spec) {
+        spec["replicas"] = wanted.into();
+    }
     json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta,
-           "spec": {"replicas": replicas(&paths.spec)}, "status": status})
+           "spec": spec, "status": status})
 }

@@ -12,12 +12,66 @@ use crate::facts::Version;
 use crate::json::Value;
 use crate::managed::{self, Write};
 use crate::object::{GroupResource, Object, at, map_at};
+use crate::patch::go_print;
 use crate::structural::Step;
 use crate::typed::go_type;
 use crate::{builtin, crd, defaults, structural};
 
 const NODES: GroupResource = GroupResource::new("", "nodes");
 const CRDS: GroupResource = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
+
+/// A value by its path, as Go's accessors find it.
+fn nested<'v>(body: &'v Value, path: &[String]) -> Result<Option<&'v Value>, String> {
+    let mut here = body;
+    for (index, step) in path.iter().enumerate() {
+        here = match here {
+            Value::Object(map) => match map.get(step) {
+                Some(value) => value,
+                None => return Ok(None),
+            },
+            Value::Null => return Ok(None),
+            other => return Err(unlike(&path[..=index], other, "map[string]interface {}")),
+        };
+    }
+    Ok(Some(here))
+}
+
+/// What an accessor says of a value of another type.
+fn unlike(path: &[String], found: &Value, expected: &str) -> String {
+    let kind = if found.is_null() { "<nil>" } else { go_type(found) };
+    let (place, expected) = (path.join("."), expected.replace("interface {}", "interface{}"));
+    let shown = go_print(found);
+    format!(".{place} accessor error: {shown} is of the type {kind}, expected {expected}")
+}
+
+/// What is wrong with replicas.
+fn replicas(body: &Value, path: &[String]) -> Option<Cause> {
+    let (shown, why) = match nested(body, path) {
+        Ok(None) => return None,
+        Ok(Some(value)) => match value.as_i64() {
+            Some(count) if count < 0 => (count, "should be a non-negative integer".to_owned()),
+            Some(count) if count > i64::from(i32::MAX) => {
+                (count, format!("should be less than or equal to {}", i32::MAX))
+            }
+            Some(_) => return None,
+            None => (0, unlike(path, value, "int64")),
+        },
+        Err(why) => (0, why),
+    };
+    let place = format!(".{}", path.join("."));
+    Some(builtin::field::invalid(&place, &shown.into(), &why))
+}
+
+/// A status is validated by itself: the words about it leave its own name out.
+fn by_itself(causes: &mut [Cause]) {
+    let is_status = |field: &str| field == "status" || field.starts_with("status.");
+    for cause in causes.iter_mut().filter(|cause| is_status(&cause.field)) {
+        let long = format!("{} in body", cause.field);
+        let short = long.strip_prefix("status").unwrap_or(&long);
+        let short = short.strip_prefix('.').unwrap_or(short).to_owned();
+        cause.message = cause.message.replace(&long, &short);
+    }
+}
 
 impl Served {
     /// Prunes and defaults a proposed tree.
@@ -45,6 +99,16 @@ impl Served {
         }
     }
 
+    /// The same for what came of an applied configuration.
+    pub(super) fn complete_applied(&self, body: &mut Value, live: Option<&Value>) {
+        if self.is_custom() {
+            structural::prune(self.schema(), body);
+            structural::default_applied(self.schema(), body);
+        } else {
+            self.complete(body, live);
+        }
+    }
+
     /// Validates a complete tree against its rules and the former version.
     pub(super) fn check(
         &self,
@@ -55,9 +119,13 @@ impl Served {
         let mut causes = if self.is_custom() {
             let mut causes = builtin::metadata(self.release, &self.resource, body);
             causes.extend(self.wrong_kind(body));
-            causes.extend(structural::validate(self.schema(), body, old, ""));
+            let status = request.subresource == "status";
+            let beside = self.of_scale(status, body);
+            causes.extend(structural::validate(self.schema(), body, old, beside));
             structural::resources(self.schema(), body, &Path::Root, &mut causes);
-            self.of_scale(request, body, &mut causes);
+            if status {
+                by_itself(&mut causes);
+            }
             causes
         } else if matches!(&*request.subresource, "status" | "approval") {
             builtin::status(self.release, (&self.resource, &request.subresource), body, old)
@@ -87,30 +155,24 @@ impl Served {
         Some(builtin::field::invalid(&"kind", &kind.into(), &detail))
     }
 
-    /// A custom object's replicas have to be a number. The status is validated by itself, and
-    /// the words about it leave its own name out.
-    fn of_scale(&self, request: &Request, body: &Value, causes: &mut Vec<Cause>) {
-        let status = request.subresource == "status";
-        if status {
-            for cause in causes.iter_mut().filter(|cause| cause.field.starts_with("status.")) {
-                let long = format!("{} in body", cause.field);
-                let short = long.strip_prefix("status.").unwrap_or(&long).to_owned();
-                cause.message = cause.message.replace(&long, &short);
-            }
-        }
-        let Some(scale) = &self.scale else { return };
-        let path = if status { &scale.status } else { &scale.spec };
-        let steps: Vec<&str> = path.iter().map(String::as_str).collect();
-        let found = at(body, &steps).filter(|value| value.as_i64().is_none() && !value.is_null());
-        let Some(found) = found else { return };
-        let kind = go_type(found);
-        let shown = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
-        let place = format!(".{}", path.join("."));
-        let detail =
-            format!("{place} accessor error: {shown} is of the type {kind}, expected int64");
-        let cause = builtin::field::invalid(&place, &0.into(), &detail);
-        let at = causes.iter().position(|cause| cause.field == "<nil>").unwrap_or(causes.len());
-        causes.insert(at, cause);
+    /// A custom object's replicas have to be numbers, and its selector a text, wherever a Scale
+    /// shows them.
+    ///
+    /// Source: `ValidateScaleSpec` and `ValidateScaleStatus` of
+    /// `k8s.io/apiextensions-apiserver/pkg/registry/customresource`.
+    fn of_scale(&self, status: bool, body: &Value) -> Vec<Cause> {
+        let Some(scale) = &self.scale else { return Vec::new() };
+        let spec = (!status).then(|| replicas(body, &scale.spec)).flatten();
+        let selector = scale.selector.as_ref().and_then(|path| {
+            let place = format!(".{}", path.join("."));
+            let wrong = match nested(body, path) {
+                Ok(None | Some(Value::String(_))) => return None,
+                Ok(Some(other)) => unlike(path, other, "string"),
+                Err(why) => why,
+            };
+            Some(builtin::field::invalid(&place, &"".into(), &wrong))
+        });
+        [spec, replicas(body, &scale.status), selector].into_iter().flatten().collect()
     }
 
     /// Whether a create keeps the status it was sent with: nodes register theirs.

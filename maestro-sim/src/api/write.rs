@@ -17,7 +17,8 @@ use crate::api::server::{Handled, Response, Server};
 use crate::api::version::Views;
 use crate::api::writer::write_of;
 use crate::api::{PatchType, Request, Status, Verb};
-use crate::json::Value;
+use crate::fields;
+use crate::json::{Value, json};
 use crate::managed::{self, Write};
 use crate::object::{Object, at, map_at};
 use crate::patch;
@@ -110,13 +111,21 @@ impl Server {
         mut body: Value,
         origin: &Origin,
     ) -> Handled {
+        let unfit = served.is_custom() && served.status && has_unfit_status(served, &body);
         if served.status {
             reset_status(served, &mut body);
         }
-        served.complete(&mut body, None);
+        match origin {
+            Origin::Apply => served.complete_applied(&mut body, None),
+            Origin::Update => served.complete(&mut body, None),
+        }
         // Ownership is recorded of what the client sent: nobody owns what admission adds.
         if matches!(origin, Origin::Update) {
             self.own(served, request, None, &mut body)?;
+            if unfit {
+                // Nothing can be read off what its type does not fit, which it was then.
+                managed::keep(&Value::Null, &mut body);
+            }
         }
         self.admit_creation(request)?;
         let name = at(&body, &["metadata", "name"]).and_then(Value::as_str).unwrap_or("");
@@ -335,7 +344,11 @@ impl Server {
         carry_over(served, request, live, &mut body)?;
         self.settle_conditions(served, request, live, &mut body);
         let settled = !self.unsettled.contains(&live.resource_version());
-        served.complete(&mut body, settled.then(|| live.value()));
+        let before = settled.then(|| live.value());
+        match origin {
+            Origin::Apply => served.complete_applied(&mut body, before),
+            Origin::Update => served.complete(&mut body, before),
+        }
         if is_update && !owned {
             self.own(served, request, Some(live.value()), &mut body)?;
         }
@@ -400,3 +413,11 @@ impl Server {
 
 #[cfg(test)]
 mod sharing_tests;
+
+/// Whether the status that a custom object is sent with is of another type than it should be.
+fn has_unfit_status(served: &Served, body: &Value) -> bool {
+    body.get("status").is_some_and(|status| {
+        let found = fields::of::problems(served.schema(), &json!({ "status": status.clone() }));
+        found.iter().any(|problem| problem.contains(": expected "))
+    })
+}

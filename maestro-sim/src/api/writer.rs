@@ -10,7 +10,7 @@ use crate::api::version::Views;
 use crate::api::{Request, Status};
 use crate::json::Value;
 use crate::managed::{self, Write};
-use crate::object::{Object, map_at};
+use crate::object::{Object, at, map_at};
 use crate::structural::Step;
 
 /// A write as the bookkeeping of fields sees it.
@@ -66,6 +66,17 @@ impl Server {
         let views = Views::new(self, served);
         let write = Write { views: views.as_dyn(), ..write_of(served, request, &manager, &now) };
         managed::update(&write, marked.as_ref().or(old), new);
+        if let (Some(old), Some(scale), "scale") = (old, &served.scale, &*request.subresource) {
+            // A Scale of none does not tell them, and one of replicas that nobody owned has no
+            // bookkeeping: whoever scales then owns nothing.
+            let path: Vec<&str> = scale.spec.iter().map(String::as_str).collect();
+            let is_none = |tree: &Value| at(tree, &path).is_none_or(|replicas| *replicas == 0);
+            if !managed::is_owned(old, &path) {
+                managed::keep(old, new);
+            } else if is_none(new) && !is_none(old) {
+                managed::disown(new, &path);
+            }
+        }
         views.complete()
     }
 

@@ -31,6 +31,7 @@ fn node(schema: &Value, (root, in_meta): (bool, bool), path: &Path<'_>, causes: 
 }
 
 fn of(schema: &Value, value: &Value, in_meta: bool, path: &Path<'_>, causes: &mut Vec<Cause>) {
+    let rules = parse::parse(schema);
     let mut schema = schema.clone();
     forget_both(&mut schema);
     let parsed = parse::parse(&schema);
@@ -44,15 +45,7 @@ fn of(schema: &Value, value: &Value, in_meta: bool, path: &Path<'_>, causes: &mu
             return;
         }
     }
-    let (found, _) = structural::problems(&parsed, value, None, "");
-    causes.extend(found.into_iter().map(|cause| Cause {
-        // A place within it is told as if the whole were an object.
-        field: match &*cause.field {
-            "" | "<nil>" => path.to_string(),
-            within => format!("{path}.{within}"),
-        },
-        ..cause
-    }));
+    causes.extend(structural::of_default(&parsed, &rules, value, &path.to_string()));
 }
 
 /// Whether a value is an integer or a string is not looked at here.

@@ -91,6 +91,14 @@ struct Total {
     cost: u64,
     /// The dearest, where they stand.
     most: Vec<(String, u64)>,
+    /// The outermost list around a value whose items cannot be found again in an older object.
+    apart: Option<String>,
+}
+
+/// Whether the items of a list have no names to be found by. What is in a map always has.
+fn is_nameless(schema: &Value) -> bool {
+    let kind = schema.get("x-kubernetes-list-type").and_then(Value::as_str);
+    schema.get("items").is_some_and(Value::is_object) && kind != Some("map")
 }
 
 impl Total {
@@ -113,12 +121,17 @@ impl Total {
             let here = path.field("additionalProperties");
             self.schema(values, &here, embedded(values), below, causes);
         }
+        let outer = self.apart.clone();
+        if outer.is_none() && is_nameless(schema) {
+            self.apart = Some(path.to_string());
+        }
         for (name, child) in properties.into_iter().flatten() {
             self.schema(child, &inner.key(name), embedded(child), below, causes);
         }
         if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
             self.schema(items, &path.field("items"), embedded(items), below, causes);
         }
+        self.apart = outer;
         let rules = schema.get(RULES).and_then(Value::as_array).filter(|rules| !rules.is_empty());
         if let Some(rules) = rules {
             let node = Typed::of(Declared::of(schema, root));
@@ -159,6 +172,13 @@ impl Total {
                 let one = compiled.forms.as_ref().map_or(0, estimate);
                 let cost = one.saturating_mul(count.unwrap_or(most));
                 self.add(&place, "estimated rule cost", cost, causes);
+                if let Some(apart) = self.apart.as_ref().filter(|_| compiled.uses_old) {
+                    let detail = format!(
+                        "oldSelf cannot be used on the uncorrelatable portion of the schema \
+                         within {apart}"
+                    );
+                    causes.push(field::invalid(&place, &text("rule").into(), &detail));
+                }
             }
         }
         if text("messageExpression").is_empty() {

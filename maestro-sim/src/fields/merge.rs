@@ -5,8 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::shape::{Form, Items, Ty};
 use crate::json::{Value, json};
 
+/// What becomes of a null in a configuration, which leaves a granular field as it is in any case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Nulls {
+    /// Whoever reads the tree into Go's types takes it for absent.
+    Absent,
+    /// It is a value, as long as nothing drops it.
+    Values,
+}
+
 /// Merges `config` into `live`: granular maps and lists item by item, all else replaced.
-pub(crate) fn merge(ty: Ty<'_>, live: &mut Value, config: &Value) {
+pub(crate) fn merge(ty: Ty<'_>, nulls: Nulls, live: &mut Value, config: &Value) {
     match ty.form(Some(config)) {
         Form::Map(fields) => {
             if !matches!(ty.form(Some(live)), Form::Map(_)) {
@@ -16,8 +25,12 @@ pub(crate) fn merge(ty: Ty<'_>, live: &mut Value, config: &Value) {
             for (name, value) in fields {
                 let child = ty.child(name);
                 match map.get_mut(name) {
-                    // A null configures nothing: it leaves a granular field as it is and
-                    // clears a scalar.
+                    Some(live) if value.is_null() && nulls == Nulls::Values => {
+                        if !is_granular(child, live) {
+                            *live = Value::Null;
+                        }
+                    }
+                    // It clears a scalar.
                     Some(live) if value.is_null() => {
                         if !matches!(child.form(Some(live)), Form::Leaf) {
                             continue;
@@ -29,8 +42,8 @@ pub(crate) fn merge(ty: Ty<'_>, live: &mut Value, config: &Value) {
                             map.remove(name);
                         }
                     }
-                    Some(live) => merge(child, live, value),
-                    None if value.is_null() => {}
+                    Some(live) => merge(child, nulls, live, value),
+                    None if value.is_null() && nulls == Nulls::Absent => {}
                     None => {
                         map.insert(name.clone(), value.clone());
                     }
@@ -43,15 +56,29 @@ pub(crate) fn merge(ty: Ty<'_>, live: &mut Value, config: &Value) {
                 _ => json!([]),
             };
             let Value::Array(list) = taken else { return };
-            *live = merge_list(ty.item(), items, list.into_vec(), config).into();
+            *live = merge_list((ty.item(), nulls), items, list.into_vec(), config).into();
         }
         Form::Leaf | Form::Wild => *live = config.clone(),
     }
 }
 
+/// Whether something is in it that has owners of its own.
+fn is_granular(ty: Ty<'_>, live: &Value) -> bool {
+    match ty.form(Some(live)) {
+        Form::Map(fields) => !fields.is_empty(),
+        Form::List(_, items) => !items.is_empty(),
+        Form::Leaf | Form::Wild => false,
+    }
+}
+
 /// Items keep the live order where the configuration says nothing about them; items that both
 /// have come in the configuration's order, each as near as possible to where it was.
-fn merge_list(item: Ty<'_>, items: Items<'_>, live: Vec<Value>, config: &[Value]) -> Vec<Value> {
+fn merge_list(
+    (item, nulls): (Ty<'_>, Nulls),
+    items: Items<'_>,
+    live: Vec<Value>,
+    config: &[Value],
+) -> Vec<Value> {
     let mut wanted: Vec<(String, &Value)> = Vec::with_capacity(config.len());
     let mut wanted_names = BTreeSet::new();
     for value in config {
@@ -80,7 +107,7 @@ fn merge_list(item: Ty<'_>, items: Items<'_>, live: Vec<Value>, config: &[Value]
         let merged = match base {
             Some(base) => {
                 let mut base = base.clone();
-                merge(item, &mut base, value);
+                merge(item, nulls, &mut base, value);
                 base
             }
             None => (*value).clone(),

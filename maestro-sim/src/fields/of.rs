@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::shape::{Form, Items, Ty};
 use super::{FieldSet, Node, dot, is_member, path};
-use crate::json::Value;
+use crate::json::{Map, Value};
 use crate::patch::go_print;
 use crate::schema::{Kind, Schema};
 
@@ -103,23 +103,37 @@ fn check(ty: Ty<'_>, value: &Value, at: &mut String, out: &mut Vec<String>) {
         out.push(format!("{at}: {problem}"));
         return;
     }
-    let length = at.len();
     match ty.form(Some(value)) {
-        Form::Map(map) => {
-            for (name, value) in map {
-                let child = ty.child(name);
-                at.push('.');
-                at.push_str(name);
-                if child.schema().is_none() && ty.is_closed() {
-                    out.push(format!("{at}: field not declared in schema"));
-                } else {
-                    check(child, value, at, out);
-                }
-                at.truncate(length);
-            }
-        }
+        Form::Map(map) => check_fields(ty, map, at, out),
         Form::List(items, list) => check_list(ty, items, list, at, out),
-        Form::Wild | Form::Leaf => {}
+        // What changes as a whole has parts of its types, too.
+        Form::Wild | Form::Leaf => match value {
+            Value::Object(map) => check_fields(ty, map, at, out),
+            Value::Array(list) => {
+                for (index, value) in list.iter().enumerate() {
+                    let length = at.len();
+                    at.push_str(&format!("[{index}]"));
+                    check(ty.item(), value, at, out);
+                    at.truncate(length);
+                }
+            }
+            _ => {}
+        },
+    }
+}
+
+fn check_fields(ty: Ty<'_>, map: &Map, at: &mut String, out: &mut Vec<String>) {
+    let length = at.len();
+    for (name, value) in map {
+        let child = ty.child(name);
+        at.push('.');
+        at.push_str(name);
+        if child.schema().is_none() && ty.is_closed() {
+            out.push(format!("{at}: field not declared in schema"));
+        } else {
+            check(child, value, at, out);
+        }
+        at.truncate(length);
     }
 }
 
@@ -162,6 +176,25 @@ fn check_list(
     }
 }
 
+/// A value as Go's `%#v` prints it.
+fn go_syntax(value: &Value) -> String {
+    match value {
+        Value::Null => "interface {}(nil)".to_owned(),
+        Value::Array(list) => {
+            let items: Vec<String> = list.iter().map(go_syntax).collect();
+            format!("[]interface {{}}{{{}}}", items.join(", "))
+        }
+        Value::Object(map) => {
+            let fields: Vec<String> = map
+                .iter()
+                .map(|(name, value)| format!("{:?}:{}", name.as_str(), go_syntax(value)))
+                .collect();
+            format!("map[string]interface {{}}{{{}}}", fields.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
 fn wrong_type(ty: Ty<'_>, value: &Value) -> Option<String> {
     let got = match value {
         Value::Null => return None,
@@ -171,7 +204,12 @@ fn wrong_type(ty: Ty<'_>, value: &Value) -> Option<String> {
         Value::Array(_) => "[]interface {}",
         Value::Object(_) => "map[string]interface {}",
     };
-    match ty.schema()?.kind {
+    let schema = ty.schema()?;
+    let format = schema.constraints.as_ref().and_then(|limits| limits.format.as_deref());
+    let has_format = format.is_some_and(|format| !matches!(format, "" | "byte"));
+    let is_nested = value.is_array() || value.is_object();
+    let any_scalar = || Some(format!("expected any scalar, got &{{{}}}", go_print(value)));
+    match schema.kind {
         Kind::Object if !value.is_object() => {
             Some(format!("expected map, got &{{{}}}", go_print(value)))
         }
@@ -182,8 +220,11 @@ fn wrong_type(ty: Ty<'_>, value: &Value) -> Option<String> {
             Some(format!("expected numeric (int or float), got {got}"))
         }
         Kind::Boolean if !value.is_boolean() => Some(format!("expected boolean, got &{{{value}}}")),
+        // Of a format it is any scalar; what may be a number, too, is anything.
+        Kind::String if has_format => any_scalar().filter(|_| is_nested),
         Kind::String if !value.is_string() => {
-            Some(format!("expected string, got &value.valueUnstructured{{Value:{value}}}"))
+            let got = go_syntax(value);
+            Some(format!("expected string, got &value.valueUnstructured{{Value:{got}}}"))
         }
         _ => None,
     }

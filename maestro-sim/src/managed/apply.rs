@@ -6,7 +6,8 @@ use super::entry::{self, Entry, Operation};
 use super::foreign::Foreign;
 use super::{Write, managed_fields, set_managed_fields, take};
 use crate::fields::diff::{Diff, UNOWNED_METADATA};
-use crate::fields::{FieldSet, merge, of, remove};
+use crate::fields::merge::{Nulls, merge};
+use crate::fields::{FieldSet, of, remove};
 use crate::json::{Map, Value};
 
 /// The annotation in which `kubectl apply` keeps what it applied.
@@ -89,7 +90,8 @@ pub fn apply(
     }
 
     let mut merged = base.clone();
-    merge::merge(write.ty(), &mut merged, applied);
+    let nulls = if write.typed { Nulls::Absent } else { Nulls::Values };
+    merge(write.ty(), nulls, &mut merged, applied);
     if let Some(last) = claim(write, applied, &mut entries) {
         merged = prune(write, merged, &last, &entries);
     }

@@ -11,9 +11,7 @@ use crate::schema::{Constraints, Schema};
 
 /// Adds a cause for each constraint that `value` breaks.
 pub(super) fn check(limits: &Constraints, value: &Value, path: &Path, out: &mut Vec<Cause>) {
-    if !limits.one_of.is_empty() && !limits.one_of.contains(value) {
-        out.push(unsupported(&limits.one_of, value, path));
-    }
+    out.extend(not_among(limits, value, path));
     match value {
         Value::String(text) => string(limits, text, value, path, out),
         Value::Number(n) => number(limits, n, value, path, out),
@@ -46,6 +44,17 @@ pub(super) fn check(limits: &Constraints, value: &Value, path: &Path, out: &mut 
         _ => {}
     }
     junctors(limits, value, path, out);
+}
+
+/// What is wrong with a value that is none of those that are allowed, if only some are.
+pub(super) fn not_among(limits: &Constraints, value: &Value, path: &Path) -> Option<Cause> {
+    let allowed = &limits.one_of;
+    if allowed.is_empty() || allowed.contains(value) {
+        return None;
+    }
+    let cause = unsupported(allowed, value, path);
+    // A null is not quoted here.
+    Some(Cause { message: cause.message.replacen("\"null\"", "null", 1), ..cause })
 }
 
 fn unsupported(allowed: &[Value], value: &Value, path: &Path) -> Cause {

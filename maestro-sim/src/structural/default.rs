@@ -8,7 +8,15 @@ use crate::schema::Schema;
 pub fn default(schema: &Schema, value: &mut Value) {
     // A tree that needs nothing stays shared.
     if lacks(schema, value) {
-        fill(schema, value);
+        fill(schema, value, true);
+    }
+}
+
+/// The same for what came of an applied configuration, which may hold nulls: those stay that have
+/// no default, to be told by whoever validates it.
+pub fn default_applied(schema: &Schema, value: &mut Value) {
+    if lacks(schema, value) {
+        fill(schema, value, false);
     }
 }
 
@@ -28,13 +36,16 @@ fn lacks(schema: &Schema, value: &Value) -> bool {
         }
         Value::Array(list) => {
             let items = schema.items.as_ref();
-            items.is_some_and(|items| list.iter().any(|item| lacks(items, item)))
+            items.is_some_and(|items| {
+                let fills = items.default.is_some() && !items.nullable;
+                list.iter().any(|item| (item.is_null() && fills) || lacks(items, item))
+            })
         }
         _ => false,
     }
 }
 
-fn fill(schema: &Schema, value: &mut Value) {
+fn fill(schema: &Schema, value: &mut Value, drops: bool) {
     if let Value::Object(map) = value {
         for (name, child) in &schema.properties {
             let null = match map.get(name.as_ref()) {
@@ -46,7 +57,7 @@ fn fill(schema: &Schema, value: &mut Value) {
                 Some(value) => {
                     map.insert(name.to_string(), value.clone());
                 }
-                None if null => {
+                None if null && drops => {
                     map.remove(name.as_ref());
                 }
                 None => {}
@@ -63,15 +74,21 @@ fn fill(schema: &Schema, value: &mut Value) {
                     .iter_mut()
                     .filter(|(name, v)| v.is_null() && !known.contains_key(name.as_str()))
                     .for_each(|(_, v)| *v = value.clone()),
+                None if !drops => {}
                 None => map.retain(|name, v| !v.is_null() || known.contains_key(name.as_str())),
             }
         }
     }
-    below(schema, value, fill);
+    if let (Value::Array(list), Some(items)) = (&mut *value, &schema.items)
+        && let Some(default) = items.default.as_ref().filter(|_| !items.nullable)
+    {
+        list.iter_mut().filter(|item| item.is_null()).for_each(|item| *item = default.clone());
+    }
+    below(schema, value, &|schema, value| fill(schema, value, drops));
 }
 
 /// Does to every child of a tree what was done to it.
-fn below(schema: &Schema, value: &mut Value, act: fn(&Schema, &mut Value)) {
+fn below(schema: &Schema, value: &mut Value, act: &dyn Fn(&Schema, &mut Value)) {
     match value {
         Value::Object(map) => {
             for (name, field) in map.iter_mut() {
@@ -101,7 +118,7 @@ pub fn drop_nulls(schema: &Schema, value: &mut Value) {
             map.retain(|name, value| !drops(name, value));
         }
     }
-    below(schema, value, drop_nulls);
+    below(schema, value, &drop_nulls);
 }
 
 #[cfg(test)]

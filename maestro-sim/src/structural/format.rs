@@ -3,6 +3,7 @@
 //! Source: the "format" list in the Kubernetes documentation of structural schemas and
 //! `k8s.io/kube-openapi/pkg/validation/strfmt`.
 
+use super::cache;
 use crate::builtin::text as form;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -24,12 +25,26 @@ pub(super) fn accepts(format: &str, text: &str) -> bool {
             .split_once('@')
             .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && is_hostname(host)),
         "hostname" => is_hostname(text),
-        "uri" => text.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme)),
+        "uri" => is_request_uri(text),
         "hexcolor" => text
             .strip_prefix('#')
             .is_some_and(|h| matches!(h.len(), 3 | 6) && h.bytes().all(|b| b.is_ascii_hexdigit())),
         _ => true,
     }
+}
+
+/// Whether a text is a URI with a scheme, or an absolute path, as Go's `url.ParseRequestURI` reads
+/// it: whatever is not rooted after its scheme is opaque.
+fn is_request_uri(text: &str) -> bool {
+    let scheme = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme));
+    let rest = scheme.map_or(text, |(_, rest)| rest);
+    let is_rooted = rest.starts_with('/');
+    let path = rest.split('?').next().unwrap_or_default();
+    let escapes = path.split('%').skip(1).all(|escape| {
+        escape.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    });
+    !text.bytes().any(|byte| byte < b' ' || byte == 0x7f)
+        && if is_rooted { escapes } else { scheme.is_some() }
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -102,7 +117,23 @@ pub(crate) fn is_base64(text: &str) -> bool {
 }
 
 /// Go's duration syntax: `1h30m`, `-1.5s`, `0`.
+/// A duration of Go's, or anything in which a number has a unit of time, which may be a word.
 fn is_duration(text: &str) -> bool {
+    const SHORT: [&str; 11] = ["ns", "us", "µs", "ms", "s", "m", "h", "hr", "d", "w", "wk"];
+    const WORDS: [&str; 8] = ["nano", "micro", "milli", "sec", "min", "hour", "day", "week"];
+    let is_unit = |unit: &str| {
+        let unit = unit.to_lowercase();
+        SHORT.contains(&unit.as_str()) || WORDS.iter().any(|word| unit.starts_with(word))
+    };
+    let parts = cache::compiled(r"(\d+)\s*([A-Za-zµ]+)");
+    let Ok(parts) = parts.as_ref() else { return false };
+    let found = || parts.captures_iter(text).map(|found| found.extract::<2>().1);
+    is_go_duration(text)
+        || (found().all(|[number, _]| number.parse::<i64>().is_ok())
+            && found().any(|[_, unit]| is_unit(unit)))
+}
+
+fn is_go_duration(text: &str) -> bool {
     let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     if rest == "0" {
         return true;
@@ -155,7 +186,9 @@ mod tests {
         check("date", &["2024-02-29"], &["2023-02-29", "2024-1-1"]);
         check("ipv4", &["10.0.0.1"], &["10.0.0", "::1"]);
         check("cidr", &["10.0.0.0/8", "fd00::/64"], &["10.0.0.0", "10.0.0.0/33"]);
-        check("duration", &["1h30m", "0", "-1.5s", "10ms"], &["", "1", "h", "1d", "1..5s"]);
+        let durations = ["1h30m", "0", "-1.5s", "10ms", "1d", "2 weeks", "1..5s"];
+        check("duration", &durations, &["", "1", "h", "1 x", "99999999999999999999 days"]);
+        check("uri", &["https://a/b", "/a", "a:b"], &["", "a", "a b", "/%zz", "a\n:b"]);
         check("byte", &["", "YQ==", "YWI="], &["a", "a===", "%%%%"]);
         check("uuid", &["123e4567-e89b-12d3-a456-426614174000"], &["123", ""]);
         check("unheard-of", &["anything"], &[]);

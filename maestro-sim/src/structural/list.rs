@@ -1,6 +1,6 @@
 //! Lists that are maps or sets: no two items may be the same.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::path::Path;
@@ -9,10 +9,16 @@ use crate::api::status::Cause;
 use crate::json::{Map, Value};
 use crate::schema::{ListType, Schema};
 
-/// Adds a cause for every item that repeats an earlier one.
+/// Adds a cause for each that is there more than once, where it is for the second time.
 pub(super) fn duplicates(schema: &Schema, list: &[Value], path: &Path, out: &mut Vec<Cause>) {
+    let is_other = |item: &Value| !item.is_object() && !item.is_null();
     match &schema.list_type {
         ListType::Atomic => {}
+        ListType::Map(_) if list.iter().any(is_other) => {
+            let found = list.iter().enumerate().find(|(_, item)| is_other(item));
+            let detail = "must be an object for an array of list-type map";
+            out.extend(found.map(|(at, item)| Problem::invalid(&path.index(at), item, detail)));
+        }
         ListType::Set => each(list, path, out, |a, b| a == b, Value::clone),
         ListType::Map(keys) => each(
             list,
@@ -36,16 +42,18 @@ fn each(
 ) {
     if list.len() <= FEW {
         for (index, item) in list.iter().enumerate() {
-            if list.iter().take(index).any(|other| same(other, item)) {
+            if list.iter().take(index).filter(|other| same(other, item)).count() == 1 {
                 out.push(Problem::duplicate(&path.index(index), &shown(item)));
             }
         }
         return;
     }
-    let mut seen = BTreeSet::new();
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     for (index, item) in list.iter().enumerate() {
         let key = shown(item);
-        if !seen.insert(key.to_string()) {
+        let times = seen.entry(key.to_string()).or_default();
+        *times += 1;
+        if *times == 2 {
             out.push(Problem::duplicate(&path.index(index), &key));
         }
     }
@@ -53,7 +61,10 @@ fn each(
 
 /// One key of an item, or its default where the item leaves it out.
 fn key<'a>(schema: &'a Schema, item: &'a Value, name: &str) -> Option<&'a Value> {
-    item.get(name).or_else(|| schema.items.as_ref()?.properties.get(name)?.default.as_ref())
+    // What is no object says nothing, not even by default.
+    item.as_object()?
+        .get(name)
+        .or_else(|| schema.items.as_ref()?.properties.get(name)?.default.as_ref())
 }
 
 fn same_keys(schema: &Schema, keys: &[Arc<str>], a: &Value, b: &Value) -> bool {

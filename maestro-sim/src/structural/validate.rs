@@ -11,10 +11,15 @@ use crate::api::status::Cause;
 use crate::json::Value;
 use crate::schema::{Kind, Schema};
 
-/// Everything wrong with `value`; on an update, `old` is what is stored. `root` is the path of
-/// `value` itself, empty for a whole object.
-pub fn validate(schema: &Schema, value: &Value, old: Option<&Value>, root: &str) -> Vec<Cause> {
-    let (mut out, asked) = problems(schema, value, old, root);
+/// Everything wrong with a whole object; on an update, `old` is what is stored. What is wrong with
+/// it `beside` the schema is told after what the schema finds, before what its rules say.
+pub fn validate(
+    schema: &Schema,
+    value: &Value,
+    old: Option<&Value>,
+    beside: Vec<Cause>,
+) -> Vec<Cause> {
+    let (mut out, asked) = problems(schema, value, old, beside);
     if !asked && has_rules(schema) {
         let text = "some validation rules were not checked because the object was invalid; \
                     correct the existing errors to complete validation";
@@ -24,13 +29,13 @@ pub fn validate(schema: &Schema, value: &Value, old: Option<&Value>, root: &str)
 }
 
 /// The same without a word of rules that were not asked; and whether they were.
-pub fn problems(
+fn problems(
     schema: &Schema,
     value: &Value,
     old: Option<&Value>,
-    root: &str,
+    beside: Vec<Cause>,
 ) -> (Vec<Cause>, bool) {
-    let path = Path::root(root);
+    let path = Path::root("");
     let mut out = Vec::new();
     shape(schema, value, &path, &mut out);
     lists(schema, value, &path, &mut out);
@@ -39,11 +44,50 @@ pub fn problems(
         changed(schema, value, Some(old), &path, &mut out, &shape_here);
         changed(schema, value, Some(old), &path, &mut out, &lists_here);
     }
+    out.extend(beside);
     let asks = !out.iter().any(is_blocking);
     if asks {
         cel::check(schema, value, old, &path, &mut out);
     }
     (out, asks)
+}
+
+/// What is wrong with a default: its types and constraints, and when these are right its rules,
+/// as if it had been so before and as if it were new. A place in it is told as if the whole were
+/// an object; rules tell it as what it is.
+///
+/// Source: `ValidateDefaults` of `k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting`.
+pub fn of_default(limits: &Schema, rules: &Schema, value: &Value, at: &str) -> Vec<Cause> {
+    let mut out = Vec::new();
+    shape(limits, value, &Path::root(""), &mut out);
+    if !out.is_empty() {
+        // The place of a key says that it is one, that of a field of the whole does not.
+        let is_key = |field: &str| {
+            let first = field.split(['.', '[']).next().unwrap_or_default();
+            limits.additional.is_some() && !first.is_empty()
+        };
+        let whole = |cause: Cause| {
+            let (field, told) = (&cause.field, format!("{} in body", cause.field));
+            Cause {
+                field: match field.as_str() {
+                    "" | "<nil>" => at.to_owned(),
+                    within => format!("{at}.{within}"),
+                },
+                message: match is_key(field) {
+                    true => cause.message.replacen(&told, &format!(".{told}"), 1),
+                    false => cause.message,
+                },
+                ..cause
+            }
+        };
+        return out.into_iter().map(whole).collect();
+    }
+    for old in [Some(value), None] {
+        if out.is_empty() {
+            cel::check(rules, value, old, &Path::root(at), &mut out);
+        }
+    }
+    out
 }
 
 /// Whether there is a rule in CEL anywhere in a schema.
@@ -56,7 +100,11 @@ fn has_rules(schema: &Schema) -> bool {
 fn is_blocking(cause: &Cause) -> bool {
     matches!(
         cause.reason.as_str(),
-        "FieldValueRequired" | "FieldValueTooLong" | "FieldValueTooMany" | "FieldValueTypeInvalid"
+        "FieldValueNotSupported"
+            | "FieldValueRequired"
+            | "FieldValueTooLong"
+            | "FieldValueTooMany"
+            | "FieldValueTypeInvalid"
     )
 }
 
@@ -85,16 +133,32 @@ pub(super) fn shape(schema: &Schema, value: &Value, path: &Path, out: &mut Vec<C
 
 /// Checks one node; whether it makes sense to look below it.
 fn shape_here(schema: &Schema, value: &Value, path: &Path, out: &mut Vec<Cause>) -> bool {
+    // Where only some values are right, one of another type is none of them either.
+    let not_among = || {
+        let limits = schema.constraints.as_ref();
+        limits.and_then(|limits| constraint::not_among(limits, value, path))
+    };
     if value.is_null() && schema.nullable {
+        out.extend(not_among());
         return false;
     }
     if !has_type(schema.kind, value) {
-        let actual = type_name(value);
-        let text = format!(
-            "{path} in body must be of type {wanted}: \"{actual}\"",
-            wanted = kind_name(schema.kind)
-        );
+        if is_let_pass(schema, value) {
+            return false;
+        }
+        let format = schema.constraints.as_ref().and_then(|limits| limits.format.as_deref());
+        // Of what is no text the format is told, where one is wanted.
+        let (wanted, actual) = match (format, value) {
+            (None | Some(""), _) | (_, Value::String(_) | Value::Array(_) | Value::Null) => {
+                (kind_name(schema.kind), type_name(value))
+            }
+            (Some(format), Value::Number(number)) if number.is_f64() => (format, "double"),
+            (Some(format), Value::Number(_)) => (format, "int64"),
+            (Some(format), _) => (format, ""),
+        };
+        let text = format!("{path} in body must be of type {wanted}: \"{actual}\"");
         out.push(Problem::wrong_type(path, &actual.into(), &text));
+        out.extend(not_among());
         return false;
     }
     if let Value::Object(map) = value {
@@ -106,6 +170,17 @@ fn shape_here(schema: &Schema, value: &Value, path: &Path, out: &mut Vec<Cause>)
         constraint::check(limits, value, path, out);
     }
     true
+}
+
+/// Whether a text or a list is taken where something of a format is wanted that is no number,
+/// whatever its type, as the real validator does.
+///
+/// Source: `type.go` of `k8s.io/kube-openapi/pkg/validation/validate`.
+fn is_let_pass(schema: &Schema, value: &Value) -> bool {
+    let format = schema.constraints.as_ref().and_then(|limits| limits.format.as_deref());
+    format.is_some_and(|format| !format.is_empty())
+        && !matches!(schema.kind, Kind::Integer | Kind::Number)
+        && (value.is_string() || value.is_array())
 }
 
 fn has_type(kind: Kind, value: &Value) -> bool {

@@ -1,6 +1,7 @@
 //! All that is asked: the sequences written by hand, those for every kind and for every field, and
-//! generated ones.
+//! generated ones, of built-in and of custom kinds.
 
+mod custom;
 mod generated;
 mod kinds;
 mod leaves;
@@ -21,6 +22,7 @@ pub fn all() -> Result<Vec<Sequence>, String> {
     all.extend(protobuf::sequences()?);
     all.extend(leaves::sequences()?);
     all.extend(generated::sequences(generated::SEEDS)?);
+    all.extend(custom::sequences(custom::SEEDS));
     let mut names = std::collections::BTreeSet::new();
     match all.iter().find(|sequence| !names.insert(sequence.name.as_str())) {
         Some(twice) => Err(format!("two sequences are called {}", twice.name)),
@@ -33,7 +35,9 @@ pub fn all() -> Result<Vec<Sequence>, String> {
 /// # Errors
 /// As [`all`].
 pub fn further(seeds: Range<u64>) -> Result<Vec<Sequence>, String> {
-    generated::sequences(seeds)
+    let mut all = generated::sequences(seeds.clone())?;
+    all.extend(custom::sequences(seeds));
+    Ok(all)
 }
 
 /// A shorter corpus: what was written by hand, every kind, and one of ten generated sequences.
@@ -42,6 +46,7 @@ pub fn further(seeds: Range<u64>) -> Result<Vec<Sequence>, String> {
 /// As [`all`].
 pub fn some() -> Result<Vec<Sequence>, String> {
     let made = generated::sequences(generated::SEEDS)?.into_iter().chain(leaves::sequences()?);
+    let made = made.chain(custom::sequences(custom::SEEDS));
     let generated: std::collections::BTreeMap<String, usize> =
         made.map(|sequence| sequence.name).enumerate().map(|(index, name)| (name, index)).collect();
     let mut some = all()?;

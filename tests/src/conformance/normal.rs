@@ -63,8 +63,16 @@ impl Seen {
     }
 }
 
-/// *Schema errors*: custom objects are validated field by field in the order of a Go map.
+/// *Schema errors*: custom objects, the defaults of their definitions and what is applied of them
+/// are validated field by field in the order of a Go map.
 fn sort_schema_errors(status: &mut Map) {
+    if let Some(Value::String(message)) = status.get_mut("message")
+        && let Some((head, lines)) = message.split_once("): errors:\n")
+    {
+        let mut lines: Vec<&str> = lines.split('\n').collect();
+        lines.sort_unstable();
+        *message = format!("{head}): errors:\n{}", lines.join("\n")).into();
+    }
     let causes = status.get("details").and_then(|details| details.get("causes"));
     let text = |cause: &Value, field: &str| {
         cause.get(field).and_then(Value::as_str).unwrap_or("").to_owned()
@@ -73,7 +81,9 @@ fn sort_schema_errors(status: &mut Map) {
     let mut all: Vec<String> =
         causes.and_then(Value::as_array).into_iter().flatten().map(told).collect();
     all.sort();
-    let by_schema = all.iter().any(|cause| cause.contains(" in body "));
+    let by_schema = [" in body ", ".default", ": Duplicate value", ": failed rule: "]
+        .iter()
+        .any(|word| all.iter().any(|cause| cause.contains(word)));
     if let (true, Some(Value::String(message))) = (by_schema, status.get_mut("message"))
         && let Some((head, _)) = message.split_once(" is invalid: [")
     {

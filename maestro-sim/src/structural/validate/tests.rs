@@ -8,7 +8,7 @@ fn check(schema: &str, old: &str, new: &str, errors: &[&str]) {
     let yaml = |text: &str| serde_yaml::from_str::<Value>(text).unwrap();
     let schema = crate::schema::parse::parse(&yaml(schema));
     let old = (!old.is_empty()).then(|| yaml(old));
-    let found = super::validate(&schema, &yaml(new), old.as_ref(), "");
+    let found = super::validate(&schema, &yaml(new), old.as_ref(), Vec::new());
     let found: Vec<String> = found.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
     assert_eq!(found, errors);
 }

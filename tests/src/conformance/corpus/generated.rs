@@ -19,7 +19,7 @@ const VALUES: &str = include_str!("../../../conformance/values.yaml");
 pub(super) const SEEDS: Range<u64> = 0..38;
 /// Requests between the first object and its deletion.
 const CHANGES: u64 = 19;
-const MANAGERS: [&str; 3] = ["ann", "bob", "conformance"];
+pub(super) const MANAGERS: [&str; 3] = ["ann", "bob", "conformance"];
 
 /// A kind and what its objects are made of.
 #[derive(Deserialize)]
@@ -230,12 +230,12 @@ impl Generator<'_> {
     }
 }
 
-fn pick<'v, T>(rng: &mut Stream, from: &'v [T]) -> &'v T {
+pub(super) fn pick<'v, T>(rng: &mut Stream, from: &'v [T]) -> &'v T {
     let index = usize::try_from(rng.below(from.len() as u64)).unwrap_or(0);
     &from[index]
 }
 
-fn add_metadata(rng: &mut Stream, object: &mut Value) {
+pub(super) fn add_metadata(rng: &mut Stream, object: &mut Value) {
     let value = *pick(rng, &["1", "2", "3"]);
     match rng.below(6) {
         0 => object["metadata"]["labels"] = json!({"app": value}),
@@ -254,7 +254,7 @@ fn selector(rng: &mut Stream) -> &'static str {
     pick::<&str>(rng, &all)
 }
 
-fn delete_options(rng: &mut Stream) -> Value {
+pub(super) fn delete_options(rng: &mut Stream) -> Value {
     match rng.below(5) {
         0 => json!({"propagationPolicy": "Foreground"}),
         1 => json!({"propagationPolicy": "Background"}),

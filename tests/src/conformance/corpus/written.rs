@@ -37,6 +37,7 @@ const FILES: &[(&str, &str)] = &[
     ("policy", include_str!("../../../conformance/policy.yaml")),
     ("webhooks", include_str!("../../../conformance/webhooks.yaml")),
     ("mutation", include_str!("../../../conformance/mutation.yaml")),
+    ("scale", include_str!("../../../conformance/scale.yaml")),
     ("status", include_str!("../../../conformance/status.yaml")),
     ("versions", include_str!("../../../conformance/versions.yaml")),
     ("yaml", include_str!("../../../conformance/yaml.yaml")),
