@@ -5,9 +5,18 @@ use crate::api::pod_parts::PodPart;
 use crate::api::registry::Served;
 use crate::api::{Cause, PatchType, Request, Status, Verb};
 use crate::builtin;
-use crate::json::{Map, Value};
+use crate::fields::of;
+use crate::json::{Map, Value, json};
 use crate::object::{Object, at, map_at};
 use crate::typed;
+
+/// How a proposed tree came about, which decides who owns its fields.
+pub(super) enum Origin {
+    /// The body itself, or a patch of the live object.
+    Update,
+    /// Server-side apply: ownership is already recorded.
+    Apply,
+}
 
 /// Name and namespace of the body must be those of the URL; the namespace is filled in.
 pub(super) fn check_place(
@@ -216,6 +225,14 @@ pub(super) fn reset_status(served: &Served, body: &mut Value) {
             typed::fill(served.schema(), map);
         }
     }
+}
+
+/// Whether the status that a custom object is sent with is of another type than it should be.
+pub(super) fn has_unfit_status(served: &Served, body: &Value) -> bool {
+    body.get("status").is_some_and(|status| {
+        let found = of::problems(served.schema(), &json!({ "status": status.clone() }));
+        found.iter().any(|problem| problem.contains(": expected "))
+    })
 }
 
 pub(super) fn set_generation(body: &mut Value, generation: Option<i64>) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::api::disabled;
 use crate::api::pod_parts::PodPart;
+use crate::api::proposal::Origin;
 use crate::api::registry::{Generation, Served};
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
@@ -99,9 +100,9 @@ impl Served {
         }
     }
 
-    /// The same for what came of an applied configuration.
-    pub(super) fn complete_applied(&self, body: &mut Value, live: Option<&Value>) {
-        if self.is_custom() {
+    /// The same for what came about in a certain way: what was applied keeps its nulls.
+    pub(super) fn complete_as(&self, origin: &Origin, body: &mut Value, live: Option<&Value>) {
+        if self.is_custom() && matches!(origin, Origin::Apply) {
             structural::prune(self.schema(), body);
             structural::default_applied(self.schema(), body);
         } else {

@@ -10,27 +10,19 @@ use crate::api::decode;
 use crate::api::disabled;
 use crate::api::failure;
 use crate::api::proposal::{
-    carry_over, check_place, is_finished, preconditions, reset_status, set_generation, unreadable,
+    Origin, carry_over, check_place, has_unfit_status, is_finished, preconditions, reset_status,
+    set_generation, unreadable,
 };
 use crate::api::registry::{Generation, Served};
 use crate::api::server::{Handled, Response, Server};
 use crate::api::version::Views;
 use crate::api::writer::write_of;
 use crate::api::{PatchType, Request, Status, Verb};
-use crate::fields;
-use crate::json::{Value, json};
+use crate::json::Value;
 use crate::managed::{self, Write};
 use crate::object::{Object, at, map_at};
 use crate::patch;
 use crate::typed;
-
-/// How a proposed tree came about, which decides who owns its fields.
-enum Origin {
-    /// The body itself, or a patch of the live object.
-    Update,
-    /// Server-side apply: ownership is already recorded.
-    Apply,
-}
 
 impl Server {
     pub(super) fn create(&mut self, served: &Arc<Served>, mut request: Request) -> Handled {
@@ -115,10 +107,7 @@ impl Server {
         if served.status {
             reset_status(served, &mut body);
         }
-        match origin {
-            Origin::Apply => served.complete_applied(&mut body, None),
-            Origin::Update => served.complete(&mut body, None),
-        }
+        served.complete_as(origin, &mut body, None);
         // Ownership is recorded of what the client sent: nobody owns what admission adds.
         if matches!(origin, Origin::Update) {
             self.own(served, request, None, &mut body)?;
@@ -345,10 +334,7 @@ impl Server {
         self.settle_conditions(served, request, live, &mut body);
         let settled = !self.unsettled.contains(&live.resource_version());
         let before = settled.then(|| live.value());
-        match origin {
-            Origin::Apply => served.complete_applied(&mut body, before),
-            Origin::Update => served.complete(&mut body, before),
-        }
+        served.complete_as(origin, &mut body, before);
         if is_update && !owned {
             self.own(served, request, Some(live.value()), &mut body)?;
         }
@@ -413,11 +399,3 @@ impl Server {
 
 #[cfg(test)]
 mod sharing_tests;
-
-/// Whether the status that a custom object is sent with is of another type than it should be.
-fn has_unfit_status(served: &Served, body: &Value) -> bool {
-    body.get("status").is_some_and(|status| {
-        let found = fields::of::problems(served.schema(), &json!({ "status": status.clone() }));
-        found.iter().any(|problem| problem.contains(": expected "))
-    })
-}
