@@ -62,6 +62,11 @@ impl<'s> Ty<'s> {
         !self.open && self.schema.is_some_and(|s| s.kind == Kind::Object)
     }
 
+    /// Whether anybody says what is in it.
+    pub(crate) fn has_fields(self) -> bool {
+        self.schema.is_some_and(|s| !s.properties.is_empty() || s.additional.is_some())
+    }
+
     /// Whether `name` is a field of a struct, rather than a key somebody chose.
     pub(crate) fn names(self, name: &str) -> bool {
         (self.whole && matches!(name, "apiVersion" | "kind" | "metadata"))
