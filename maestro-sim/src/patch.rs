@@ -212,6 +212,25 @@ pub fn go_print(value: &Value) -> String {
     }
 }
 
+/// A value as Go's `%#v` prints it, maps with keys of this type.
+pub fn go_syntax(value: &Value, keys: &str) -> String {
+    match value {
+        Value::Null => "interface {}(nil)".to_owned(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| go_syntax(item, keys)).collect();
+            format!("[]interface {{}}{{{}}}", items.join(", "))
+        }
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(name, value)| format!("\"{name}\":{}", go_syntax(value, keys)))
+                .collect();
+            format!("map[{keys}]interface {{}}{{{}}}", fields.join(", "))
+        }
+        scalar => scalar.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

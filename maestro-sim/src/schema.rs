@@ -196,6 +196,12 @@ impl Schema {
         self.properties.get(name).or(self.additional.as_ref())
     }
 
+    /// The format of a text or a number, if one is wanted.
+    pub fn format(&self) -> Option<&str> {
+        let format = self.constraints.as_ref()?.format.as_deref();
+        format.filter(|format| !format.is_empty())
+    }
+
     /// Whether a JSON object here merges field by field.
     pub fn is_granular_map(&self) -> bool {
         !self.atomic_map

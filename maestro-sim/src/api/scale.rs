@@ -8,10 +8,12 @@ use std::sync::Arc;
 use crate::api::registry::{ScalePaths, Served};
 use crate::api::server::{Handled, Response, Server};
 use crate::api::{Cause, PatchType, Request, Status, Verb, failure};
+use crate::builtin::field;
 use crate::json::{Value, json};
 use crate::object::{Object, at, map_at};
 use crate::patch;
 use crate::selector::LabelSelector;
+use crate::typed::go_type;
 
 /// What stands for the replicas of a custom object that has none, while its Scale is changed.
 const UNSET: i64 = i32::MIN as i64;
@@ -22,12 +24,13 @@ impl Server {
             return Err(Box::new(Status::no_such_path()));
         };
         let live = self.existing(served, &request)?;
-        if served.is_custom() && request.verb == Verb::Get {
-            has_replicas(&live, &paths)?;
-        }
         let mut current = scale_of(served, &live, &paths);
-        let asks_for_none = served.is_custom() && has_replicas(&live, &paths).is_err();
-        if asks_for_none && request.verb != Verb::Get {
+        if served.is_custom()
+            && let Err(missing) = has_replicas(&live, &paths)
+        {
+            if request.verb == Verb::Get {
+                return Err(missing);
+            }
             current["spec"]["replicas"] = UNSET.into();
         }
         let proposed = match (request.verb, request.patch) {
@@ -49,7 +52,7 @@ impl Server {
             let message = format!("the spec replicas field {place:?} cannot be empty");
             return Err(Box::new(Status::bad_request(message)));
         }
-        let field: Vec<&str> = paths.spec.iter().map(String::as_str).collect();
+        let place: Vec<&str> = paths.spec.iter().map(String::as_str).collect();
         let applies = request.patch == Some(PatchType::Apply);
         let mut body = if applies {
             json!({"apiVersion": served.api_version(), "kind": served.kind,
@@ -57,7 +60,7 @@ impl Server {
         } else {
             live.value().clone()
         };
-        if let Some((last, parents)) = field.split_last() {
+        if let Some((last, parents)) = place.split_last() {
             map_at(&mut body, parents).insert(*last, replicas.into());
         }
         let version = at(&proposed, &["metadata", "resourceVersion"]).and_then(Value::as_str);
@@ -133,6 +136,64 @@ fn replicas(served: &Served, request: &Request, scale: &Value) -> Result<i64, Bo
         return Err(Box::new(Status::invalid("autoscaling", "Scale", &request.name, &[cause])));
     }
     Ok(replicas)
+}
+
+/// What of a custom object a Scale could not show: replicas have to be numbers, a selector a text.
+///
+/// Source: `ValidateScaleSpec` and `ValidateScaleStatus` of
+/// `k8s.io/apiextensions-apiserver/pkg/registry/customresource`.
+pub(super) fn mistakes(paths: &ScalePaths, status: bool, body: &Value) -> Vec<Cause> {
+    let spec = (!status).then(|| of_replicas(body, &paths.spec)).flatten();
+    let selector = paths.selector.as_ref().and_then(|path| {
+        let wrong = match nested(body, path) {
+            Ok(None | Some(Value::String(_))) => return None,
+            Ok(Some(other)) => unlike(path, other, "string"),
+            Err(why) => why,
+        };
+        Some(field::invalid(&format!(".{}", path.join(".")), &"".into(), &wrong))
+    });
+    [spec, of_replicas(body, &paths.status), selector].into_iter().flatten().collect()
+}
+
+/// A value by its path, as Go's accessors find it.
+fn nested<'v>(body: &'v Value, path: &[String]) -> Result<Option<&'v Value>, String> {
+    let mut here = body;
+    for (index, step) in path.iter().enumerate() {
+        here = match here {
+            Value::Object(map) => match map.get(step) {
+                Some(value) => value,
+                None => return Ok(None),
+            },
+            Value::Null => return Ok(None),
+            other => return Err(unlike(&path[..=index], other, "map[string]interface{}")),
+        };
+    }
+    Ok(Some(here))
+}
+
+/// What an accessor says of a value of another type.
+fn unlike(path: &[String], found: &Value, expected: &str) -> String {
+    let kind = if found.is_null() { "<nil>" } else { go_type(found) };
+    let (place, shown) = (path.join("."), patch::go_print(found));
+    format!(".{place} accessor error: {shown} is of the type {kind}, expected {expected}")
+}
+
+/// What is wrong with replicas.
+fn of_replicas(body: &Value, path: &[String]) -> Option<Cause> {
+    let (shown, why) = match nested(body, path) {
+        Ok(None) => return None,
+        Ok(Some(value)) => match value.as_i64() {
+            Some(count) if count < 0 => (count, "should be a non-negative integer".to_owned()),
+            Some(count) if count > i64::from(i32::MAX) => {
+                (count, format!("should be less than or equal to {}", i32::MAX))
+            }
+            Some(_) => return None,
+            None => (0, unlike(path, value, "int64")),
+        },
+        Err(why) => (0, why),
+    };
+    let place = format!(".{}", path.join("."));
+    Some(field::invalid(&place, &shown.into(), &why))
 }
 
 /// What is wrong with an object's replicas, told of its Scale.

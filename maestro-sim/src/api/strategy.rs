@@ -6,6 +6,7 @@ use crate::api::disabled;
 use crate::api::pod_parts::PodPart;
 use crate::api::proposal::Origin;
 use crate::api::registry::{Generation, Served};
+use crate::api::scale;
 use crate::api::server::Server;
 use crate::api::{Cause, Request, Status};
 use crate::builtin::field::Path;
@@ -13,55 +14,11 @@ use crate::facts::Version;
 use crate::json::Value;
 use crate::managed::{self, Write};
 use crate::object::{GroupResource, Object, at, map_at};
-use crate::patch::go_print;
 use crate::structural::Step;
-use crate::typed::go_type;
 use crate::{builtin, crd, defaults, structural};
 
 const NODES: GroupResource = GroupResource::new("", "nodes");
 const CRDS: GroupResource = GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions");
-
-/// A value by its path, as Go's accessors find it.
-fn nested<'v>(body: &'v Value, path: &[String]) -> Result<Option<&'v Value>, String> {
-    let mut here = body;
-    for (index, step) in path.iter().enumerate() {
-        here = match here {
-            Value::Object(map) => match map.get(step) {
-                Some(value) => value,
-                None => return Ok(None),
-            },
-            Value::Null => return Ok(None),
-            other => return Err(unlike(&path[..=index], other, "map[string]interface {}")),
-        };
-    }
-    Ok(Some(here))
-}
-
-/// What an accessor says of a value of another type.
-fn unlike(path: &[String], found: &Value, expected: &str) -> String {
-    let kind = if found.is_null() { "<nil>" } else { go_type(found) };
-    let (place, expected) = (path.join("."), expected.replace("interface {}", "interface{}"));
-    let shown = go_print(found);
-    format!(".{place} accessor error: {shown} is of the type {kind}, expected {expected}")
-}
-
-/// What is wrong with replicas.
-fn replicas(body: &Value, path: &[String]) -> Option<Cause> {
-    let (shown, why) = match nested(body, path) {
-        Ok(None) => return None,
-        Ok(Some(value)) => match value.as_i64() {
-            Some(count) if count < 0 => (count, "should be a non-negative integer".to_owned()),
-            Some(count) if count > i64::from(i32::MAX) => {
-                (count, format!("should be less than or equal to {}", i32::MAX))
-            }
-            Some(_) => return None,
-            None => (0, unlike(path, value, "int64")),
-        },
-        Err(why) => (0, why),
-    };
-    let place = format!(".{}", path.join("."));
-    Some(builtin::field::invalid(&place, &shown.into(), &why))
-}
 
 /// A status is validated by itself: the words about it leave its own name out.
 fn by_itself(causes: &mut [Cause]) {
@@ -121,7 +78,9 @@ impl Served {
             let mut causes = builtin::metadata(self.release, &self.resource, body);
             causes.extend(self.wrong_kind(body));
             let status = request.subresource == "status";
-            let beside = self.of_scale(status, body);
+            let paths = self.scale.as_ref();
+            let beside =
+                paths.map(|paths| scale::mistakes(paths, status, body)).unwrap_or_default();
             causes.extend(structural::validate(self.schema(), body, old, beside));
             structural::resources(self.schema(), body, &Path::Root, &mut causes);
             if status {
@@ -154,26 +113,6 @@ impl Served {
         let kind = body.get("kind").and_then(Value::as_str).filter(|kind| *kind != self.kind)?;
         let detail = format!("must be {}", self.kind);
         Some(builtin::field::invalid(&"kind", &kind.into(), &detail))
-    }
-
-    /// A custom object's replicas have to be numbers, and its selector a text, wherever a Scale
-    /// shows them.
-    ///
-    /// Source: `ValidateScaleSpec` and `ValidateScaleStatus` of
-    /// `k8s.io/apiextensions-apiserver/pkg/registry/customresource`.
-    fn of_scale(&self, status: bool, body: &Value) -> Vec<Cause> {
-        let Some(scale) = &self.scale else { return Vec::new() };
-        let spec = (!status).then(|| replicas(body, &scale.spec)).flatten();
-        let selector = scale.selector.as_ref().and_then(|path| {
-            let place = format!(".{}", path.join("."));
-            let wrong = match nested(body, path) {
-                Ok(None | Some(Value::String(_))) => return None,
-                Ok(Some(other)) => unlike(path, other, "string"),
-                Err(why) => why,
-            };
-            Some(builtin::field::invalid(&place, &"".into(), &wrong))
-        });
-        [spec, replicas(body, &scale.status), selector].into_iter().flatten().collect()
     }
 
     /// Whether a create keeps the status it was sent with: nodes register theirs.

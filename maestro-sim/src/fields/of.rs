@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::shape::{Form, Items, Ty};
 use super::{FieldSet, Node, dot, is_member, path};
 use crate::json::{Map, Value};
-use crate::patch::go_print;
+use crate::patch::{go_print, go_syntax};
 use crate::schema::{Kind, Schema};
 
 impl FieldSet {
@@ -180,25 +180,6 @@ fn check_list(
     }
 }
 
-/// A value as Go's `%#v` prints it.
-fn go_syntax(value: &Value) -> String {
-    match value {
-        Value::Null => "interface {}(nil)".to_owned(),
-        Value::Array(list) => {
-            let items: Vec<String> = list.iter().map(go_syntax).collect();
-            format!("[]interface {{}}{{{}}}", items.join(", "))
-        }
-        Value::Object(map) => {
-            let fields: Vec<String> = map
-                .iter()
-                .map(|(name, value)| format!("{:?}:{}", name.as_str(), go_syntax(value)))
-                .collect();
-            format!("map[string]interface {{}}{{{}}}", fields.join(", "))
-        }
-        other => other.to_string(),
-    }
-}
-
 fn wrong_type(ty: Ty<'_>, value: &Value) -> Option<String> {
     let got = match value {
         Value::Null => return None,
@@ -209,8 +190,7 @@ fn wrong_type(ty: Ty<'_>, value: &Value) -> Option<String> {
         Value::Object(_) => "map[string]interface {}",
     };
     let schema = ty.schema()?;
-    let format = schema.constraints.as_ref().and_then(|limits| limits.format.as_deref());
-    let has_format = format.is_some_and(|format| !matches!(format, "" | "byte"));
+    let has_format = schema.format().is_some_and(|format| format != "byte");
     let is_nested = value.is_array() || value.is_object();
     let any_scalar = || Some(format!("expected any scalar, got &{{{}}}", go_print(value)));
     match schema.kind {
@@ -227,7 +207,7 @@ fn wrong_type(ty: Ty<'_>, value: &Value) -> Option<String> {
         // Of a format it is any scalar; what may be a number, too, is anything.
         Kind::String if has_format => any_scalar().filter(|_| is_nested),
         Kind::String if !value.is_string() => {
-            let got = go_syntax(value);
+            let got = go_syntax(value, "string");
             Some(format!("expected string, got &value.valueUnstructured{{Value:{got}}}"))
         }
         _ => None,

@@ -37,7 +37,7 @@ impl Maker {
     }
 
     fn value(&mut self, name: &str, schema: &Schema, level: usize) -> Value {
-        let format = schema.constraints.as_ref().and_then(|c| c.format.as_deref());
+        let format = schema.format();
         match (schema.kind, format) {
             (_, Some("date-time")) => self.pick(&["2026-01-02T03:04:05Z", "1969-12-31T23:59:58Z"]),
             (_, Some("micro-time")) => {

@@ -116,7 +116,6 @@ pub(crate) fn is_base64(text: &str) -> bool {
         && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
 }
 
-/// Go's duration syntax: `1h30m`, `-1.5s`, `0`.
 /// A duration of Go's, or anything in which a number has a unit of time, which may be a word.
 fn is_duration(text: &str) -> bool {
     const SHORT: [&str; 11] = ["ns", "us", "µs", "ms", "s", "m", "h", "hr", "d", "w", "wk"];
@@ -133,6 +132,7 @@ fn is_duration(text: &str) -> bool {
             && found().any(|[_, unit]| is_unit(unit)))
 }
 
+/// Go's duration syntax: `1h30m`, `-1.5s`, `0`.
 fn is_go_duration(text: &str) -> bool {
     let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     if rest == "0" {

@@ -14,19 +14,20 @@ pub(super) fn duplicates(schema: &Schema, list: &[Value], path: &Path, out: &mut
     let is_other = |item: &Value| !item.is_object() && !item.is_null();
     match &schema.list_type {
         ListType::Atomic => {}
-        ListType::Map(_) if list.iter().any(is_other) => {
-            let found = list.iter().enumerate().find(|(_, item)| is_other(item));
-            let detail = "must be an object for an array of list-type map";
-            out.extend(found.map(|(at, item)| Problem::invalid(&path.index(at), item, detail)));
-        }
         ListType::Set => each(list, path, out, |a, b| a == b, Value::clone),
-        ListType::Map(keys) => each(
-            list,
-            path,
-            out,
-            |a, b| same_keys(schema, keys, a, b),
-            |item| Value::Object(key_of(schema, keys, item)),
-        ),
+        ListType::Map(keys) => match list.iter().enumerate().find(|(_, item)| is_other(item)) {
+            Some((at, item)) => {
+                let detail = "must be an object for an array of list-type map";
+                out.push(Problem::invalid(&path.index(at), item, detail));
+            }
+            None => each(
+                list,
+                path,
+                out,
+                |a, b| same_keys(schema, keys, a, b),
+                |item| Value::Object(key_of(schema, keys, item)),
+            ),
+        },
     }
 }
 

@@ -19,22 +19,6 @@ pub fn validate(
     old: Option<&Value>,
     beside: Vec<Cause>,
 ) -> Vec<Cause> {
-    let (mut out, asked) = problems(schema, value, old, beside);
-    if !asked && has_rules(schema) {
-        let text = "some validation rules were not checked because the object was invalid; \
-                    correct the existing errors to complete validation";
-        out.push(Problem::skipped(text));
-    }
-    out
-}
-
-/// The same without a word of rules that were not asked; and whether they were.
-fn problems(
-    schema: &Schema,
-    value: &Value,
-    old: Option<&Value>,
-    beside: Vec<Cause>,
-) -> (Vec<Cause>, bool) {
     let path = Path::root("");
     let mut out = Vec::new();
     shape(schema, value, &path, &mut out);
@@ -45,11 +29,14 @@ fn problems(
         changed(schema, value, Some(old), &path, &mut out, &lists_here);
     }
     out.extend(beside);
-    let asks = !out.iter().any(is_blocking);
-    if asks {
+    if !out.iter().any(is_blocking) {
         cel::check(schema, value, old, &path, &mut out);
+    } else if has_rules(schema) {
+        let text = "some validation rules were not checked because the object was invalid; \
+                    correct the existing errors to complete validation";
+        out.push(Problem::skipped(text));
     }
-    (out, asks)
+    out
 }
 
 /// What is wrong with a default: its types and constraints, and when these are right its rules,
@@ -146,10 +133,9 @@ fn shape_here(schema: &Schema, value: &Value, path: &Path, out: &mut Vec<Cause>)
         if is_let_pass(schema, value) {
             return false;
         }
-        let format = schema.constraints.as_ref().and_then(|limits| limits.format.as_deref());
         // Of what is no text the format is told, where one is wanted.
-        let (wanted, actual) = match (format, value) {
-            (None | Some(""), _) | (_, Value::String(_) | Value::Array(_) | Value::Null) => {
+        let (wanted, actual) = match (schema.format(), value) {
+            (None, _) | (_, Value::String(_) | Value::Array(_) | Value::Null) => {
                 (kind_name(schema.kind), type_name(value))
             }
             (Some(format), Value::Number(number)) if number.is_f64() => (format, "double"),
@@ -177,8 +163,7 @@ fn shape_here(schema: &Schema, value: &Value, path: &Path, out: &mut Vec<Cause>)
 ///
 /// Source: `type.go` of `k8s.io/kube-openapi/pkg/validation/validate`.
 fn is_let_pass(schema: &Schema, value: &Value) -> bool {
-    let format = schema.constraints.as_ref().and_then(|limits| limits.format.as_deref());
-    format.is_some_and(|format| !format.is_empty())
+    schema.format().is_some()
         && !matches!(schema.kind, Kind::Integer | Kind::Number)
         && (value.is_string() || value.is_array())
 }

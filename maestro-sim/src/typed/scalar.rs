@@ -22,7 +22,7 @@ pub(super) fn is_quantity(schema: &Schema) -> bool {
 }
 
 fn format(schema: &Schema) -> &str {
-    schema.constraints.as_ref().and_then(|c| c.format.as_deref()).unwrap_or("")
+    schema.format().unwrap_or("")
 }
 
 /// What a null item of a list or value of a map becomes.

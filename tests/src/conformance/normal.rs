@@ -63,15 +63,24 @@ impl Seen {
     }
 }
 
+/// Whether a status is about a generated custom kind, its definition or one of its objects.
+fn is_generated(status: &Map) -> bool {
+    let details = status.get("details");
+    let text = |field: &str| details.and_then(|details| details.get(field)?.as_str());
+    let group = text("name").filter(|_| text("kind") == Some("CustomResourceDefinition"));
+    let group = group.or(text("group")).unwrap_or_default();
+    group.contains("gen") && group.ends_with(".example.com")
+}
+
 /// *Schema errors*: custom objects, the defaults of their definitions and what is applied of them
 /// are validated field by field in the order of a Go map.
 fn sort_schema_errors(status: &mut Map) {
     if let Some(Value::String(message)) = status.get_mut("message")
-        && let Some((head, lines)) = message.split_once("): errors:\n")
+        && let Some((head, lines)) = message.split_once(", Kind=Thing): errors:\n")
     {
         let mut lines: Vec<&str> = lines.split('\n').collect();
         lines.sort_unstable();
-        *message = format!("{head}): errors:\n{}", lines.join("\n")).into();
+        *message = format!("{head}, Kind=Thing): errors:\n{}", lines.join("\n")).into();
     }
     let causes = status.get("details").and_then(|details| details.get("causes"));
     let text = |cause: &Value, field: &str| {
@@ -81,9 +90,8 @@ fn sort_schema_errors(status: &mut Map) {
     let mut all: Vec<String> =
         causes.and_then(Value::as_array).into_iter().flatten().map(told).collect();
     all.sort();
-    let by_schema = [" in body ", ".default", ": Duplicate value", ": failed rule: "]
-        .iter()
-        .any(|word| all.iter().any(|cause| cause.contains(word)));
+    let by_schema = all.iter().any(|cause| cause.contains(" in body "))
+        || (is_generated(status) && all.len() > 1);
     if let (true, Some(Value::String(message))) = (by_schema, status.get_mut("message"))
         && let Some((head, _)) = message.split_once(" is invalid: [")
     {

@@ -1,7 +1,8 @@
 //! What a scalar is to `go.yaml.in/yaml/v2`: YAML 1.1, where `y`, `on` and `0b1` are no texts.
 
 use crate::go_base64;
-use crate::json::{Name, Value};
+use crate::json::Value;
+use crate::patch::go_syntax;
 
 /// A scalar as it stands in a document.
 pub(super) struct Scalar<'a> {
@@ -179,21 +180,9 @@ pub(super) fn key(value: &Value) -> Result<Option<(String, String)>, String> {
     }
 }
 
-/// A value in the syntax of Go.
+/// A value in the syntax of Go, as YAML's decoder has it.
 pub(super) fn go(value: &Value) -> String {
-    match value {
-        Value::Null => "interface {}(nil)".to_owned(),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(go).collect();
-            format!("[]interface {{}}{{{}}}", items.join(", "))
-        }
-        Value::Object(fields) => {
-            let field = |(name, value): (&Name, &Value)| format!("\"{name}\":{}", go(value));
-            let fields: Vec<String> = fields.iter().map(field).collect();
-            format!("map[interface {{}}]interface {{}}{{{}}}", fields.join(", "))
-        }
-        scalar => scalar.to_string(),
-    }
+    go_syntax(value, "interface {}")
 }
 
 /// A decimal number in Go's format `g`, of 32 bits when it is `narrow`.

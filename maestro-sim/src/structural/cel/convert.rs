@@ -93,7 +93,7 @@ fn number(kind: Kind, n: &crate::json::Number) -> CelValue {
 }
 
 fn string(schema: &Schema, text: &str) -> CelValue {
-    let format = schema.constraints.as_ref().and_then(|c| c.format.as_deref());
+    let format = schema.format();
     let typed = match format {
         Some("date-time") => text.parse().ok().map(CelValue::Timestamp),
         Some("date") => format!("{text}T00:00:00Z").parse().ok().map(CelValue::Timestamp),

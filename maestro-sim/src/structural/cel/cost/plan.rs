@@ -101,7 +101,7 @@ pub(crate) fn weight(value: &Value) -> u64 {
 
 /// The type of the values of a schema; what it says nothing of is known when it is seen.
 fn kind(schema: &Schema, name: &str, structs: &mut Structs) -> Kind {
-    let format = schema.constraints.as_ref().and_then(|limits| limits.format.as_deref());
+    let format = schema.format();
     let below = |child: &Option<Arc<Schema>>, part: &str, structs: &mut Structs| {
         child.as_ref().map_or(Kind::Dyn, |child| kind(child, &format!("{name}.{part}"), structs))
     };
